@@ -1,0 +1,41 @@
+/* err.h - the three kinds of error.
+ * A user's or a file's fault: a function returns a status other than SKL_OK and fills struct skl_err with one
+ * line that says what, where and how to mend it.  Our own fault: SKL_BUG() aborts with the place.
+ * Out of memory: skl_alloc() ends the process with a message. */
+#ifndef SKL_ERR_H
+#define SKL_ERR_H
+#include <stddef.h>
+
+/* Statuses are the exit codes of the program (docs: README, "Exit codes"). */
+enum skl_status {
+    SKL_OK = 0,
+    SKL_FAILED = 1,        /* a run failed, I/O error */
+    SKL_USAGE = 2,         /* command line or config */
+    SKL_DATA = 3,          /* data or file missing or corrupt */
+    SKL_BUSY = 4,          /* in use by another process */
+    SKL_INTERRUPTED = 75   /* stopped by a signal, resumable (EX_TEMPFAIL) */
+};
+
+struct skl_err { int status; char text[1024]; };
+
+/* Formats the message, remembers the status and returns it.  err may be NULL. */
+int skl_fail(struct skl_err *err, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Puts "fmt: " before the message that is already there; returns err->status. */
+int skl_context(struct skl_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+_Noreturn void skl_bug(const char *file, int line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+#define SKL_BUG(...) skl_bug(__FILE__, __LINE__, __VA_ARGS__)
+#define SKL_CHECK(cond) ((cond) ? (void)0 : skl_bug(__FILE__, __LINE__, "%s", #cond))
+
+/* Zeroed, 64-byte aligned memory; large blocks ask for huge pages.  Never returns NULL; free() with free(). */
+void *skl_alloc(size_t bytes);
+void *skl_alloc_array(size_t count, size_t size);   /* multiplication checked */
+/* Zeroed pages straight from the system, for one large block: nothing is touched before it is used.  Huge pages asked
+ * for.  Ends the process where there is not enough. */
+void *skl_map(size_t bytes);
+void skl_unmap(void *p, size_t bytes);       /* p may be NULL */
+char *skl_strdup(const char *s);
+char *skl_format(const char *fmt, ...) __attribute__((format(printf, 1, 2)));   /* malloc'd */
+/* "did you mean": the nearest of the NULL-terminated names within edit distance 2 (or a prefix), else NULL. */
+const char *skl_nearest(const char *word, const char *const *names);
+#endif

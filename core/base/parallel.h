@@ -1,0 +1,16 @@
+/* parallel.h - a pool of threads that runs numbered tasks.
+ * Which worker takes a task is free; what a task computes must depend on its number alone and be written to
+ * memory the task owns.  Sums across tasks are made afterwards, in the tasks' order.  So results do not depend
+ * on the number of threads. */
+#ifndef SKL_PARALLEL_H
+#define SKL_PARALLEL_H
+struct skl_pool;
+/* threads >= 1; the caller is worker 0.  Workers spin briefly between calls, then sleep. */
+struct skl_pool *skl_pool_new(int threads);
+void skl_pool_free(struct skl_pool *pool);
+int skl_pool_threads(const struct skl_pool *pool);
+/* Runs task(arg, i, worker) for i in [0, count), returns when all are done.  Not reentrant. */
+typedef void skl_task_fn(void *arg, int i, int worker);
+void skl_parallel(struct skl_pool *pool, int count, skl_task_fn *task, void *arg);
+int skl_cpu_count(void);     /* cores this process may run on */
+#endif

@@ -1,0 +1,27 @@
+/* cmd.h - one command of skiplab.
+ * To add a command: write cmd_NAME.c with one `const struct skl_command skl_cmd_NAME`, add its word to the list in
+ * core/cli/meson.build.  tests/cli walks the table: --help of every command, every option in its help. */
+#ifndef SKL_CMD_H
+#define SKL_CMD_H
+#include <stdbool.h>
+#include "core/base/err.h"
+
+enum skl_option_kind { SKL_OPT_FLAG, SKL_OPT_INT, SKL_OPT_STRING, SKL_OPT_REAL };
+struct skl_option {
+    const char *name;            /* without the dashes; NULL ends the list */
+    enum skl_option_kind kind;
+    const char *argument;        /* "N", "DIR": shown in --help; NULL for flags */
+    const char *help;
+    void *target;                /* bool *, int *, const char **, double * */
+    double min, max;             /* INT, REAL: inclusive */
+};
+struct skl_command {
+    const char *name, *summary;
+    const char *usage;           /* after "skiplab NAME ": "CONFIG.yaml [key=value ...]" */
+    const char *description;     /* a few lines */
+    const char *examples;        /* lines, each a command that works */
+    const struct skl_option *options;
+    int min_args, max_args;      /* words that are no options; max -1: any */
+    int (*run)(int argc, char **argv, struct skl_err *err);      /* argc words left after the options; an enum skl_status */
+};
+#endif

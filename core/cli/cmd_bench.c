@@ -1,0 +1,298 @@
+/* cmd_bench.c - how fast whole training steps are, where the time goes, and how far that is from the machine's peak. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include "core/base/rng.h"
+#include "core/cli/cmd.h"
+#include "core/config/plan.h"
+#include "core/data/dataset.h"
+#include "core/train/session.h"
+
+static int depth, batch, threads, steps = 7, warmup = 2;
+static bool json, evaluate;
+static const char *variant, *conv;
+static const struct skl_option options[] = {
+    {"depth", SKL_OPT_INT, "N", "model.depth", &depth, 8, 100000},
+    {"batch", SKL_OPT_INT, "N", "train.batch", &batch, 1, 65536},
+    {"threads", SKL_OPT_INT, "N", "threads (default: all cores)", &threads, 1, 1024},
+    {"variant", SKL_OPT_STRING, "NAME", "the config's variant, or without a config a shortcut with its defaults",
+     &variant},
+    {"conv", SKL_OPT_STRING, "NAME", "train.conv: auto, winograd4, winograd2, direct, gemm", &conv},
+    {"steps", SKL_OPT_INT, "N", "timed steps (default 7)", &steps, 1, 100000},
+    {"warmup", SKL_OPT_INT, "N", "steps before them (default 2)", &warmup, 0, 1000},
+    {"eval", SKL_OPT_FLAG, NULL, "time evaluation instead of training", &evaluate},
+    {"json", SKL_OPT_FLAG, NULL, "print one JSON object", &json},
+    {0},
+};
+
+enum { PHASES = 4, MAX_OVERRIDES = 64 };
+static const char *const phase_names[PHASES] = {"data", "forward", "backward", "update"};
+struct figures {
+    double step[3] /* median, min, max: seconds */, phase[PHASES], peak_flops, images_per_second;
+    int64_t multiply_adds, parameters;
+};
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* ---- the peak that a direct convolution could reach ---- */
+struct burst {
+    const struct skl_kernels *k;
+    int64_t rounds;
+    double *operations;
+};
+static void burst_task(void *arg, int i, int worker)
+{
+    (void)worker;
+    struct burst *b = arg;
+    b->operations[i] = b->k->fma_burst(b->rounds);
+}
+static double burst_rate(const struct skl_kernels *k, struct skl_pool *pool, int64_t rounds, double *seconds)
+{
+    const int n = skl_pool_threads(pool);
+    struct burst b = {k, rounds, skl_alloc_array((size_t)n, sizeof(double))};
+    double start = now(), operations = 0;
+    skl_parallel(pool, n, burst_task, &b);
+    *seconds = now() - start;
+    for (int i = 0; i < n; i++) operations += b.operations[i];
+    free(b.operations);
+    return operations / *seconds;
+}
+static double peak_rate(const struct skl_kernels *k, struct skl_pool *pool)
+{
+    double best = 0, seconds = 0;
+    int64_t rounds = 1000;
+    while (seconds < 0.03) burst_rate(k, pool, rounds *= 2, &seconds);
+    for (int i = 0; i < 5; i++) {
+        double rate = burst_rate(k, pool, rounds, &seconds);
+        if (rate > best) best = rate;
+    }
+    return best;
+}
+
+/* ---- random bytes through the real loader ---- */
+static void random_images(struct skl_images *im, int count, int size, int channels, int classes)
+{
+    const size_t bytes = (size_t)count * (size_t)size * (size_t)size * (size_t)channels;
+    *im = (struct skl_images){count, size, channels, skl_alloc(bytes + 8),
+                              skl_alloc_array((size_t)count, sizeof(int32_t))};
+    for (size_t i = 0; i < bytes; i += 8) {
+        uint64_t bits = skl_rng_bits(1, i);
+        memcpy(im->pixels + i, &bits, 8);
+    }
+    for (int i = 0; i < count; i++) im->labels[i] = (int32_t)(skl_rng_bits(2, (uint64_t)i) % (uint64_t)classes);
+}
+
+struct bench {
+    const struct skl_experiment *exp;
+    struct skl_pool *pool;
+    struct skl_net *net;
+    struct skl_loader *loader;
+    float *images;
+    int32_t *labels;
+};
+
+static double training_step(struct bench *b, int64_t t, double phase[PHASES])
+{
+    const struct skl_train_config *c = &b->exp->train;
+    double start = now(), seconds[3];
+    skl_loader_train(b->loader, t, b->images, b->labels);
+    phase[0] = now() - start;
+    skl_net_gradient(b->net, b->images, b->labels, t, NULL);
+    skl_net_update(b->net, c->lr, c->momentum, c->weight_decay, c->momentum_form);
+    skl_net_times(b->net, seconds);
+    memcpy(phase + 1, seconds, sizeof seconds);
+    return now() - start;
+}
+
+static double evaluation_step(struct bench *b, double phase[PHASES])
+{
+    double start = now();
+    skl_loader_clean(b->loader, SKL_PART_TRAIN, 0, b->exp->train.batch, b->images, b->labels);
+    phase[0] = now() - start;
+    skl_net_evaluate(b->net, b->images, b->labels, b->exp->train.batch, NULL);
+    phase[1] = now() - start - phase[0];
+    return now() - start;
+}
+
+static void time_steps(struct bench *b, struct figures *f)
+{
+    double *seconds = skl_alloc_array((size_t)steps, sizeof *seconds), phase[PHASES] = {0}, total = 0;
+    for (int i = -warmup; i < steps; i++) {
+        double p[PHASES] = {0}, s = evaluate ? evaluation_step(b, p) : training_step(b, i + warmup, p);
+        if (i < 0) continue;
+        seconds[i] = s;
+        for (int k = 0; k < PHASES; k++) phase[k] += p[k], total += p[k];
+    }
+    qsort(seconds, (size_t)steps, sizeof *seconds, by_value);
+    f->step[0] = steps % 2 ? seconds[steps / 2] : (seconds[steps / 2 - 1] + seconds[steps / 2]) / 2;
+    f->step[1] = seconds[0], f->step[2] = seconds[steps - 1];
+    f->images_per_second = b->exp->train.batch / f->step[0];
+    for (int k = 0; k < PHASES; k++) f->phase[k] = phase[k] / total;
+    free(seconds);
+}
+
+static int run_bench(struct bench *b, const struct skl_net_options *o, struct figures *f, struct skl_err *err)
+{
+    struct skl_net_info info;
+    int status = skl_net_describe(&b->exp->model, o, &info, err);
+    if (status) return status;
+    f->multiply_adds = info.multiply_adds, f->parameters = info.parameters;
+    skl_net_info_release(&info);
+    status = skl_net_new(&b->exp->model, o, &b->net, err);
+    if (status) return status;
+    const size_t image = (size_t)o->size * (size_t)o->size * (size_t)o->channels;
+    b->images = skl_alloc_array((size_t)o->batch * image, sizeof(float));
+    b->labels = skl_alloc_array((size_t)o->batch, sizeof(int32_t));
+    f->peak_flops = peak_rate(o->kernels, b->pool);
+    time_steps(b, f);
+    return SKL_OK;
+}
+
+/* ---- output ---- */
+static double peak_memory(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (double)u.ru_maxrss * 1024;
+}
+
+/* Floating-point operations a training step's convolutions would take directly: two a multiply-add, three passes. */
+static double direct_operations(const struct figures *f)
+{
+    return 2.0 * (double)f->multiply_adds * (evaluate ? 1 : 3);
+}
+
+static void print_text(const struct bench *b, const struct figures *f, const char *kernels, const char *name)
+{
+    const double rate = f->images_per_second * direct_operations(f), roofline = f->peak_flops / direct_operations(f);
+    printf("ResNet-%d, %s, batch %d in groups of %d, %d threads, %s\n", b->exp->model.depth, name, b->exp->train.batch,
+           b->exp->train.bn_batch, skl_pool_threads(b->pool), kernels);
+    printf("%s  %.1f images/s   step %.1f ms (%.1f to %.1f over %d steps)\n", evaluate ? "evaluation" : "training  ",
+           f->images_per_second, 1e3 * f->step[0], 1e3 * f->step[1], 1e3 * f->step[2], steps);
+    printf("time       ");
+    for (int k = 0; k < PHASES; k++) printf(" %s %.1f %%", phase_names[k], 100 * f->phase[k]);
+    printf("\nrate        %.0f GFLOP/s of direct convolution; the machine's multiply-add peak is %.0f: %.2f times what "
+           "direct convolution could reach (%.0f images/s)\n",
+           rate * 1e-9, f->peak_flops * 1e-9, f->images_per_second / roofline, roofline);
+    printf("memory      %.2f GiB at most\n", peak_memory() / (1 << 30));
+}
+
+static void print_json(const struct bench *b, const struct figures *f, const char *kernels, const char *name)
+{
+    json_t *shares = json_object();
+    for (int k = 0; k < PHASES; k++) json_object_set_new(shares, phase_names[k], json_real(f->phase[k]));
+    json_t *o = json_pack("{s:i s:s s:i s:i s:i s:s s:b s:f s:f s:f s:f s:o s:f s:f s:f s:I s:I s:f}", "depth",
+                          b->exp->model.depth, "variant", name, "batch", b->exp->train.batch, "bn_batch",
+                          b->exp->train.bn_batch, "threads", skl_pool_threads(b->pool), "kernels", kernels,
+                          "evaluation", evaluate, "images_per_second", f->images_per_second, "step_seconds", f->step[0],
+                          "step_seconds_min", f->step[1], "step_seconds_max", f->step[2], "phases", shares, "gflops",
+                          1e-9 * f->images_per_second * direct_operations(f), "peak_gflops", 1e-9 * f->peak_flops,
+                          "times_direct_roofline", f->images_per_second * direct_operations(f) / f->peak_flops,
+                          "multiply_adds", (json_int_t)f->multiply_adds, "parameters", (json_int_t)f->parameters,
+                          "peak_memory_bytes", peak_memory());
+    json_dumpf(o, stdout, JSON_INDENT(2) | JSON_SORT_KEYS);
+    putchar('\n');
+    json_decref(o);
+}
+
+/* ---- the command ---- */
+static int load_plan(int argc, char **argv, struct skl_plan *plan, const struct skl_plan_run **run, struct skl_err *err)
+{
+    const bool config = argc > 0 && !strchr(argv[0], '=');
+    char *given[MAX_OVERRIDES];
+    int n = 0, own;
+    if (argc > MAX_OVERRIDES - 8) return skl_fail(err, SKL_USAGE, "too many overrides (%d)", argc);
+    if (!config) given[n++] = skl_strdup("name=bench");
+    if (!config && variant) given[n++] = skl_format("model.shortcut={type: %s}", variant);
+    if (depth) given[n++] = skl_format("model.depth=%d", depth);
+    if (batch) given[n++] = skl_format("train.batch=%d", batch);
+    if (conv) given[n++] = skl_format("train.conv=%s", conv);
+    own = n;
+    for (int i = config; i < argc; i++) given[n++] = argv[i];
+    int status = skl_plan_load(config ? argv[0] : NULL, given, n, plan, err);
+    for (int i = 0; i < own; i++) free(given[i]);
+    if (status) return status;
+    for (int i = 0; i < plan->count; i++)
+        if (!config || !variant || strcmp(plan->run[i].exp.variant, variant) == 0) {
+            *run = &plan->run[i];
+            return SKL_OK;
+        }
+    return skl_fail(err, SKL_USAGE, "%s has no variant '%s'", argv[0], variant);
+}
+
+static int open_and_run(const struct skl_plan_run *run, struct skl_err *err)
+{
+    struct bench b = {.exp = &run->exp};
+    struct figures f = {.images_per_second = 0};
+    struct skl_dataset set = {.classes = 10};
+    int size = 32, channels = 3;
+    struct skl_data_config data = run->exp.data;
+    if (run->exp.has_data) {
+        int status = skl_dataset_shape(&data, &size, &channels, &set.classes, err);
+        if (status) return status;
+    }
+    b.pool = skl_pool_new(threads ? threads : skl_cpu_count());
+    random_images(&set.train, run->exp.train.batch * 4, run->exp.has_data && data.size == 16 ? 2 * size : size,
+                  channels, set.classes);
+    int status = skl_loader_new(&set, &data, 1, run->exp.train.batch, b.pool, &b.loader, err);
+    if (status == SKL_OK) {
+        struct skl_net_options o = skl_net_options_for(&run->exp, skl_loader_size(b.loader), channels, set.classes);
+        o.pool = b.pool;
+        o.inference = evaluate;
+        status = skl_group_size(run->exp.train.batch, run->exp.train.bn_batch, &o.group, err);
+        if (status == SKL_OK) status = run_bench(&b, &o, &f, err);
+    }
+    if (status == SKL_OK) {
+        char *kernels = skl_net_kernels(b.net);
+        (json ? print_json : print_text)(&b, &f, kernels, run->exp.model.shortcut->name);
+        free(kernels);
+    }
+    skl_net_free(b.net);
+    if (b.loader) skl_loader_free(b.loader);
+    skl_dataset_release(&set);
+    skl_pool_free(b.pool);
+    free(b.images), free(b.labels);
+    return status;
+}
+
+static int bench(int argc, char **argv, struct skl_err *err)
+{
+    struct skl_plan plan;
+    const struct skl_plan_run *run = NULL;
+    int status = load_plan(argc, argv, &plan, &run, err);
+    if (status) return status;
+    status = open_and_run(run, err);
+    skl_plan_release(&plan);
+    return status;
+}
+
+const struct skl_command skl_cmd_bench = {
+    .name = "bench",
+    .summary = "measure training speed: images/s, time per phase, memory",
+    .usage = "[CONFIG.yaml] [key=value ...]",
+    .description =
+        "Times whole training steps (data, forward, backward, update) on random images and compares them with the\n"
+        "multiply-add rate measured in the same run.  Needs no data.  Without a config: ResNet-110, 3x32x32, 10 "
+        "classes.",
+    .examples = "skiplab bench\nskiplab bench --depth 20 --variant exclusive_gating --threads 1\nskiplab bench "
+                "configs/quickstart.yaml --json\n"
+                "skiplab bench --depth 8 --batch 16 --steps 1 train.conv=gemm",
+    .options = options,
+    .min_args = 0,
+    .max_args = -1,
+    .run = bench,
+};

@@ -1,0 +1,117 @@
+/* cmd_check.c - skiplab check: the conformance test on one shortcut variant. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/check/check.h"
+#include "core/cli/cmd.h"
+#include "core/config/registry.h"
+
+static bool as_json;
+
+static bool is_file(const char *word)
+{
+    return strchr(word, '/') != NULL;
+}
+
+static bool looks_like_plugin(const char *word)
+{
+    size_t n = strlen(word);
+    return n > 3 && strcmp(word + n - 3, ".so") == 0;
+}
+
+/* A plug-in is the registry's last entry once it is loaded; it may have been there before. */
+static int find(const char *word, const struct skl_shortcut **found, struct skl_err *err)
+{
+    if (is_file(word)) return skl_registry_load_one(word, found, err);
+    *found = skl_registry_find(word);
+    if (*found) return SKL_OK;
+    if (looks_like_plugin(word)) return skl_fail(err, SKL_USAGE, "check: a plug-in is named by a path: ./%s", word);
+    const char *near = skl_nearest(word, skl_registry_names());
+    if (near) return skl_fail(err, SKL_USAGE, "check: unknown variant '%s' (did you mean '%s'?)", word, near);
+    return skl_fail(err, SKL_USAGE, "check: unknown variant '%s' ('skiplab shortcuts' lists them)", word);
+}
+
+/* ---- the verdict ---- */
+
+static const char *const verdicts[] = {
+    [SKL_VERDICT_PASS] = "pass", [SKL_VERDICT_FAIL] = "FAIL", [SKL_VERDICT_SKIP] = "skip"};
+
+static const char *color(enum skl_verdict v)
+{
+    static const char *const colors[] = {
+        [SKL_VERDICT_PASS] = "\033[32m", [SKL_VERDICT_FAIL] = "\033[31m", [SKL_VERDICT_SKIP] = "\033[2m"};
+    const char *no = getenv("NO_COLOR");
+    return isatty(STDOUT_FILENO) && !(no && *no) ? colors[v] : "";
+}
+
+static void print_row(const struct skl_check_row *row, void *arg)
+{
+    (void)arg;
+    const char *on = color(row->verdict);
+    printf("%s%s%s  %-14s %s\n", on, verdicts[row->verdict], *on ? "\033[0m" : "", row->name, row->what);
+    if (*row->text) printf("      %-14s %s\n", "", row->text);
+    fflush(stdout);
+}
+
+static json_t *row_json(const struct skl_check_row *row)
+{
+    json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:f}", "name", row->name, "what", row->what, "verdict",
+                          verdicts[row->verdict], "text", row->text, "seconds", row->seconds);
+    SKL_CHECK(o);
+    return o;
+}
+
+static void print_json(const struct skl_shortcut *s, const struct skl_check_report *report)
+{
+    json_t *rows = json_array();
+    for (int i = 0; i < report->count; i++) json_array_append_new(rows, row_json(&report->row[i]));
+    json_t *o = json_pack("{s:s, s:b, s:i, s:o}", "name", s->name, "passed", report->failed == 0, "failed",
+                          report->failed, "checks", rows);
+    char *text = json_dumps(o, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
+    SKL_CHECK(text);
+    puts(text);
+    free(text);
+    json_decref(o);
+}
+
+static int run(int argc, char **argv, struct skl_err *err)
+{
+    (void)argc;
+    const struct skl_shortcut *s;
+    int status = find(argv[0], &s, err);
+    if (status) return status;
+    struct skl_check_report report;
+    if (!as_json) printf("%s: %s\n\n", s->name, s->formula);
+    skl_check_shortcut(s, as_json ? NULL : print_row, NULL, &report);
+    if (as_json)
+        print_json(s, &report);
+    else if (!report.failed)
+        printf("\n%s keeps the contract of core/shortcut.h.\n", s->name);
+    if (!report.failed) return SKL_OK;
+    return skl_fail(err, SKL_FAILED, "check: %s fails %d of %d checks", s->name, report.failed, report.count);
+}
+
+static const struct skl_option check_options[] = {
+    {"json", SKL_OPT_FLAG, NULL,
+     "for programs: {name, passed, failed, checks: [{name, what, verdict, text, seconds}, ...]}", &as_json, 0, 0},
+    {0},
+};
+
+const struct skl_command skl_cmd_check = {
+    .name = "check",
+    .summary = "the conformance test on one shortcut variant, built in or a plug-in",
+    .usage = "NAME|./PLUGIN.so",
+    .description =
+        "Does the variant keep the contract of core/shortcut.h?  Options, gradients with sign, what it writes, the\n"
+        "same bits for any threads and any split of the mini-batch, saving and resuming, odd shapes, cost.\n"
+        "Exit 0: it does.  Exit 1: at least one check failed; each line says what and where.",
+    .examples = "skiplab check identity\n"
+                "skiplab check learned_scale --json\n",
+    .options = check_options,
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
+};

@@ -1,0 +1,141 @@
+/* cmd_eval.c - skiplab eval: loss and error of a checkpoint on the test set. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/base/fs.h"
+#include "core/cli/cmd.h"
+#include "core/config/plan.h"
+#include "core/train/session.h"
+#include "core/train/state.h"
+
+static int threads, bn_from_train;
+static bool json;
+
+static const struct skl_option options[] = {
+    {"threads", SKL_OPT_INT, "N", "threads (default: all cores)", &threads, 1, 4096},
+    {"bn-from-train", SKL_OPT_INT, "N", "estimate batch-norm statistics anew on the first N training batches, nothing dropped",
+     &bn_from_train, 1, 1000000},
+    {"json", SKL_OPT_FLAG, NULL, "print JSON", &json, 0, 0},
+    {NULL}};
+
+/* A folder stands for its last.safetensors. */
+static char *checkpoint_path(const char *word)
+{
+    struct stat st;
+    return !stat(word, &st) && S_ISDIR(st.st_mode) ? skl_path(word, "last.safetensors") : skl_strdup(word);
+}
+
+static char *config_beside(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? skl_format("%.*s", slash == path ? 1 : (int)(slash - path), path) : skl_strdup(".");
+    char *config = skl_path(folder, "config.yaml");
+    free(folder);
+    return config;
+}
+
+static int load(const char *path, struct skl_session *session, int64_t *iteration, struct skl_err *err)
+{
+    struct skl_st file;
+    struct skl_state state;
+    int status = skl_st_read(path, true, &file, err);
+    if (status) return status;
+    status = skl_state_parse(&file, path, &state, err);
+    const char *hash = skl_st_meta(&file, "config_hash");
+    if (!status && (!hash || strcmp(hash, session->exp->hash)))
+        status = skl_fail(err, SKL_DATA, "%s does not belong to the config.yaml beside it", path);
+    if (!status) status = skl_weights_load(session->net, &file, SKL_WEIGHTS_ONLY, path, err);
+    *iteration = state.iteration;
+    skl_st_release(&file);
+    return status;
+}
+
+static void print(const char *path, int64_t iteration, int images, const struct skl_evaluation *e)
+{
+    if (!json) {
+        printf("iteration  %lld\nimages     %d\ntest loss  %.9g\ntest error %.9g %%\n", (long long)iteration, images,
+               e->loss, e->error);
+        return;
+    }
+    json_t *o = json_pack("{s:s?, s:I, s:i, s:f, s:f}", "checkpoint", path, "iteration", (json_int_t)iteration,
+                          "images", images, "test_loss", e->loss, "test_error", e->error);
+    if (!o) /* a loss that is not finite, or a path that is not UTF-8 */
+        o = json_pack("{s:I, s:i, s:n, s:f}", "iteration", (json_int_t)iteration, "images", images, "test_loss",
+                      "test_error", e->error);
+    char *text = json_dumps(o, JSON_SORT_KEYS | JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    puts(text);
+    free(text);
+    json_decref(o);
+}
+
+/* Whole mini-batches of clean training images, front to back and again. */
+static void estimate_statistics(struct skl_session *s)
+{
+    const int batch = s->exp->train.batch, count = skl_part_count(s, SKL_PART_TRAIN);
+    int64_t groups = 0;
+    for (int i = 0, first = 0; i < bn_from_train; i++, first += batch) {
+        if (first + batch > count) first = 0;
+        skl_loader_clean(s->loader, SKL_PART_TRAIN, first, batch, s->images, s->labels);
+        skl_net_statistics(s->net, s->images, &groups);
+    }
+}
+
+static int evaluate(const char *path, const struct skl_experiment *exp, struct skl_err *err)
+{
+    struct skl_session session;
+    struct skl_evaluation e;
+    int64_t iteration;
+    int status = skl_session_open(&session, exp, threads, !bn_from_train, err);
+    if (status) return status;
+    status = load(path, &session, &iteration, err);
+    if (!status && bn_from_train && skl_part_count(&session, SKL_PART_TRAIN) < exp->train.batch)
+        status = skl_fail(err, SKL_USAGE, "--bn-from-train needs a training set of at least one batch (%d images)", exp->train.batch);
+    if (!status) {
+        if (bn_from_train) estimate_statistics(&session);
+        skl_evaluate(&session, SKL_PART_TEST, NULL, &e);
+        print(path, iteration, skl_part_count(&session, SKL_PART_TEST), &e);
+    }
+    skl_session_close(&session);
+    return status;
+}
+
+static int run(int argc, char **argv, struct skl_err *err)
+{
+    char *path = checkpoint_path(argv[0]), *config = config_beside(path);
+    struct skl_plan plan;
+    int status = SKL_OK;
+    if (!skl_exists(path))
+        status = skl_fail(err, SKL_DATA, "no checkpoint '%s'", path);
+    else if (!skl_exists(config))
+        status =
+            skl_fail(err, SKL_DATA, "'%s' is missing: eval needs the run's settings beside the checkpoint", config);
+    if (!status) {
+        status = skl_plan_load(config, NULL, 0, &plan, err);
+        if (status) status = err->status = SKL_DATA;
+    }
+    if (!status) {
+        status = evaluate(path, &plan.run[0].exp, err);
+        skl_plan_release(&plan);
+    }
+    free(config);
+    free(path);
+    return status;
+}
+
+const struct skl_command skl_cmd_eval = {
+    .name = "eval",
+    .summary = "test loss and error of a checkpoint",
+    .usage = "CHECKPOINT",
+    .description = "Evaluates a checkpoint, or a run's folder (its last.safetensors), on the test set of the "
+                   "config.yaml beside it.",
+    .examples = "skiplab eval results/quickstart/original/seed-1\n"
+                "skiplab eval results/quickstart/dropout/seed-1 --bn-from-train 20\n"
+                "skiplab eval results/quickstart/original/seed-1/prev.safetensors --json\n",
+    .options = options,
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
+};

@@ -1,0 +1,191 @@
+/* cmd_new_shortcut.c - skiplab new-shortcut: a variant to start from, that compiles and passes the conformance test. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/fs.h"
+#include "core/cli/cmd.h"
+#include "core/config/registry.h"
+
+static bool pointwise;
+
+/* '@' stands for the name. */
+static const char head[] =
+    "/* y = x + s F with a learned scalar s a unit: a start for a variant of your own.\n"
+    " * The contract, with every field and function that may stand here, is core/shortcut.h. */\n"
+    "#include \"core/shortcut.h\"\n"
+    "\n"
+    "/* Options: what stands beside `type: @` in an experiment file.  bool, int or double; one row a field. */\n"
+    "struct options {\n"
+    "    double start;\n"
+    "};\n"
+    "\n"
+    "static const struct skl_param params[] = {\n"
+    "    /* field, default, smallest, largest, help */\n"
+    "    SKL_PARAM(struct options, start, 0.5, -10, 10, \"initial s\"),\n"
+    "    SKL_PARAM_END,\n"
+    "};\n"
+    "\n"
+    "/* What a unit of this variant has: learnable tensors of its own, and layers between x and h (skl_conv, skl_bn).\n"
+    " * Called for every unit, with its place and shapes in u; allocates nothing, remembers nothing. */\n"
+    "static void declare(struct skl_decl *d, const struct skl_unit *u, const void *opts)\n"
+    "{\n"
+    "    const struct options *o = opts;\n"
+    "    (void)u;\n"
+    "    skl_tensor(d, \"s\", (const int[]){1, 0} /* shape, ends with 0 */, SKL_CONST, o->start, SKL_NO_DECAY);\n"
+    "}\n"
+    "\n";
+
+static const char way1[] =
+    "/* y = a h + b f, where h is x (or what the declared layers make of it) and f the residual branch.  Both are "
+    "preset\n"
+    " * to 1.  k: a constant.  v: learned numbers, one (SKL_ONE) or one a channel (SKL_PER_CHANNEL). */\n"
+    "static void affine(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b)\n"
+    "{\n"
+    "    (void)a;\n"
+    "    b->v = k->w[0];\n"
+    "}\n"
+    "\n"
+    "/* The engine has made da and db, the derivatives by a and b: carry them to the tensors.  Add, never overwrite. "
+    "*/\n"
+    "static void affine_grad(const struct skl_call *k, const float *da, const float *db)\n"
+    "{\n"
+    "    (void)da; /* NULL: a is a constant */\n"
+    "    k->dw[0][0] += db[0];\n"
+    "}\n"
+    "\n";
+
+static const char way2[] =
+    "static size_t elements(const struct skl_call *k)\n"
+    "{\n"
+    "    return (size_t)k->n * (size_t)k->unit->out.h * (size_t)k->unit->out.w * (size_t)k->unit->out.c;\n"
+    "}\n"
+    "\n"
+    "/* Images [k->first, k->first + k->n) of the mini-batch, each [h, w, c].  h: x, or what the declared layers make "
+    "of it. */\n"
+    "static void forward(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)\n"
+    "{\n"
+    "    const float s = k->w[0][0];\n"
+    "    (void)h;\n"
+    "    for (size_t i = 0; i < elements(k); i++) y[i] = x[i] + s * f[i];\n"
+    "}\n"
+    "\n"
+    "/* From dy, the gradient of y: overwrite dx, dh, df (what goes through h alone belongs to dh), add to k->dw. */\n"
+    "static void backward(const struct skl_call *k, const float *x, const float *h, const float *f, const float *dy,\n"
+    "                     float *dx, float *dh, float *df)\n"
+    "{\n"
+    "    const float s = k->w[0][0];\n"
+    "    double ds = 0;\n"
+    "    (void)x, (void)h;\n"
+    "    for (size_t i = 0; i < elements(k); i++) {\n"
+    "        dx[i] = dy[i];\n"
+    "        dh[i] = 0;\n"
+    "        df[i] = s * dy[i];\n"
+    "        ds += (double)dy[i] * f[i];\n"
+    "    }\n"
+    "    k->dw[0][0] += (float)ds;\n"
+    "}\n"
+    "\n";
+
+static const char tail[] = "SKL_SHORTCUT(@) = {\n"
+                           "    SKL_SHORTCUT_HEAD(@),\n"
+                           "    .summary = \"one line on what it is\",\n"
+                           "    .formula = \"y = x + s F\",\n"
+                           "    .source = \"the paper it comes from\",\n"
+                           "    .on_shortcut = \"1\", /* the two columns of reports: the factors on x and on F */\n"
+                           "    .on_residual = \"s\",\n"
+                           "    .opts_size = sizeof(struct options),\n"
+                           "    .params = params,\n"
+                           "    .declare = declare,\n";
+static const char tail1[] = "    .affine = affine,\n    .affine_grad = affine_grad,\n};\n";
+static const char tail2[] = "    .forward = forward,\n    .backward = backward,\n};\n";
+
+/* text with every '@' replaced, appended to out. */
+static void append(FILE *out, const char *text, const char *name)
+{
+    for (; *text; text++) {
+        if (*text == '@')
+            fputs(name, out);
+        else
+            fputc(*text, out);
+    }
+}
+
+static char *source(const char *name)
+{
+    char *text = NULL;
+    size_t n;
+    FILE *out = open_memstream(&text, &n);
+    SKL_CHECK(out);
+    append(out, head, name);
+    append(out, pointwise ? way2 : way1, name);
+    append(out, tail, name);
+    append(out, pointwise ? tail2 : tail1, name);
+    fclose(out);
+    return text;
+}
+
+static int check_name(const char *name, struct skl_err *err)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz_", all[] = "abcdefghijklmnopqrstuvwxyz_0123456789";
+    size_t n = strlen(name);
+    if (n < 1 || n > 40 || !strchr(letters, name[0]) || strspn(name, all) != n)
+        return skl_fail(err, SKL_USAGE,
+                        "new-shortcut: '%s' cannot name a variant: 1 to 40 of a-z, 0-9 and _, no digit first", name);
+    if (skl_registry_find(name))
+        return skl_fail(err, SKL_USAGE,
+                        "new-shortcut: there is a variant '%s' already ('skiplab shortcuts %s' tells of it)", name,
+                        name);
+    return SKL_OK;
+}
+
+static int run(int argc, char **argv, struct skl_err *err)
+{
+    (void)argc;
+    const char *name = argv[0];
+    int status = check_name(name, err);
+    if (status) return status;
+    char *path = skl_format("%s.c", name);
+    if (skl_exists(path)) {
+        status = skl_fail(err, SKL_USAGE, "new-shortcut: %s is there already; remove it or choose another name", path);
+    } else {
+        char *text = source(name);
+        status = skl_file_write(path, text, strlen(text), err);
+        free(text);
+    }
+    free(path);
+    if (status) return status;
+    printf("%s.c: a variant that compiles and passes the conformance test.  Change it, then\n\n"
+           "as a plug-in:\n"
+           "    cc $(pkg-config --cflags skiplab) $(pkg-config --variable=plugin_flags skiplab) %s.c -o %s.so\n"
+           "    skiplab check ./%s.so\n"
+           "    plugins: [./%s.so]                   # in the experiment file, beside model: {shortcut: {type: %s}}\n"
+           "  (not installed: -I SOURCES -std=gnu11 -O2 -ffp-contract=off -fvisibility=hidden -fPIC -shared instead of "
+           "pkg-config)\n\n"
+           "in the source tree:\n"
+           "    mv %s.c SOURCES/shortcuts/       # and add the word '%s' to shortcuts/meson.build\n"
+           "    ./dev build && build/core/cli/skiplab check %s\n\n"
+           "The tutorial: docs/adding-a-shortcut.md\n",
+           name, name, name, name, name, name, name, name, name);
+    return SKL_OK;
+}
+
+static const struct skl_option new_shortcut_options[] = {
+    {"pointwise", SKL_OPT_FLAG, NULL,
+     "start with forward and backward over elements (way 2), not with two coefficients (way 1)", &pointwise, 0, 0},
+    {0},
+};
+
+const struct skl_command skl_cmd_new_shortcut = {
+    .name = "new-shortcut",
+    .summary = "write a commented start for a shortcut variant of your own",
+    .usage = "NAME",
+    .description = "Writes NAME.c into this folder: a learned scalar on the residual branch, which compiles, passes\n"
+                   "`skiplab check` and trains, with comments on what to change; and says how to build it.",
+    .examples = "skiplab new-shortcut my_shortcut\n"
+                "skiplab new-shortcut my_gate --pointwise\n",
+    .options = new_shortcut_options,
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
+};

@@ -1,0 +1,156 @@
+/* cmd_plot.c - skiplab plot: a sweep's figures, drawn by gnuplot. */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "core/base/fs.h"
+#include "core/base/parallel.h"
+#include "core/cli/cmd.h"
+#include "core/report/figures.h"
+
+enum { TEXT_COLUMNS = 100, TEXT_ROWS = 36, MAX_SMOOTH = 10001 };
+
+static const char *metric = "test_error", *only, *xlim;
+static int smooth = SKL_SMOOTH_AUTO;
+static bool terminal, as_json;
+
+static int set_metric(struct skl_figure_options *o, struct skl_err *err)
+{
+    o->metric = skl_metric_find(metric);
+    if (o->metric >= 0) return SKL_OK;
+    const char *hint = skl_nearest(metric, skl_metric_names());
+    if (hint) return skl_fail(err, SKL_USAGE, "plot: unknown metric '%s' (did you mean '%s'?)", metric, hint);
+    return skl_fail(err, SKL_USAGE, "plot: unknown metric '%s' (see 'skiplab plot --help')", metric);
+}
+
+/* One side of A:B; an empty one keeps *v. */
+static bool read_bound(const char *text, size_t n, double *v)
+{
+    char copy[32], *end;
+    if (n == 0) return true;
+    if (n >= sizeof copy) return false;
+    memcpy(copy, text, n);
+    copy[n] = 0;
+    if (strspn(copy, "0123456789") != n && !strpbrk(copy, "eE.")) return false;
+    *v = strtod(copy, &end);
+    return *end == 0 && *v >= 0 && *v <= 1e15;
+}
+
+static int set_limits(struct skl_figure_options *o, struct skl_err *err)
+{
+    if (!xlim) return SKL_OK;
+    const char *colon = strchr(xlim, ':');
+    bool well = colon && read_bound(xlim, (size_t)(colon - xlim), &o->x_min) &&
+                read_bound(colon + 1, strlen(colon + 1), &o->x_max) && (o->x_max == 0 || o->x_max > o->x_min);
+    if (well) return SKL_OK;
+    return skl_fail(err, SKL_USAGE,
+                    "plot: --xlim '%s': not two iterations A:B with A < B, such as 30000:64000 or :5000", xlim);
+}
+
+static void set_size(struct skl_figure_options *o)
+{
+    struct winsize size;
+    bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40 && size.ws_row >= 16;
+    o->columns = known ? size.ws_col - 1 : TEXT_COLUMNS;
+    o->rows = known ? size.ws_row - 2 : TEXT_ROWS;
+}
+
+static void print_json(const char *folder, const struct skl_figures *figures)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < figures->count; i++) {
+        json_t *item = json_object();
+        static const char *const endings[] = {"svg", "pdf", "png", "gp"};
+        json_object_set_new(item, "name", json_string(figures->stem[i]));
+        for (int k = 0; k < 4; k++) {
+            char *path = skl_format("%s/%s.%s", folder, figures->stem[i], endings[k]);
+            json_object_set_new(item, endings[k], json_string(path));
+            free(path);
+        }
+        json_array_append_new(list, item);
+    }
+    json_t *root = json_pack("{s:i, s:s, s:o}", "schema_version", 1, "folder", folder, "figures", list);
+    SKL_CHECK(root);
+    char *text = json_dumps(root, JSON_SORT_KEYS | JSON_INDENT(1));
+    SKL_CHECK(text);
+    puts(text);
+    free(text);
+    json_decref(root);
+}
+
+static int draw(const struct skl_results *results, const struct skl_figure_options *o, struct skl_err *err)
+{
+    struct skl_figures figures;
+    char *folder = skl_path(results->folder, "figures");
+    int status = skl_figures_draw(results, folder, o, &figures, err);
+    if (status == SKL_FAILED && figures.count)
+        skl_context(err, "plot: scripts and data are in %s", folder);
+    else if (status)
+        skl_context(err, "plot");
+    if (!status && as_json) print_json(folder, &figures);
+    for (int i = 0; i < figures.count && !status && !as_json && !o->terminal; i++)
+        printf("%s/%s.{svg,pdf,png,gp}\n", folder, figures.stem[i]);
+    skl_figures_release(&figures);
+    free(folder);
+    return status;
+}
+
+static int run(int argc, char **argv, struct skl_err *err)
+{
+    struct skl_figure_options o = {.only = only, .smooth = smooth, .jobs = skl_cpu_count(), .terminal = terminal};
+    struct skl_results results;
+    int status = set_metric(&o, err);
+    if (!status) status = set_limits(&o, err);
+    if (status) return status;
+    set_size(&o);
+    status = skl_results_read(argv[0], skl_figures_metrics(&o), &results, err);
+    if (status) return skl_context(err, "plot");
+    for (int i = 0; i < results.warnings; i++) fprintf(stderr, "skiplab: plot: %s (left out)\n", results.warning[i]);
+    status = draw(&results, &o, err);
+    skl_results_release(&results);
+    return status;
+}
+
+static const struct skl_option plot_options[] = {
+    {"metric", SKL_OPT_STRING, "NAME",
+     "drawn against the training loss: test_error (default), test_loss, validation_error, validation_loss, "
+     "train_error; train_loss draws that alone",
+     &metric, 0, 0},
+    {"only", SKL_OPT_STRING, "GLOB", "variants whose name or VARIANT/k=v matches; the baseline is always drawn", &only,
+     0, 0},
+    {"xlim", SKL_OPT_STRING, "A:B", "iterations to show; either may be left out", &xlim, 0, 0},
+    {"smooth", SKL_OPT_INT, "N",
+     "draw training curves as running median over N rows of the log; 1: as logged; "
+     "default: a hundredth of the rows, at most 9",
+     &smooth, 1, MAX_SMOOTH},
+    {"terminal", SKL_OPT_FLAG, NULL, "draw the pictures of all variants here, as text", &terminal, 0, 0},
+    {"json", SKL_OPT_FLAG, NULL, "for programs: {folder, figures: [{name, svg, pdf, png, gp}, ...]}", &as_json, 0, 0},
+    {0},
+};
+
+const struct skl_command skl_cmd_plot = {
+    .name = "plot",
+    .summary = "draw a sweep's figures with gnuplot: SVG, PDF, PNG",
+    .usage = "RESULTS/NAME",
+    .description =
+        "Writes into RESULTS/NAME/figures:\n"
+        "  panels         every variant against the baseline, a panel each: training loss dashed on the left,\n"
+        "                 logarithmic axis, test error solid on the right one\n"
+        "  panel-VARIANT  the same panels one by one\n"
+        "  training-loss, test-error   all variants in one picture\n"
+        "each as SVG, PDF and PNG, with the gnuplot script (NAME.gp) and its data (data/*.csv) beside them; edit a\n"
+        "copy of a script and draw it with 'gnuplot COPY.gp' in that folder. Lines are medians over the seeds, bands\n"
+        "reach from the least to the greatest seed, crosses mark runs that diverged or failed. Runs that are not\n"
+        "finished are drawn as far as they are, so this works on a running sweep too.\n",
+    .examples = "skiplab plot results/quickstart\n"
+                "skiplab plot results/quickstart --only '*gating*' --xlim 1000:\n"
+                "skiplab plot results/quickstart --terminal\n",
+    .options = plot_options,
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
+};

@@ -1,0 +1,305 @@
+/* cmd_probe.c - skiplab probe: how signal and gradient travel through a net, at its start or in a checkpoint. */
+#include <jansson.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/base/fs.h"
+#include "core/base/rng.h"
+#include "core/cli/cmd.h"
+#include "core/config/plan.h"
+#include "core/nn/probe.h"
+#include "core/train/session.h"
+#include "core/train/state.h"
+#include "core/train/step.h"
+
+static const char *variant, *seed, *weights_path, *batch_path;
+static int images = SKL_PROBE_IMAGES, threads;
+static bool json, responses;
+
+static const struct skl_option options[] = {
+    {"variant", SKL_OPT_STRING, "NAME", "the run of this variant (a name under variants:, or VARIANT/key=value)",
+     &variant},
+    {"seed", SKL_OPT_STRING, "N", "the run with this seed", &seed},
+    {"images", SKL_OPT_INT, "N", "the first N training images (default 32)", &images, 1, 65536},
+    {"weights", SKL_OPT_STRING, "FILE", "instead of initial weights those of a safetensors file, as in 'step'",
+     &weights_path},
+    {"batch", SKL_OPT_STRING, "FILE", "with --weights: images [N,C,H,W] and labels [N] (default: the weights' file)",
+     &batch_path},
+    {"responses", SKL_OPT_FLAG, NULL, "instead: mean and standard deviation of every 3x3 layer's response", &responses},
+    {"threads", SKL_OPT_INT, "N", "threads (default: all cores); the figures do not depend on it", &threads, 1, 4096},
+    {"json", SKL_OPT_FLAG, NULL, "print a JSON list", &json},
+    {NULL}};
+
+/* ---- output ---- */
+static json_t *number(double x)
+{
+    return isfinite(x) ? json_real(x) : json_null();
+}
+
+static json_t *unit_json(const struct skl_probe_unit *u)
+{
+    json_t *o = json_pack("{s:i, s:i, s:s}", "unit", u->unit, "stage", u->stage, "name", u->name);
+    for (const struct skl_probe_column *c = skl_probe_columns; c->name; c++)
+        json_object_set_new(o, c->name, number(skl_probe_value(u, c)));
+    return o;
+}
+
+static json_t *response_json(const struct skl_probe_response *r, int layer)
+{
+    return json_pack("{s:i, s:s, s:o, s:o}", "layer", layer, "name", r->name, "mean", number(r->mean), "std",
+                     number(r->std));
+}
+
+static void print_json(const struct skl_probe *p)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < (responses ? p->responses : p->units); i++)
+        json_array_append_new(list, responses ? response_json(&p->response[i], i + 1) : unit_json(&p->unit[i]));
+    char *text = json_dumps(list, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    SKL_CHECK(text);
+    puts(text);
+    free(text);
+    json_decref(list);
+}
+
+static void print_units(const struct skl_probe *p)
+{
+    static const char *const head[] = {"signal", "branch", "gradient", "lambda", "direct",
+                                       "share",  "cosine", "clipped",  "gate"};
+    printf("%-10s", "unit");
+    for (int i = 0; skl_probe_columns[i].name; i++) printf(" %10s", head[i]);
+    putchar('\n');
+    for (int i = 0; i < p->units; i++) {
+        printf("%-10s", p->unit[i].name);
+        for (const struct skl_probe_column *c = skl_probe_columns; c->name; c++) {
+            double v = skl_probe_value(&p->unit[i], c);
+            if (isnan(v))
+                printf(" %10s", "-");
+            else
+                printf(" %10.4g", v);
+        }
+        putchar('\n');
+    }
+}
+
+static void print_responses(const struct skl_probe *p)
+{
+    printf("%5s  %-18s %10s %10s\n", "layer", "name", "mean", "std");
+    for (int i = 0; i < p->responses; i++)
+        printf("%5d  %-18s %10.4g %10.4g\n", i + 1, p->response[i].name, p->response[i].mean, p->response[i].std);
+}
+
+static void print(const struct skl_experiment *exp, const struct skl_probe *p, int n)
+{
+    if (json) {
+        print_json(p);
+        return;
+    }
+    printf("ResNet-%d, %s (%s), %d images, loss %.4f\n\n", exp->model.depth, exp->variant, exp->model.shortcut->name, n,
+           p->loss);
+    (responses ? print_responses : print_units)(p);
+}
+
+static void probe_and_print(const struct skl_experiment *exp, struct skl_net *net, const float *x,
+                            const int32_t *labels, int n)
+{
+    struct skl_probe p;
+    skl_net_probe(net, x, labels, n, &p);
+    print(exp, &p, n);
+    skl_probe_release(&p);
+}
+
+/* ---- weights and a mini-batch from files ---- */
+static int probe_files(const struct skl_experiment *exp, struct skl_pool *pool, struct skl_err *err)
+{
+    struct skl_st weights = {0}, other = {0};
+    struct skl_batch batch = {0};
+    struct skl_net *net = NULL;
+    struct skl_experiment one_group = *exp;
+    int classes;
+    const char *path = batch_path ? batch_path : weights_path;
+    int status = skl_st_read(weights_path, false, &weights, err);
+    if (!status && batch_path) status = skl_st_read(batch_path, false, &other, err);
+    if (!status) status = skl_step_classes(&weights, weights_path, &classes, err);
+    if (!status) status = skl_batch_read(batch_path ? &other : &weights, path, classes, 0, &batch, err);
+    one_group.train.bn_batch = INT_MAX;
+    if (!status) status = skl_step_net(&one_group, &weights, weights_path, &batch, false, pool, &net, err);
+    if (!status) probe_and_print(exp, net, batch.images, batch.labels, batch.count);
+    skl_net_free(net);
+    skl_batch_release(&batch);
+    skl_st_release(&weights);
+    skl_st_release(&other);
+    return status;
+}
+
+/* ---- no data: random images ---- */
+static int probe_random(const struct skl_experiment *exp, struct skl_pool *pool, struct skl_err *err)
+{
+    struct skl_net_options o = skl_net_options_for(exp, 32, 3, 10);
+    struct skl_net *net;
+    o.batch = o.group = images;
+    o.pool = pool;
+    int status = skl_net_new(&exp->model, &o, &net, err);
+    if (status) return status;
+    const size_t image = (size_t)o.size * (size_t)o.size * (size_t)o.channels, floats = (size_t)images * image;
+    const uint64_t key = skl_rng_key(0, SKL_RNG_PROBE, 0, 0); /* not the run's seed: the same images for all */
+    float *x = skl_alloc_array(floats, sizeof *x);
+    int32_t *labels = skl_alloc_array((size_t)images, sizeof *labels);
+    for (size_t i = 0; i < floats; i++) x[i] = (float)skl_rng_normal(key, i);
+    for (int i = 0; i < images; i++) labels[i] = i % o.classes;
+    probe_and_print(exp, net, x, labels, images);
+    free(x);
+    free(labels);
+    skl_net_free(net);
+    return SKL_OK;
+}
+
+/* ---- data, and a checkpoint's weights or the initial ones ---- */
+static int load_checkpoint(const char *path, const struct skl_experiment *exp, struct skl_net *net, struct skl_err *err)
+{
+    struct skl_st file;
+    struct skl_state state;
+    int status = skl_st_read(path, true, &file, err);
+    if (status) return status;
+    status = skl_state_parse(&file, path, &state, err);
+    const char *hash = skl_st_meta(&file, "config_hash");
+    if (!status && (!hash || strcmp(hash, exp->hash)))
+        status = skl_fail(err, SKL_DATA, "%s does not belong to the config.yaml beside it", path);
+    if (!status) status = skl_weights_load(net, &file, SKL_WEIGHTS_ONLY, path, err);
+    skl_st_release(&file);
+    return status;
+}
+
+static int probe_data(const struct skl_experiment *exp, const char *checkpoint, struct skl_err *err)
+{
+    struct skl_session session;
+    struct skl_experiment one_group = *exp; /* borrows what exp owns */
+    one_group.train.batch = one_group.train.bn_batch = images;
+    int status = skl_session_open(&session, &one_group, threads, false, err);
+    if (status) return status;
+    const int have = skl_part_count(&session, SKL_PART_TRAIN), n = images < have ? images : have;
+    skl_loader_clean(session.loader, SKL_PART_TRAIN, 0, n, session.images, session.labels);
+    if (checkpoint) status = load_checkpoint(checkpoint, exp, session.net, err);
+    if (!status) probe_and_print(exp, session.net, session.images, session.labels, n);
+    skl_session_close(&session);
+    return status;
+}
+
+/* ---- the command ---- */
+static int probe(const struct skl_experiment *exp, const char *checkpoint, struct skl_err *err)
+{
+    if (exp->has_data && !weights_path) return probe_data(exp, checkpoint, err);
+    skl_gemm_setup();
+    struct skl_pool *pool = skl_pool_new(threads ? threads : skl_cpu_count());
+    int status = weights_path ? probe_files(exp, pool, err) : probe_random(exp, pool, err);
+    skl_pool_free(pool);
+    return status;
+}
+
+static int choose(const struct skl_plan *plan, const char *file, const struct skl_plan_run **run, struct skl_err *err)
+{
+    int fitting = 0;
+    for (int i = 0; i < plan->count; i++)
+        if (!variant || !strcmp(plan->run[i].exp.variant, variant) || !strcmp(plan->run[i].setting, variant))
+            if (!fitting++) *run = &plan->run[i];
+    if (!fitting)
+        return skl_fail(err, SKL_USAGE, "%s: no variant '%s'; the first is '%s'", file, variant,
+                        plan->run[0].exp.variant);
+    if (fitting > 1) fprintf(stderr, "skiplab: %s holds %d runs; this is %s\n", file, fitting, (*run)->dir);
+    return SKL_OK;
+}
+
+static int probe_config(int argc, char **argv, struct skl_err *err)
+{
+    struct skl_plan plan;
+    const struct skl_plan_run *run = NULL;
+    char **overrides = skl_alloc_array((size_t)argc + 1, sizeof *overrides),
+         *seeds = seed ? skl_format("seeds=[%s]", seed) : NULL;
+    int count = 0;
+    for (int i = 1; i < argc; i++) overrides[count++] = argv[i];
+    if (seed) overrides[count++] = seeds;
+    int status = skl_plan_load(argv[0], overrides, count, &plan, err);
+    free(seeds);
+    free(overrides);
+    if (status) return status;
+    status = choose(&plan, argv[0], &run, err);
+    if (!status) status = probe(&run->exp, NULL, err);
+    skl_plan_release(&plan);
+    return status;
+}
+
+static char *config_beside(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? skl_format("%.*s/config.yaml", (int)(slash - path), path) : skl_strdup("config.yaml");
+}
+
+static int probe_checkpoint(const char *path, struct skl_err *err)
+{
+    char *config = config_beside(path);
+    struct skl_plan plan;
+    int status = SKL_OK;
+    if (!skl_exists(path))
+        status = skl_fail(err, SKL_DATA, "no checkpoint '%s'", path);
+    else if (!skl_exists(config))
+        status =
+            skl_fail(err, SKL_DATA, "'%s' is missing: probe needs the run's settings beside the checkpoint", config);
+    else if (skl_plan_load(config, NULL, 0, &plan, err))
+        status = err->status = SKL_DATA;
+    if (!status) {
+        status = probe(&plan.run[0].exp, path, err);
+        skl_plan_release(&plan);
+    }
+    free(config);
+    return status;
+}
+
+/* A folder stands for its last.safetensors; NULL: an experiment file. */
+static char *checkpoint_path(const char *word)
+{
+    struct stat st;
+    const char *end = strrchr(word, '.');
+    if (!stat(word, &st) && S_ISDIR(st.st_mode)) return skl_path(word, "last.safetensors");
+    return end && !strcmp(end, ".safetensors") ? skl_strdup(word) : NULL;
+}
+
+static int run(int argc, char **argv, struct skl_err *err)
+{
+    char *checkpoint = checkpoint_path(argv[0]);
+    int status = SKL_OK;
+    if (seed && (!*seed || seed[strspn(seed, "0123456789")]))
+        status = skl_fail(err, SKL_USAGE, "--seed: '%s' is not a whole number", seed);
+    else if (checkpoint && (argc > 1 || variant || seed || weights_path))
+        status =
+            skl_fail(err, SKL_USAGE,
+                     "probe: a checkpoint has its settings and weights: no key=value, --variant, --seed or --weights");
+    else if (batch_path && !weights_path)
+        status = skl_fail(err, SKL_USAGE, "probe: --batch goes with --weights FILE");
+    if (!status) status = checkpoint ? probe_checkpoint(checkpoint, err) : probe_config(argc, argv, err);
+    free(checkpoint);
+    return status;
+}
+
+const struct skl_command skl_cmd_probe = {
+    .name = "probe",
+    .summary = "how signal and gradient travel through a net",
+    .usage = "CONFIG.yaml|CHECKPOINT [key=value ...]",
+    .description =
+        "For every unit of a net with its initial weights, or of a checkpoint (a run's folder: its last.safetensors):\n"
+        "size of the signal, the branch and the gradient, the shortcut's factor lambda, and how much of the gradient\n"
+        "comes along the shortcuts alone (equations (8) and (10)).  One mini-batch: the first training images, clean; "
+        "the\n"
+        "images of --batch; random ones where the file has no data: section.  docs/probe.md explains the columns.",
+    .examples = "skiplab probe configs/table1.yaml --variant original\n"
+                "skiplab probe configs/figure3.yaml --json model.depth=20\n"
+                "skiplab probe results/quickstart/identity/seed-1\n"
+                "skiplab probe results/quickstart/identity/seed-1/prev.safetensors --responses\n",
+    .options = options,
+    .min_args = 1,
+    .max_args = -1,
+    .run = run,
+};

@@ -1,0 +1,84 @@
+/* cmd_report.c - skiplab report: the study's table beside the paper, as a page and as data. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/parallel.h"
+#include "core/cli/cmd.h"
+#include "core/cli/commit.h"
+#include "core/report/report.h"
+
+static const char *select_by = "final", *folder;
+static double level = NAN;
+static bool no_figures, as_json;
+
+static int write_report(struct skl_report *report, struct skl_err *err)
+{
+    char *where = NULL;
+    int before = report->warnings, status = skl_report_write(report, &where, err);
+    for (int i = before; i < report->warnings; i++) fprintf(stderr, "skiplab: report: %s\n", report->warning[i]);
+    if (!status && as_json) {
+        char *text = skl_summary_json(report);
+        fputs(text, stdout);
+        free(text);
+    }
+    for (int i = 0; skl_report_files[i] && !status && !as_json; i++) printf("%s/%s\n", where, skl_report_files[i]);
+    free(where);
+    return status;
+}
+
+static int run(int argc, char **argv, struct skl_err *err)
+{
+    struct skl_report report;
+    struct skl_report_options o = {.by_validation = !strcmp(select_by, "validation"),
+                                   .level = level,
+                                   .figures = !no_figures,
+                                   .folder = folder,
+                                   .jobs = skl_cpu_count(),
+                                   .version = SKL_VERSION,
+                                   .commit = SKL_COMMIT};
+    if (!o.by_validation && strcmp(select_by, "final"))
+        return skl_fail(err, SKL_USAGE, "report: --select-by '%s': either final or validation", select_by);
+    int status = skl_report_read(argv, argc, &o, &report, err);
+    if (status) return skl_context(err, "report");
+    for (int i = 0; i < report.warnings; i++) fprintf(stderr, "skiplab: report: %s\n", report.warning[i]);
+    status = write_report(&report, err);
+    skl_report_release(&report);
+    return status ? skl_context(err, "report") : SKL_OK;
+}
+
+static const struct skl_option report_options[] = {
+    {"out", SKL_OPT_STRING, "DIR", "write there; default: the (first) sweep's folder", &folder, 0, 0},
+    {"select-by", SKL_OPT_STRING, "RULE",
+     "final (default): the test error at the final iteration; validation: where the validation error is least",
+     &select_by, 0, 0},
+    {"train-error", SKL_OPT_REAL, "E",
+     "count iterations until the training error is E %; default: the least of 1, 2, 5, 10, 20, 50 the baseline reaches",
+     &level, 0, 100},
+    {"no-figures", SKL_OPT_FLAG, NULL, "leave the figures out: gnuplot is not needed then", &no_figures, 0, 0},
+    {"json", SKL_OPT_FLAG, NULL, "print summary.json too", &as_json, 0, 0},
+    {0},
+};
+
+const struct skl_command skl_cmd_report = {
+    .name = "report",
+    .summary = "write a sweep's table beside the paper's: HTML, Markdown, LaTeX, CSV, JSON",
+    .usage = "RESULTS/NAME [MORE ...]",
+    .description =
+        "Writes into RESULTS/NAME:\n"
+        "  report.html    table, differences from the baseline, figures, failures, provenance: one page that needs\n"
+        "                 neither network nor scripts; report.md and report.tex say the same\n"
+        "  summary.csv    a row a setting; summary.json the same and more\n"
+        "  runs.csv       a row a run\n"
+        "  curves.csv     all curves: sweep,setting,seed,metric,iteration,value\n"
+        "A running sweep can be reported at any time: rows say how many of their seeds count. With several\n"
+        "results, each has a part of its own in one report.\n",
+    .examples = "skiplab report results/quickstart\n"
+                "skiplab report results/quickstart --train-error 20 --no-figures\n"
+                "skiplab report results/quickstart --out page --json\n",
+    .options = report_options,
+    .min_args = 1,
+    .max_args = -1,
+    .run = run,
+};

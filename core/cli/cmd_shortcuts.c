@@ -1,0 +1,164 @@
+/* cmd_shortcuts.c - skiplab shortcuts: the registered variants and their options. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/cli/cmd.h"
+#include "core/config/registry.h"
+
+static bool as_json;
+
+static const char *type_name(enum skl_ptype type)
+{
+    static const char *const names[] = {"bool", "int", "real", "choice"};
+    return names[type];
+}
+
+static void value_text(const struct skl_param *p, double v, char text[32])
+{
+    if (p->type == SKL_BOOL)
+        snprintf(text, 32, "%s", v != 0 ? "true" : "false");
+    else if (p->type == SKL_CHOICE)
+        snprintf(text, 32, "%s", p->choices[(int)v]);
+    else
+        snprintf(text, 32, "%.9g", v);
+}
+
+static void print_param(const struct skl_param *p)
+{
+    char def[32], min[32], max[32];
+    value_text(p, p->def, def);
+    printf("  %-18s %s\n  %-18s default %s", p->name, p->help, "", def);
+    if (p->type == SKL_CHOICE) {
+        printf("; one of");
+        for (int i = 0; p->choices[i]; i++) printf(" %s", p->choices[i]);
+    } else if (p->type != SKL_BOOL) {
+        value_text(p, p->min, min);
+        value_text(p, p->max, max);
+        printf("; %s from %s to %s", type_name(p->type), min, max);
+    } else {
+        printf("; true or false");
+    }
+    putchar('\n');
+}
+
+static void print_one(const struct skl_shortcut *s)
+{
+    printf("%s - %s\n\n  y = %s\n", s->name, s->summary, strncmp(s->formula, "y = ", 4) ? s->formula : s->formula + 4);
+    printf("  on the shortcut: %s    on the branch: %s\n  %s\n\nOptions (model.shortcut in the experiment file):\n",
+           s->on_shortcut, s->on_residual, s->source);
+    const struct skl_param *p = s->params;
+    if (!p || !p->name) puts("  none");
+    for (; p && p->name; p++) print_param(p);
+    printf("\nExample:\n  model:\n    shortcut: {type: %s", s->name);
+    p = s->params;
+    if (p && p->name) {
+        char def[32];
+        value_text(p, p->def, def);
+        printf(", %s: %s", p->name, def);
+    }
+    puts("}");
+}
+
+static void print_all(void)
+{
+    printf("%-22s %-13s %-11s %s\n", "type", "on shortcut", "on branch", "y");
+    for (int i = 0; i < skl_registry_count(); i++) {
+        const struct skl_shortcut *s = skl_registry_get(i);
+        printf("%-22s %-13s %-11s %s\n", s->name, s->on_shortcut, s->on_residual,
+               strncmp(s->formula, "y = ", 4) ? s->formula : s->formula + 4);
+    }
+    puts("\n'skiplab shortcuts NAME' tells more of one, with its options.");
+}
+
+static json_t *value_json(const struct skl_param *p, double v)
+{
+    if (p->type == SKL_BOOL) return json_boolean(v != 0);
+    if (p->type == SKL_CHOICE) return json_string(p->choices[(int)v]);
+    return p->type == SKL_INT ? json_integer((json_int_t)v) : json_real(v);
+}
+
+static json_t *param_json(const struct skl_param *p)
+{
+    json_t *o = json_pack("{s:s, s:s, s:s, s:o}", "name", p->name, "help", p->help, "type", type_name(p->type),
+                          "default", value_json(p, p->def));
+    SKL_CHECK(o);
+    if (p->type == SKL_INT || p->type == SKL_REAL) {
+        json_object_set_new(o, "min", value_json(p, p->min));
+        json_object_set_new(o, "max", value_json(p, p->max));
+    }
+    if (p->type == SKL_CHOICE) {
+        json_t *choices = json_array();
+        for (int i = 0; p->choices[i]; i++) json_array_append_new(choices, json_string(p->choices[i]));
+        json_object_set_new(o, "choices", choices);
+    }
+    return o;
+}
+
+static json_t *shortcut_json(const struct skl_shortcut *s)
+{
+    json_t *params = json_array();
+    for (const struct skl_param *p = s->params; p && p->name; p++) json_array_append_new(params, param_json(p));
+    json_t *o =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "name", s->name, "summary", s->summary, "formula", s->formula,
+                  "source", s->source, "on_shortcut", s->on_shortcut, "on_residual", s->on_residual, "options", params);
+    SKL_CHECK(o);
+    return o;
+}
+
+static void print_json(json_t *root)
+{
+    char *text = json_dumps(root, JSON_SORT_KEYS | JSON_INDENT(1) | JSON_REAL_PRECISION(9));
+    SKL_CHECK(text);
+    puts(text);
+    free(text);
+    json_decref(root);
+}
+
+static int run(int argc, char **argv, struct skl_err *err)
+{
+    if (argc == 0) {
+        json_t *all = json_array();
+        for (int i = 0; as_json && i < skl_registry_count(); i++)
+            json_array_append_new(all, shortcut_json(skl_registry_get(i)));
+        if (as_json)
+            print_json(json_incref(all));
+        else
+            print_all();
+        json_decref(all);
+        return SKL_OK;
+    }
+    const struct skl_shortcut *s = skl_registry_find(argv[0]);
+    if (!s) {
+        const char *hint = skl_nearest(argv[0], skl_registry_names());
+        if (hint)
+            return skl_fail(err, SKL_USAGE, "shortcuts: unknown variant '%s' (did you mean '%s'?)", argv[0], hint);
+        return skl_fail(err, SKL_USAGE, "shortcuts: unknown variant '%s' ('skiplab shortcuts' lists them)", argv[0]);
+    }
+    if (as_json)
+        print_json(shortcut_json(s));
+    else
+        print_one(s);
+    return SKL_OK;
+}
+
+static const struct skl_option shortcuts_options[] = {
+    {"json", SKL_OPT_FLAG, NULL, "for programs: a list of {name, formula, options: [...], ...}, or the one asked for",
+     &as_json, 0, 0},
+    {0},
+};
+
+const struct skl_command skl_cmd_shortcuts = {
+    .name = "shortcuts",
+    .summary = "list the registered shortcut variants and their options",
+    .usage = "[NAME]",
+    .description = "",
+    .examples = "skiplab shortcuts\n"
+                "skiplab shortcuts exclusive_gating\n"
+                "skiplab shortcuts --json\n",
+    .options = shortcuts_options,
+    .min_args = 0,
+    .max_args = 1,
+    .run = run,
+};

@@ -1,0 +1,70 @@
+/* cmd_step.c - skiplab step: one step on given numbers. */
+#include <string.h>
+
+#include "core/cli/cmd.h"
+#include "core/config/plan.h"
+#include "core/train/step.h"
+
+static const char *weights_path, *batch_path, *out_path, *mode = "train";
+static int threads;
+
+static const struct skl_option options[] = {
+    {"weights", SKL_OPT_STRING, "FILE", "safetensors with all parameters and running statistics", &weights_path, 0, 0},
+    {"batch", SKL_OPT_STRING, "FILE", "safetensors with images [N,C,H,W] and labels [N] (default: the weights' file)", &batch_path, 0, 0},
+    {"out", SKL_OPT_STRING, "FILE", "where the results go", &out_path, 0, 0},
+    {"mode", SKL_OPT_STRING, "train|eval", "train (default), or eval: loss and logits with running statistics", &mode, 0, 0},
+    {"threads", SKL_OPT_INT, "N", "threads (default: all cores)", &threads, 1, 4096},
+    {NULL}};
+
+static int check_options(struct skl_err *err)
+{
+    if (!weights_path) return skl_fail(err, SKL_USAGE, "step: --weights FILE is needed");
+    if (!out_path) return skl_fail(err, SKL_USAGE, "step: --out FILE is needed");
+    if (strcmp(mode, "train") && strcmp(mode, "eval"))
+        return skl_fail(err, SKL_USAGE, "step: --mode is 'train' or 'eval', not '%s'", mode);
+    if (!batch_path) batch_path = weights_path;
+    return SKL_OK;
+}
+
+static int step(const struct skl_experiment *exp, struct skl_err *err)
+{
+    struct skl_st weights = {0}, batch = {0};
+    struct skl_outputs out = {0};
+    bool one_file = !strcmp(weights_path, batch_path);
+    int status = skl_st_read(weights_path, false, &weights, err);
+    if (!status && !one_file) status = skl_st_read(batch_path, false, &batch, err);
+    if (!status) {
+        struct skl_pool *pool = skl_pool_new(threads ? threads : skl_cpu_count());
+        status = skl_step(exp, &weights, weights_path, one_file ? &weights : &batch, batch_path, !strcmp(mode, "eval"), pool, &out, err);
+        skl_pool_free(pool);
+    }
+    if (!status) status = skl_st_write(out_path, out.tensor, out.count, out.meta, out.metas, true, err);
+    skl_outputs_release(&out);
+    skl_st_release(&weights);
+    skl_st_release(&batch);
+    return status;
+}
+
+static int run(int argc, char **argv, struct skl_err *err)
+{
+    struct skl_plan plan;
+    int status = check_options(err);
+    if (!status) status = skl_plan_load(argv[0], argv + 1, argc - 1, &plan, err);
+    if (status) return status;
+    status = step(&plan.run[0].exp, err);
+    skl_plan_release(&plan);
+    return status;
+}
+
+const struct skl_command skl_cmd_step = {
+    .name = "step",
+    .summary = "one forward, backward and update on given numbers",
+    .usage = "CONFIG.yaml --weights FILE --batch FILE --out FILE [key=value ...]",
+    .description = "For comparing with other frameworks: reads weights and a mini-batch, writes loss [1], logits,\n"
+                   "grad.<parameter> (without weight decay), after.<name> (after one SGD step from zero momentum with train.lr,\n"
+                   "warm-up ignored) and, for dropout, mask.<unit>.  Names and layouts are PyTorch's.  The batch-norm group is\n"
+                   "train.bn_batch, the mini-batch all images of the file.",
+    .examples = "skiplab step model.yaml --weights in.safetensors --batch batch.safetensors --out out.safetensors\n"
+                "skiplab step model.yaml --weights in.safetensors --out out.safetensors --mode eval train.conv=direct\n",
+    .options = options, .min_args = 1, .max_args = -1, .run = run,
+};

@@ -1,0 +1,220 @@
+/* cmd_sweep.c - skiplab sweep: all runs of an experiment file that are not finished. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/fs.h"
+#include "core/cli/cmd.h"
+#include "core/data/dataset.h"
+#include "core/nn/net.h"
+#include "core/sweep/display.h"
+#include "core/sweep/driver.h"
+#include "core/sweep/slurm.h"
+#include "core/train/run.h"
+#include "core/train/session.h"
+
+static struct skl_sweep_options options = {.results = "results"};
+static bool dry_run, slurm;
+static const char *retry;
+
+/* ---- --dry-run ---- */
+
+struct forecast {
+    int64_t parameters;
+    double bytes, work, seconds;
+}; /* work: multiply-adds; seconds: NaN unknown */
+
+/* What one run takes: two checkpoints of weights and momentum, and the rows of the logs. */
+static int forecast(const struct skl_experiment *exp, struct forecast *f, struct skl_err *err)
+{
+    enum { TRAIN_ROW = 50, TEST_ROW = 60, TIMING_ROW = 60, OVERHEAD = 8192 };
+    int size, channels, classes;
+    int status = skl_dataset_shape(&exp->data, &size, &channels, &classes, err);
+    if (status) return status;
+    struct skl_net_options net = skl_net_options_for(exp, size, channels, classes);
+    struct skl_net_info info;
+    status = skl_net_describe(&exp->model, &net, &info, err);
+    if (status) return status;
+    const struct skl_train_config *t = &exp->train;
+    double train_rows = (double)t->iterations / (double)t->log_every,
+           test_rows = (double)t->iterations / (double)t->test_every;
+    f->parameters = info.parameters;
+    f->bytes =
+        2 * 2 * 4.0 * (double)info.parameters + OVERHEAD + train_rows * (TRAIN_ROW + TIMING_ROW) + test_rows * TEST_ROW;
+    f->work = (double)info.multiply_adds * (double)t->iterations * t->batch;
+    skl_net_info_release(&info);
+    return SKL_OK;
+}
+
+/* Runs of one setting differ in the seed only: one forecast does for all. */
+static int forecast_all(const struct skl_plan *plan, struct forecast *f, struct skl_err *err)
+{
+    int status = SKL_OK;
+    for (int i = 0; i < plan->count && !status; i++) {
+        int same = 0;
+        while (same < i && strcmp(plan->run[same].setting, plan->run[i].setting)) same++;
+        if (same < i)
+            f[i] = f[same];
+        else
+            status = forecast(&plan->run[i].exp, &f[i], err);
+        f[i].seconds = NAN;
+    }
+    return status;
+}
+
+/* Multiply-adds of training a second, over the runs of this sweep that were measured; 0: none was. */
+static double measured_speed(const struct skl_plan *plan, const struct forecast *f, const struct skl_run_state *state)
+{
+    double work = 0, seconds = 0;
+    for (int i = 0; i < plan->count; i++) {
+        const struct skl_run_state *s = &state[i];
+        if (!(s->images_per_second > 0)) continue;
+        double images = (double)plan->run[i].exp.train.iterations * plan->run[i].exp.train.batch;
+        work += f[i].work;
+        seconds += images / s->images_per_second;
+    }
+    return seconds > 0 ? work / seconds : 0;
+}
+
+static void print_runs(const struct skl_plan *plan, const struct forecast *f, const struct skl_run_state *state,
+                       const bool *chosen)
+{
+    double bytes = 0, work = 0, speed = measured_speed(plan, f, state);
+    int count = 0, left = 0, jobs = options.jobs ? options.jobs : 1;
+    char text[32];
+    printf("%-12s %10s  %10s  %s\n", "state", "parameters", "iterations", "run");
+    for (int i = 0; i < plan->count; i++) {
+        if (!chosen[i]) continue;
+        const struct skl_experiment *exp = &plan->run[i].exp;
+        char *folder = skl_format("%s/%s/%s", options.results, plan->name, plan->run[i].dir);
+        printf("%-12s %10lld  %10lld  %s\n", skl_sweep_state(folder, &state[i]), (long long)f[i].parameters,
+               (long long)exp->train.iterations, plan->run[i].dir);
+        free(folder);
+        count++;
+        bytes += f[i].bytes;
+        if (state[i].complete) continue;
+        left++;
+        work += f[i].work * (1 - (double)state[i].iteration / (double)exp->train.iterations);
+    }
+    printf("\n%d runs, %d not finished; about %s on disk in %s/%s", count, left, skl_bytes(bytes, text),
+           options.results, plan->name);
+    if (speed > 0)
+        printf("; about %s left with --jobs %d\n", skl_duration(work / speed / jobs, text), jobs);
+    else
+        printf("; time unknown until a first run was measured\n");
+}
+
+static int list_runs(const struct skl_plan *plan, struct skl_err *err)
+{
+    size_t n = (size_t)plan->count + 1;
+    struct forecast *f = skl_alloc_array(n, sizeof *f);
+    struct skl_run_state *state = skl_alloc_array(n, sizeof *state);
+    bool *chosen = skl_alloc_array(n, sizeof *chosen);
+    int status = forecast_all(plan, f, err), count = 0;
+    for (int i = 0; i < plan->count; i++) {
+        char *folder = skl_format("%s/%s/%s", options.results, plan->name, plan->run[i].dir);
+        struct skl_err ignored;
+        if (skl_run_state_read(folder, &state[i], &ignored))
+            snprintf(state[i].state, sizeof state[i].state, "unreadable");
+        chosen[i] = !options.only || skl_sweep_matches(&plan->run[i], options.only);
+        count += chosen[i];
+        free(folder);
+    }
+    if (!status && !count) status = skl_fail(err, SKL_USAGE, "--only '%s' fits no run", options.only);
+    if (!status) print_runs(plan, f, state, chosen);
+    free(f);
+    free(state);
+    free(chosen);
+    return status;
+}
+
+/* Missing data is said once, before anything starts, not by every run. */
+static int check_data(const struct skl_plan *plan, struct skl_err *err)
+{
+    const struct skl_data_config *checked = NULL;
+    for (int i = 0; i < plan->count; i++) {
+        const struct skl_plan_run *r = &plan->run[i];
+        const struct skl_data_config *data = &r->exp.data;
+        if (options.only && !skl_sweep_matches(r, options.only)) continue;
+        if (checked && !strcmp(data->dataset, checked->dataset) &&
+            !strcmp(data->path ? data->path : "", checked->path ? checked->path : ""))
+            continue;
+        char *folder = skl_format("%s/%s/%s", options.results, plan->name, r->dir);
+        struct skl_run_state state;
+        bool complete = !skl_run_state_read(folder, &state, NULL) && state.complete;
+        free(folder);
+        if (complete) continue;
+        struct skl_dataset set;
+        int status = skl_dataset_open(data, &set, err);
+        if (status) return status;
+        skl_dataset_release(&set);
+        checked = data;
+    }
+    return SKL_OK;
+}
+
+static int run(int argc, char **argv, struct skl_err *err)
+{
+    if (retry && strcmp(retry, "failed"))
+        return skl_fail(err, SKL_USAGE, "sweep: --retry knows 'failed' only, not '%s'", retry);
+    options.retry_failed = retry != NULL;
+    if (!options.jobs && !slurm) options.jobs = 1;
+    struct skl_plan plan;
+    int status = skl_plan_load(argv[0], argv + 1, argc - 1, &plan, err);
+    if (status) return status;
+    if (dry_run)
+        status = list_runs(&plan, err);
+    else if (slurm)
+        status = skl_sweep_slurm(&plan, &options, err);
+    else if (!(status = check_data(&plan, err)))
+        status = skl_sweep(&plan, &options, err);
+    skl_plan_release(&plan);
+    return status;
+}
+
+static const struct skl_option sweep_options[] = {
+    {"jobs", SKL_OPT_INT, "N", "runs at a time, each a process of its own; default 1 (--slurm: no limit)",
+     &options.jobs, 1, 1024},
+    {"threads", SKL_OPT_INT, "N", "threads a run; default: all cores / jobs (--slurm: 1)", &options.threads, 1, 1024},
+    {"results", SKL_OPT_STRING, "DIR", "where the sweep's folder stands; default results", &options.results, 0, 0},
+    {"dry-run", SKL_OPT_FLAG, NULL, "list the runs with their state, parameters, disk and time; start nothing",
+     &dry_run, 0, 0},
+    {"only", SKL_OPT_STRING, "GLOB", "only runs whose folder (VARIANT/.../seed-N, or without /seed-N) fits",
+     &options.only, 0, 0},
+    {"retry", SKL_OPT_STRING, "failed", "try runs again that ended in an error", &retry, 0, 0},
+    {"redo", SKL_OPT_STRING, "GLOB", "throw these runs' results away and begin them anew", &options.redo, 0, 0},
+    {"extend", SKL_OPT_FLAG, NULL, "only add runs: refuse an experiment that lacks or changes one of an earlier sweep",
+     &options.extend, 0, 0},
+    {"fail-fast", SKL_OPT_FLAG, NULL, "stop all when one run fails", &options.fail_fast, 0, 0},
+    {"slurm", SKL_OPT_FLAG, NULL, "submit the runs as Slurm job arrays instead of running them here", &slurm, 0, 0},
+    {"allow-other-numerics", SKL_OPT_FLAG, NULL, "resume runs begun with other kernels or BLAS; marks them",
+     &options.allow_other_numerics, 0, 0},
+    {0},
+};
+
+const struct skl_command skl_cmd_sweep = {
+    .name = "sweep",
+    .summary = "train all runs of an experiment file that are not finished",
+    .usage = "CONFIG.yaml [key=value ...]",
+    .description =
+        "A run is one variant with one seed; its files stand in results/NAME/VARIANT/seed-N. Finished runs are left\n"
+        "alone, interrupted ones go on from their checkpoint with the same bits: the same command may be given again "
+        "at\n"
+        "any time, and several may work on one folder, on several machines too. A run that fails does not stop the\n"
+        "others; one that was killed, or found the disk full, is resumed next time, any other failure stays until\n"
+        "--retry failed. Words like train.iterations=10 override the file.\n"
+        "With --slurm every run is an element of a job array, queued again when it is preempted or its time is over;\n"
+        "partition and time limit come from sbatch's own variables, such as SBATCH_PARTITION and SBATCH_TIMELIMIT.\n",
+    .examples = "skiplab sweep configs/quickstart.yaml\n"
+                "skiplab sweep configs/quickstart.yaml --dry-run\n"
+                "skiplab sweep configs/table1-mini.yaml --jobs 2 --only 'original/*'\n"
+                "skiplab sweep configs/quickstart.yaml --retry failed\n"
+                "skiplab sweep configs/quickstart.yaml --extend seeds=3\n"
+                "skiplab sweep configs/table1.yaml --slurm --threads 8 --jobs 20\n"
+                "skiplab sweep configs/quickstart.yaml name=short train.iterations=20\n",
+    .options = sweep_options,
+    .min_args = 1,
+    .max_args = -1,
+    .run = run,
+};

@@ -1,0 +1,129 @@
+/* cmd_train.c - skiplab train: one run of an experiment file. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/fs.h"
+#include "core/cli/cmd.h"
+#include "core/cli/commit.h"
+#include "core/config/plan.h"
+#include "core/data/dataset.h"
+#include "core/sweep/claim.h"
+#include "core/train/run.h"
+
+static const char *variant, *results = "results", *run_dir;
+static const char *seed;
+static int threads;
+static bool quiet, allow_other_numerics, redo;
+
+static const struct skl_option options[] = {
+    {"variant", SKL_OPT_STRING, "NAME", "the run of this variant (a name under variants:, or VARIANT/key=value)",
+     &variant, 0, 0},
+    {"seed", SKL_OPT_STRING, "N", "with this seed, listed under seeds: or not", &seed, 0, 0},
+    {"results", SKL_OPT_STRING, "DIR", "where results go (default: results)", &results, 0, 0},
+    {"run-dir", SKL_OPT_STRING, "DIR", "the run's own folder (default: RESULTS/NAME/VARIANT/seed-N)", &run_dir, 0, 0},
+    {"threads", SKL_OPT_INT, "N", "threads (default: all cores); the results do not depend on it", &threads, 1, 4096},
+    {"quiet", SKL_OPT_FLAG, NULL, "no progress on stderr", &quiet, 0, 0},
+    {"redo", SKL_OPT_FLAG, NULL, "throw away what the folder holds and start again", &redo, 0, 0},
+    {"allow-other-numerics", SKL_OPT_FLAG, NULL,
+     "resume on another CPU type or BLAS although the bits will differ; marks the run", &allow_other_numerics, 0, 0},
+    {NULL}};
+
+static bool fits_variant(const struct skl_plan_run *r)
+{
+    return !variant || !strcmp(r->exp.variant, variant) || !strcmp(r->setting, variant);
+}
+
+static int unknown_variant(const struct skl_plan *plan, const char *file, struct skl_err *err)
+{
+    const char **names = skl_alloc_array((size_t)plan->count + 1, sizeof *names);
+    for (int i = 0; i < plan->count; i++) names[i] = plan->run[i].exp.variant;
+    const char *hint = skl_nearest(variant, names);
+    int status = hint ? skl_fail(err, SKL_USAGE, "%s: no variant '%s' (did you mean '%s'?)", file, variant, hint)
+                      : skl_fail(err, SKL_USAGE, "%s: no variant '%s'; the first is '%s'", file, variant, names[0]);
+    free(names);
+    return status;
+}
+
+/* The first run that fits; says which where the file leaves a choice. */
+static int choose(const struct skl_plan *plan, const char *file, const struct skl_plan_run **run, struct skl_err *err)
+{
+    int fitting = 0;
+    for (int i = 0; i < plan->count; i++)
+        if (fits_variant(&plan->run[i]) && !fitting++) *run = &plan->run[i];
+    if (!fitting) return unknown_variant(plan, file, err);
+    if (fitting > 1 && !quiet)
+        fprintf(stderr, "skiplab: %s holds %d runs%s; this is %s ('skiplab sweep' does all)\n", file, fitting,
+                variant ? " of that variant" : "", (*run)->dir);
+    return SKL_OK;
+}
+
+/* --seed N is the override seeds=[N]. */
+static int load(int argc, char **argv, struct skl_plan *plan, struct skl_err *err)
+{
+    char **overrides = skl_alloc_array((size_t)argc + 1, sizeof *overrides), *seeds = NULL;
+    int count = 0;
+    for (int i = 1; i < argc; i++) overrides[count++] = argv[i];
+    if (seed) overrides[count++] = seeds = skl_format("seeds=[%s]", seed);
+    int status = skl_plan_load(argv[0], overrides, count, plan, err);
+    free(seeds);
+    free(overrides);
+    return status;
+}
+
+/* Before anything is written: a new run whose data are missing or damaged leaves no folder behind. */
+static int check_data(const struct skl_data_config *data, struct skl_err *err)
+{
+    struct skl_dataset set;
+    int status = skl_dataset_open(data, &set, err);
+    if (!status) skl_dataset_release(&set);
+    return status;
+}
+
+static int run(int argc, char **argv, struct skl_err *err)
+{
+    struct skl_plan plan;
+    const struct skl_plan_run *chosen = NULL;
+    if (seed && (!*seed || seed[strspn(seed, "0123456789")]))
+        return skl_fail(err, SKL_USAGE, "--seed: '%s' is not a whole number", seed);
+    int status = load(argc, argv, &plan, err);
+    if (status) return status;
+    status = choose(&plan, argv[0], &chosen, err);
+    if (!status) {
+        char *sweep = skl_path(results, plan.name),
+             *folder = run_dir ? skl_strdup(run_dir) : skl_path(sweep, chosen->dir);
+        struct skl_run_options o = {.threads = threads,
+                                    .quiet = quiet,
+                                    .allow_other_numerics = allow_other_numerics,
+                                    .redo = redo,
+                                    .version = SKL_VERSION,
+                                    .commit = SKL_COMMIT};
+        struct skl_claim *claim = NULL;
+        if (!skl_exists(folder)) status = check_data(&chosen->exp.data, err);
+        if (!status) status = skl_mkdirs(folder, err);
+        if (!status) status = skl_claim_take(folder, &claim, err);
+        if (!status) status = skl_run(&plan, chosen, folder, &o, err);
+        skl_claim_release(claim);
+        free(folder);
+        free(sweep);
+    }
+    skl_plan_release(&plan);
+    return status;
+}
+
+const struct skl_command skl_cmd_train = {
+    .name = "train",
+    .summary = "train one run, or go on with it",
+    .usage = "CONFIG.yaml [key=value ...]",
+    .description =
+        "Trains one run of an experiment file in its folder and logs it there.  The same command goes on where an\n"
+        "interrupted run stopped, with the same bytes as if it had never stopped.  Any key of the file can be\n"
+        "overridden: model.depth=20.  A run's own config.yaml is such a file.",
+    .examples = "skiplab train configs/quickstart.yaml --variant identity\n"
+                "skiplab train configs/table1.yaml --variant original --seed 3 --threads 8\n"
+                "skiplab train configs/quickstart.yaml train.iterations=100 --run-dir /tmp/try\n",
+    .options = options,
+    .min_args = 1,
+    .max_args = -1,
+    .run = run,
+};

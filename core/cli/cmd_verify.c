@@ -1,0 +1,61 @@
+/* cmd_verify.c - skiplab verify: trains a stretch of a run again and compares the bits. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/cli/cmd.h"
+#include "core/train/verify.h"
+
+static int threads;
+static bool quiet, json;
+
+static const struct skl_option options[] = {
+    {"threads", SKL_OPT_INT, "N", "threads (default: all cores); the results do not depend on it", &threads, 1, 4096},
+    {"quiet", SKL_OPT_FLAG, NULL, "no progress on stderr", &quiet, 0, 0},
+    {"json", SKL_OPT_FLAG, NULL, "print JSON", &json, 0, 0},
+    {NULL}};
+
+static void print(const struct skl_verdict *v)
+{
+    long long from = v->from, to = v->to;
+    if (json) {
+        json_t *o =
+            json_pack("{s:b, s:I, s:I, s:i, s:s, s:s?}", "same", v->same, "from", (json_int_t)from, "to",
+                      (json_int_t)to, "rows", v->rows, "weights", v->weights, "differs", v->same ? NULL : v->differs);
+        char *text = json_dumps(o, JSON_SORT_KEYS | JSON_INDENT(2));
+        puts(text);
+        free(text);
+        json_decref(o);
+    } else if (v->same) {
+        printf("iterations %lld to %lld: every bit is the same, %d rows of the logs too; weights %s\n", from, to,
+               v->rows, v->weights);
+    } else {
+        printf("iterations %lld to %lld: %s differs; weights %s\n", from, to, v->differs, v->weights);
+    }
+}
+
+static int run(int argc, char **argv, struct skl_err *err)
+{
+    struct skl_verdict verdict;
+    int status = skl_verify(argv[0], threads, quiet, &verdict, err);
+    if (status) return status;
+    print(&verdict);
+    if (verdict.same) return SKL_OK;
+    return skl_fail(err, SKL_FAILED, "%s: the replay does not give what the run recorded: %s differs first", argv[0],
+                    verdict.differs);
+}
+
+const struct skl_command skl_cmd_verify = {
+    .name = "verify",
+    .summary = "replay a stretch of a run and compare every bit",
+    .usage = "RUN",
+    .description =
+        "Trains again from a run's older checkpoint (from the initial weights where there is one checkpoint only) to\n"
+        "the newer one and compares every parameter, running statistic, momentum and row of the logs, bit by bit.\n"
+        "Exit 0: the same; 1: not.  Writes nothing.",
+    .examples = "skiplab verify results/quickstart/original/seed-1\n",
+    .options = options,
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
+};

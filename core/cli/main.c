@@ -1,0 +1,153 @@
+/* main.c - skiplab's commands: the table, help, version, errors and exit codes. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/cpu.h"
+#include "core/base/parallel.h"
+#include "core/cli/command_list.h"
+#include "core/cli/commit.h"
+#include "core/cli/options.h"
+#include "core/cli/reference.h"
+#include "core/kernels/kernels.h"
+
+#define ROW(id) &skl_cmd_##id,
+static const struct skl_command *const commands[] = {SKL_COMMANDS(ROW) NULL};
+#undef ROW
+
+static const struct skl_command *find_command(const char *name)
+{
+    for (int i = 0; commands[i]; i++)
+        if (!strcmp(commands[i]->name, name)) return commands[i];
+    return NULL;
+}
+
+static int unknown_command(const char *word, struct skl_err *err)
+{
+    const char *names[sizeof commands / sizeof *commands] = {NULL};
+    for (int i = 0; commands[i]; i++) names[i] = commands[i]->name;
+    const char *hint = skl_nearest(word, names);
+    if (hint) return skl_fail(err, SKL_USAGE, "unknown command '%s' (did you mean '%s'?)", word, hint);
+    return skl_fail(err, SKL_USAGE, "unknown command '%s' ('skiplab help' lists them)", word);
+}
+
+static void print_overview(void)
+{
+    puts("skiplab trains CIFAR-style residual nets with different skip connections on the CPU,\n"
+         "logs and draws their loss curves and compares them with the paper's table.\n\n"
+         "Try first:\n"
+         "  skiplab sweep configs/quickstart.yaml\n"
+         "  skiplab plot results/quickstart\n\n"
+         "Usage: skiplab COMMAND ...\n");
+    for (int i = 0; commands[i]; i++) printf("  %-14s %s\n", commands[i]->name, commands[i]->summary);
+    puts("\n'skiplab COMMAND --help' explains one, with examples; 'skiplab --version' names version, BLAS and CPU.\n"
+         "Exit codes: 0 done, 1 a run failed, 2 usage or config, 3 data or file missing or corrupt,\n"
+         "4 in use by another process, 75 interrupted: the same command again resumes.");
+}
+
+static int print_version(void)
+{
+    printf("skiplab " SKL_VERSION " (git " SKL_COMMIT ")\n%s\nCPU: %s kernels, %d cores\n", skl_gemm_version(),
+           skl_cpu_level_name(skl_cpu_best()), skl_cpu_count());
+    return SKL_OK;
+}
+
+/* skiplab help [COMMAND], or a form of help for other programs (reference.h) */
+static int help(int argc, char **argv, struct skl_err *err)
+{
+    if (argc > 0 && !strcmp(argv[0], "--complete")) {
+        skl_complete_print(stdout, commands, argv + 1, argc - 1);
+        return SKL_OK;
+    }
+    if (argc > 1) return skl_fail(err, SKL_USAGE, "help: unexpected word '%s'; usage: skiplab help [COMMAND]", argv[1]);
+    if (argc == 0) {
+        print_overview();
+        return SKL_OK;
+    }
+    const struct skl_command *cmd = find_command(argv[0]);
+    if (!strcmp(argv[0], "--man"))
+        skl_man_print(stdout, commands);
+    else if (!strcmp(argv[0], "--schema"))
+        skl_schema_print(stdout);
+    else if (!cmd)
+        return unknown_command(argv[0], err);
+    else
+        skl_options_help(stdout, cmd);
+    return SKL_OK;
+}
+
+static int run_command(const struct skl_command *cmd, int argc, char **argv, struct skl_err *err)
+{
+    if (skl_options_asked(argc, argv, "--help") || skl_options_asked(argc, argv, "-h")) {
+        skl_options_help(stdout, cmd);
+        return SKL_OK;
+    }
+    if (skl_options_asked(argc, argv, "--version")) return print_version();
+    int status = skl_options_parse(cmd, &argc, argv, err);
+    return status ? status : cmd->run(argc, argv, err);
+}
+
+static int dispatch(int argc, char **argv, struct skl_err *err)
+{
+    const char *word = argc > 1 ? argv[1] : "help";
+    if (!strcmp(word, "--version")) return print_version();
+    if (!strcmp(word, "help") || !strcmp(word, "--help") || !strcmp(word, "-h"))
+        return help(argc > 2 ? argc - 2 : 0, argv + 2, err);
+    if (word[0] == '-')
+        return skl_fail(err, SKL_USAGE, "unknown option '%s' before the command ('skiplab help' lists commands)", word);
+    const struct skl_command *cmd = find_command(word);
+    return cmd ? run_command(cmd, argc - 2, argv + 2, err) : unknown_command(word, err);
+}
+
+static void check_tables(void)
+{
+    for (int i = 0; commands[i]; i++) {
+        const char *fault = skl_options_unsound(commands[i]);
+        if (fault) SKL_BUG("command %s: %s", commands[i]->name, fault);
+        if (find_command(commands[i]->name) != commands[i]) SKL_BUG("two commands named %s", commands[i]->name);
+    }
+}
+
+/* Files opened later must not take the number of a closed standard stream; and a write to a closed one must fail, not
+ * vanish: hence the wrong direction. */
+static void reserve_standard_streams(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+}
+
+/* One line, whatever bytes a file name may bring along. */
+static void print_error(struct skl_err *err)
+{
+    for (char *c = err->text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 127) *c = '?';
+    fprintf(stderr, "skiplab: %s\n", err->text);
+}
+
+/* A full disk shows only when the stream is flushed.  A reader that went away (head) is no news. */
+static int close_output(int status)
+{
+    errno = 0;
+    bool failed = ferror(stdout);
+    if (fclose(stdout)) failed = true;
+    if (!failed) return status;
+    if (errno != EPIPE)
+        fprintf(stderr, "skiplab: cannot write to standard output: %s\n", errno ? strerror(errno) : "write error");
+    return status ? status : SKL_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+    reserve_standard_streams();
+    signal(SIGPIPE, SIG_IGN); /* write errors are reported where they happen */
+    signal(SIGXFSZ, SIG_IGN);
+    check_tables();
+    struct skl_err err = {0};
+    int status = dispatch(argc, argv, &err);
+    if (status && err.text[0]) print_error(&err);
+    return close_output(status);
+}

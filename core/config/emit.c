@@ -1,0 +1,128 @@
+/* A run's config.yaml. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/config/keys.h"
+#include "core/config/plan.h"
+
+/* ---- text ---- */
+
+static bool is_plain(const char *text)
+{
+    static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/+-%";
+    if (!*text || strspn(text, safe) != strlen(text) || strchr("%+.", text[0])) return false;
+    return text[0] != '-' || (text[1] >= '0' && text[1] <= '9');
+}
+
+/* One character of a text in double quotes; characters that YAML would read otherwise are escaped.  Returns its length. */
+static size_t put_quoted(FILE *out, const unsigned char *p)
+{
+    if (*p == '"' || *p == '\\') return (size_t)(fprintf(out, "\\%c", *p) > 0);
+    if (*p == '\n') return (size_t)(fputs("\\n", out) >= 0);
+    if (*p < 0x20 || *p == 0x7f) return (size_t)(fprintf(out, "\\x%02X", *p) > 0);
+    if (p[0] == 0xc2 && p[1] < 0xa0) return fprintf(out, "\\x%02X", p[1]), 2; /* C1 controls, NEL */
+    if (p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0xa8 || p[2] == 0xa9))
+        return fprintf(out, "\\u20%02X", p[2] - 0x80), 3;
+    if (p[0] == 0xef && p[1] == 0xbb && p[2] == 0xbf) return fputs("\\uFEFF", out), 3;
+    fputc(*p, out);
+    return 1;
+}
+
+static char *quoted(const char *text)
+{
+    char *result = NULL;
+    size_t n;
+    FILE *out = open_memstream(&result, &n);
+    SKL_CHECK(out != NULL);
+    fputc('"', out);
+    for (const unsigned char *p = (const unsigned char *)text; *p;) p += put_quoted(out, p);
+    fputc('"', out);
+    fclose(out);
+    return result;
+}
+
+char *skl_yaml_quote(const char *text)
+{
+    return is_plain(text) ? skl_strdup(text) : quoted(text);
+}
+
+static void put(FILE *out, const char *before, char *value, const char *after)
+{
+    fprintf(out, "%s%s%s", before, value, after);
+    free(value);
+}
+
+/* ---- sections ---- */
+
+/* Writes the headings of the sections in path that `last` has not opened; returns the path's depth. */
+static int open_sections(FILE *out, const char *path, const char *last)
+{
+    int depth = 0;
+    for (const char *p = path, *dot; (dot = strchr(p, '.')); p = dot + 1, depth++) {
+        size_t n = (size_t)(dot - path) + 1;
+        if (strncmp(path, last, n) != 0) fprintf(out, "%*s%.*s:\n", 2 * depth, "", (int)(dot - p), p);
+    }
+    return depth;
+}
+
+static void put_keys(FILE *out, const struct skl_experiment *exp)
+{
+    const char *last = "";
+    for (int i = 0; i < skl_key_count(); i++) {
+        const struct skl_key *key = skl_key_get(i);
+        if (key->flags & SKL_KEY_PLAN || (!exp->has_data && strncmp(key->path, "data.", 5) == 0)) continue;
+        char *value = skl_key_write(key, exp, false);
+        if (!value) continue;
+        int depth = open_sections(out, key->path, last);
+        const char *dot = strrchr(key->path, '.');
+        fprintf(out, "%*s%s: ", 2 * depth, "", dot ? dot + 1 : key->path);
+        put(out, "", value, "\n");
+        last = key->path;
+    }
+}
+
+static void put_plan_keys(FILE *out, const struct skl_plan *plan)
+{
+    const char *last = "";
+    for (int i = 0; i < skl_key_count(); i++) {
+        const struct skl_key *key = skl_key_get(i);
+        if (!(key->flags & SKL_KEY_PLAN) || key->kind == SKL_KEY_FORM) continue;
+        int depth = open_sections(out, key->path, last);
+        fprintf(out, "%*s%s: ", 2 * depth, "", strrchr(key->path, '.') + 1);
+        put(out, "", skl_key_write(key, plan, false), "\n");
+        last = key->path;
+    }
+    for (int i = 0; i < plan->plugin_count; i++) {
+        if (i == 0) fputs("plugins:\n", out);
+        put(out, "  - ", quoted(plan->plugin[i]), "\n");
+    }
+}
+
+static void put_pairs(FILE *out, const char *heading, const struct skl_pair *pair, int count, bool lists)
+{
+    if (!count) return;
+    fprintf(out, "    %s:\n", heading);
+    for (int i = 0; i < count; i++) {
+        put(out, "      ", skl_yaml_quote(pair[i].key), ": ");
+        char *value = pair[i].quoted ? quoted(pair[i].value) : skl_yaml_quote(pair[i].value);
+        put(out, lists ? "[" : "", value, lists ? "]\n" : "\n");
+    }
+}
+
+char *skl_plan_emit(const struct skl_plan *plan, const struct skl_plan_run *run)
+{
+    char *text = NULL;
+    size_t n;
+    FILE *out = open_memstream(&text, &n);
+    SKL_CHECK(out != NULL);
+    fprintf(out, "# One run, every setting written out: skiplab train with this file repeats it.\nname: %s\n",
+            plan->name);
+    if (plan->label) put(out, "label: ", quoted(plan->label), "\n");
+    put_keys(out, &run->exp);
+    put_plan_keys(out, plan);
+    fprintf(out, "seeds: [%llu]\nvariants:\n  - name: %s\n", (unsigned long long)run->exp.seed, run->exp.variant);
+    put_pairs(out, "zip", run->axis, run->axis_count, true);
+    put_pairs(out, "paper", run->papers, run->paper_count, false);
+    fclose(out);
+    return text;
+}

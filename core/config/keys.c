@@ -1,0 +1,407 @@
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/config/forms.h"
+#include "core/config/keys.h"
+#include "core/config/plan.h"
+#include "core/config/tree.h"
+
+static const char *const blocks[] = {"basic", "bottleneck", NULL};
+static const char *const orders[] = {"original",         "bn_after_add", "relu_before_add",
+                                     "relu_only_preact", "full_preact",  NULL};
+static const char *const projections[] = {"A", "B", NULL};
+static const char *const datasets[] = {"cifar10", "cifar100", "fashion-mnist", "mnist", "synthetic", NULL};
+static const char *const normalizations[] = {"pixel_mean", "channel", "none", NULL};
+static const char *const momentum_forms[] = {"torch", "caffe", NULL};
+static const char *const decays[] = {"all", "weights", NULL};
+static const char *const inits[] = {"he_fan_in", "he_fan_out", NULL};
+static const char *const fc_inits[] = {"uniform", "he", "normal_0.01", NULL};
+static const char *const convs[] = {"auto", "winograd4", "winograd2", "direct", "gemm", NULL};
+
+/* The path is the field: struct members are named as the YAML keys. */
+#define KIND(base, field) \
+    _Generic(((base *)0)->field, bool: SKL_KEY_BOOL, int: SKL_KEY_INT, int64_t: SKL_KEY_INT64,         \
+             double: SKL_KEY_REAL, char *: SKL_KEY_TEXT)
+#define KEY(field, flags_, def_, min_, max_, help_) \
+    { \
+        .path = #field, .help = help_, .kind = KIND(struct skl_experiment, field), .flags = flags_, \
+        .offset = offsetof(struct skl_experiment, field), .def = def_, .min = min_, .max = max_ \
+    }
+#define CHOICE(field, def_, choices_, help_) \
+    { \
+        .path = #field, .help = help_, .kind = SKL_KEY_CHOICE, .flags = SKL_KEY_HASHED, \
+        .offset = offsetof(struct skl_experiment, field), .def = def_, .choices = choices_ \
+    }
+#define TEXT(field, flags_, def_, choices_, help_) \
+    { \
+        .path = #field, .help = help_, .kind = KIND(struct skl_experiment, field), .flags = flags_, \
+        .offset = offsetof(struct skl_experiment, field), .def_text = def_, .choices = choices_ \
+    }
+#define FORM(path_, flags_, def_, form_, read_, write_, help_) \
+    { \
+        .path = path_, .help = help_, .kind = SKL_KEY_FORM, .flags = flags_, .def_text = def_, .form = form_, \
+        .read = read_, .write = write_ \
+    }
+#define PLAN_REAL(field, def_, min_, max_, help_) \
+    { \
+        .path = #field, .help = help_, .kind = KIND(struct skl_plan, field), .flags = SKL_KEY_PLAN, \
+        .offset = offsetof(struct skl_plan, field), .def = def_, .min = min_, .max = max_ \
+    }
+#define WHOLE_FILE(path_, def_, form_, help_) FORM(path_, SKL_KEY_PLAN, def_, form_, NULL, NULL, help_)
+#define OF_VARIANT(path_, def_, form_, help_) \
+    FORM("variants." path_, SKL_KEY_PLAN | SKL_KEY_VARIANT, def_, form_, NULL, NULL, help_)
+
+#define H SKL_KEY_HASHED
+#define BILLION 1e9
+#define MANY_IMAGES 1e7
+
+static const struct skl_key keys[] = {
+    WHOLE_FILE("name", "the file's stem", "a name of letters, digits, '.', '_', '-', at most 64 long",
+               "folder of the sweep below results/"),
+    WHOLE_FILE("label", NULL, "text", "title in figures and reports"),
+    WHOLE_FILE("include", NULL, "a path, relative to this file", "an experiment file this one is laid over"),
+    WHOLE_FILE("plugins", NULL, "a list of paths, relative to this file", "shortcut plug-ins to load"),
+
+    KEY(model.depth, H, 110, 8, 10000, "weighted layers: 6n+2 with basic blocks, 9n+2 with bottlenecks"),
+    KEY(model.width, H, 16, 1, 1024, "channels of the first stage; the others have 2x and 4x"),
+    CHOICE(model.block, SKL_BASIC, blocks, "two 3x3 convolutions, or 1x1, 3x3, 1x1 to 4x the width"),
+    CHOICE(model.order, SKL_ORIGINAL, orders, "where activations and batch norms stand in a unit"),
+    CHOICE(model.projection, SKL_PROJECTION_A, projections,
+           "x where a unit changes the shape: A every second pixel and zero channels, B strided 1x1 convolution"),
+    FORM("model.shortcut", H, "{type: identity}", "a mapping of type: and the type's options", skl_read_shortcut,
+         skl_write_shortcut, "what stands on the shortcut path, and its options"),
+    FORM("model.shortcut_at", H, "all", "all, same_shape, or [from, to] (units from 0, both included)",
+         skl_read_shortcut_at, skl_write_shortcut_at, "the units the shortcut stands in; the others have identity"),
+
+    TEXT(data.dataset, H, "cifar10", datasets, "the images"),
+    TEXT(data.path, 0, NULL, NULL, "folder of the data set's files; absent: the usual places"),
+    FORM("data.size", H, "the set's own (32)", "32 or 16; of a synthetic set its own size or half of it", skl_read_size,
+         skl_write_size, "side of the images; 16: means of 2x2 pixels after padding and cropping"),
+    KEY(data.train_images, H, 0, 0, MANY_IMAGES, "the first N training images only; 0: all"),
+    KEY(data.test_images, H, 0, 0, MANY_IMAGES, "the first N test images only; 0: all"),
+    KEY(data.synthetic.train, H, 2048, 1, 1e6, "dataset synthetic: training images"),
+    KEY(data.synthetic.test, H, 512, 1, 1e6, "dataset synthetic: test images"),
+    KEY(data.synthetic.size, H, 32, 4, 256, "dataset synthetic: side of the images, a multiple of 4"),
+    KEY(data.synthetic.channels, H, 3, 1, 3, "dataset synthetic: channels"),
+    KEY(data.synthetic.classes, H, 10, 2, 1000, "dataset synthetic: classes"),
+    KEY(data.validation, H, 0, 0, MANY_IMAGES, "the last N training images are held out, results in validation.csv"),
+    CHOICE(data.normalize, SKL_NORM_PIXEL_MEAN, normalizations,
+           "subtract the mean image; or mean and deviation of each channel; or nothing"),
+    KEY(data.augment.pad, H, 4, 0, 16, "random crops of the image padded by so many pixels; 0: none"),
+    KEY(data.augment.flip, H, true, 0, 1, "random horizontal flips"),
+    KEY(data.shuffle, H, true, 0, 1, "a new order each epoch"),
+
+    KEY(train.iterations, H, 64000, 1, BILLION, "mini-batches"),
+    KEY(train.batch, H, 128, 1, 65536, "images a mini-batch"),
+    {.path = "train.bn_batch",
+     .kind = SKL_KEY_INT,
+     .flags = H,
+     .offset = offsetof(struct skl_experiment, train.bn_batch),
+     .def = 0,
+     .min = 1,
+     .max = 1e6,
+     .def_text = "train.batch",
+     .help = "images one batch-norm statistic is over; divides batch, or is not below it"},
+    KEY(train.lr, H, 0.1, 0, 1000, "learning rate"),
+    KEY(train.warmup.lr, H, 0.01, 0, 1000, "learning rate of the first iterations"),
+    KEY(train.warmup.iterations, H, 0, 0, BILLION, "how many they are; 0: no warm-up"),
+    FORM("train.lr_drops.at", H, "[]", "a list of iterations or percents like 50%, ascending, at most 16",
+         skl_read_drops, skl_write_drops, "iterations from which the learning rate is multiplied by factor"),
+    KEY(train.lr_drops.factor, H, 0.1, 0, 1, "the factor of one drop"),
+    KEY(train.momentum, H, 0.9, 0, 1, "momentum"),
+    CHOICE(train.momentum_form, SKL_MOMENTUM_TORCH, momentum_forms,
+           "torch: v = m v + g, w -= lr v; caffe: v = m v + lr g, w -= v"),
+    KEY(train.weight_decay, H, 0.0001, 0, 10, "added to the gradient: weight_decay * w"),
+    CHOICE(train.weight_decay_on, SKL_DECAY_ALL, decays, "every parameter, or weights only (no batch norm, no biases)"),
+    CHOICE(train.init, SKL_HE_FAN_IN, inits, "He normal initial weights over fan-in or fan-out"),
+    CHOICE(train.fc_init, SKL_FC_UNIFORM, fc_inits, "last layer: uniform 1/sqrt(fan-in), He normal, or normal 0.01"),
+    CHOICE(train.conv, 0, convs, "convolution algorithm"),
+    KEY(train.log_every, H, 100, 1, BILLION, "iterations a row of train.csv"),
+    KEY(train.test_every, H, 1000, 1, BILLION, "iterations between evaluations: rows of test.csv"),
+    KEY(train.checkpoint_every, 0, 1000, 1, BILLION, "iterations between checkpoints"),
+
+    KEY(give_up.iteration, H, 0, 0, BILLION, "at this iteration a hopeless run stops; 0: never"),
+    KEY(give_up.train_error_above, H, 80, 0, 100, "hopeless: training error above this, in %"),
+    KEY(probe.every, 0, 0, 0, BILLION, "iterations between rows of probe.csv; 0: no probe"),
+
+    PLAN_REAL(report.fail_above, 20, 0, 100, "CIFAR-10: test error in % above which the report says \"fail\""),
+    PLAN_REAL(report.fail_times_baseline, 3, 0, 1000,
+              "other data: \"fail\" above so many times the baseline's error; 0: fail_above holds there too"),
+
+    WHOLE_FILE("baseline", NULL, "a variant's name", "the variant the others are compared with"),
+    WHOLE_FILE("seeds", "[1]", "a list of whole numbers, or a count N for 1 to N", "each setting runs once a seed"),
+    WHOLE_FILE("variants", "one, named after the shortcut", "a list of mappings", "the settings to compare"),
+    OF_VARIANT("name", NULL, "a name like the sweep's", "folder of the variant's runs"),
+    OF_VARIANT("set", NULL, "a mapping of dotted keys to values", "settings of this variant"),
+    OF_VARIANT("grid", NULL, "a mapping of dotted keys to lists of scalars", "every combination of the values"),
+    OF_VARIANT("zip", NULL, "a mapping of dotted keys to lists of scalars, all of one length",
+               "the lists side by side: first with first, second with second"),
+    OF_VARIANT("exclude", NULL, "a list of mappings of dotted keys to values",
+               "combinations that match all keys of one mapping are left out"),
+    OF_VARIANT("paper", NULL, "a mapping of words to text", "published figures: test_error is set beside ours"),
+    WHOLE_FILE("grid", NULL, "as in a variant", "a grid over all variants"),
+    WHOLE_FILE("zip", NULL, "as in a variant", "lists side by side, for all variants"),
+    WHOLE_FILE("exclude", NULL, "as in a variant", "combinations no variant runs"),
+    FORM("paper", 0, NULL, "a mapping of words to text", skl_read_paper, NULL,
+         "published figures, where there is no list of variants"),
+};
+
+int skl_key_count(void)
+{
+    return (int)(sizeof keys / sizeof *keys);
+}
+const struct skl_key *skl_key_get(int i)
+{
+    return &keys[i];
+}
+
+const struct skl_key *skl_key_find(const char *path)
+{
+    for (int i = 0; i < skl_key_count(); i++)
+        if (strcmp(keys[i].path, path) == 0) return &keys[i];
+    return NULL;
+}
+
+bool skl_key_is_section(const char *path)
+{
+    size_t n = strlen(path);
+    for (int i = 0; i < skl_key_count(); i++)
+        if (strncmp(keys[i].path, path, n) == 0 && keys[i].path[n] == '.' && !(keys[i].flags & SKL_KEY_VARIANT))
+            return true;
+    return false;
+}
+
+struct skl_key skl_key_of_param(const struct skl_param *p)
+{
+    static const enum skl_key_kind kinds[] = {
+        [SKL_BOOL] = SKL_KEY_BOOL, [SKL_INT] = SKL_KEY_INT, [SKL_REAL] = SKL_KEY_REAL, [SKL_CHOICE] = SKL_KEY_CHOICE};
+    return (struct skl_key){.path = p->name,
+                            .help = p->help,
+                            .kind = kinds[p->type],
+                            .flags = SKL_KEY_HASHED,
+                            .offset = p->offset,
+                            .def = p->def,
+                            .min = p->min,
+                            .max = p->max,
+                            .choices = p->choices};
+}
+
+/* "a, b, c" */
+static char *join(const char *const *names)
+{
+    char *text = skl_strdup("");
+    for (; *names; names++) {
+        char *longer = skl_format("%s%s%s", text, *text ? ", " : "", *names);
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
+char *skl_key_range(const struct skl_key *key)
+{
+    if (key->choices) {
+        char *names = join(key->choices), *text = skl_format("one of %s", names);
+        free(names);
+        return text;
+    }
+    switch (key->kind) {
+    case SKL_KEY_BOOL:
+        return skl_strdup("true or false");
+    case SKL_KEY_INT:
+    case SKL_KEY_INT64:
+        return skl_format("a whole number from %.0f to %.0f", key->min, key->max);
+    case SKL_KEY_REAL:
+        return skl_format("a number from %.9g to %.9g", key->min, key->max);
+    case SKL_KEY_FORM:
+        return skl_strdup(key->form);
+    default:
+        return skl_strdup("text");
+    }
+}
+
+char *skl_key_default(const struct skl_key *key)
+{
+    if (key->def_text) return skl_strdup(key->def_text);
+    switch (key->kind) {
+    case SKL_KEY_BOOL:
+        return skl_strdup(key->def != 0 ? "true" : "false");
+    case SKL_KEY_CHOICE:
+        return skl_strdup(key->choices[(int)key->def]);
+    case SKL_KEY_TEXT:
+    case SKL_KEY_FORM:
+        return NULL;
+    default:
+        return skl_format("%.9g", key->def);
+    }
+}
+
+void skl_key_set_default(const struct skl_key *key, void *base)
+{
+    void *field = (char *)base + key->offset;
+    switch (key->kind) {
+    case SKL_KEY_BOOL:
+        *(bool *)field = key->def != 0;
+        break;
+    case SKL_KEY_INT:
+    case SKL_KEY_CHOICE:
+        *(int *)field = (int)key->def;
+        break;
+    case SKL_KEY_INT64:
+        *(int64_t *)field = (int64_t)key->def;
+        break;
+    case SKL_KEY_REAL:
+        *(double *)field = key->def;
+        break;
+    case SKL_KEY_TEXT:
+        *(char **)field = key->def_text ? skl_strdup(key->def_text) : NULL;
+        break;
+    case SKL_KEY_FORM:
+        break;
+    }
+}
+
+static int choice_index(const char *const *choices, const char *text)
+{
+    for (int i = 0; choices[i]; i++)
+        if (strcmp(choices[i], text) == 0) return i;
+    return -1;
+}
+
+/* Nonzero: the text is no value of this key. */
+static int read_value(const struct skl_key *key, const struct skl_ynode *node, void *field)
+{
+    long long whole = 0;
+    double real = 0;
+    switch (key->kind) {
+    case SKL_KEY_BOOL:
+        return skl_yaml_bool(node, field);
+    case SKL_KEY_INT:
+    case SKL_KEY_INT64:
+        if (skl_yaml_int(node, &whole)) return 1;
+        if (!((double)whole >= key->min && (double)whole <= key->max)) return 1;
+        if (key->kind == SKL_KEY_INT)
+            *(int *)field = (int)whole;
+        else
+            *(int64_t *)field = whole;
+        return 0;
+    case SKL_KEY_REAL:
+        if (skl_yaml_real(node, &real) || !(real >= key->min && real <= key->max)) return 1;
+        *(double *)field = real + 0.0; /* -0 becomes 0: one hash */
+        return 0;
+    case SKL_KEY_CHOICE: {
+        int i = choice_index(key->choices, node->text);
+        if (i >= 0) *(int *)field = i;
+        return i < 0;
+    }
+    case SKL_KEY_TEXT:
+        if (!*node->text || (key->choices && choice_index(key->choices, node->text) < 0)) return 1;
+        free(*(char **)field);
+        *(char **)field = skl_strdup(node->text);
+        return 0;
+    case SKL_KEY_FORM:
+        break;
+    }
+    SKL_BUG("key '%s' has no plain value", key->path);
+}
+
+int skl_key_read(const struct skl_key *key, const char *name, const struct skl_ynode *node, void *base,
+                 struct skl_err *err)
+{
+    static const char *const is[] = {[SKL_YSCALAR] = "nothing", [SKL_YLIST] = "a list", [SKL_YMAP] = "a mapping"};
+    if (node->kind == SKL_YSCALAR && read_value(key, node, (char *)base + key->offset) == 0) return SKL_OK;
+    char *range = skl_key_range(key);
+    if (node->kind != SKL_YSCALAR || (!*node->text && !node->quoted)) {
+        skl_tree_fail(node, true, err, "%s must be %s, not %s", name, range, is[node->kind]);
+    } else {
+        const char *near = key->choices ? skl_nearest(node->text, key->choices) : NULL;
+        skl_tree_fail(node, true, err, "%s must be %s, not %s%.80s%s%s%s%s%s", name, range, node->quoted ? "\"" : "'",
+                      node->text, node->quoted ? "\"" : "'", near ? " (did you mean '" : "", near ? near : "",
+                      near ? "'?)" : "", node->quoted && !key->choices ? " (write it without quotes)" : "");
+    }
+    free(range);
+    return SKL_USAGE;
+}
+
+/* The shortest decimal that reads back as the same double. */
+static char *real_text(double v, bool exact)
+{
+    char text[64];
+    for (int digits = exact ? 17 : 9; digits <= 17; digits += 4) {
+        snprintf(text, sizeof text, "%.*g", digits, v);
+        if (strtod(text, NULL) == v) break;
+    }
+    return skl_strdup(text);
+}
+
+char *skl_key_write(const struct skl_key *key, const void *base, bool exact)
+{
+    const void *field = (const char *)base + key->offset;
+    switch (key->kind) {
+    case SKL_KEY_BOOL:
+        return skl_strdup(*(const bool *)field ? "true" : "false");
+    case SKL_KEY_INT:
+        return skl_format("%d", *(const int *)field);
+    case SKL_KEY_INT64:
+        return skl_format("%lld", (long long)*(const int64_t *)field);
+    case SKL_KEY_REAL:
+        return real_text(*(const double *)field, exact);
+    case SKL_KEY_CHOICE:
+        return skl_strdup(key->choices[*(const int *)field]);
+    case SKL_KEY_TEXT:
+        return *(char *const *)field ? skl_yaml_quote(*(char *const *)field) : NULL;
+    case SKL_KEY_FORM:
+        return key->write ? key->write(base, exact) : NULL;
+    }
+    return NULL;
+}
+
+/* ---- unknown keys ---- */
+
+/* The keys that may stand in the section, NULL-terminated, malloc'd texts. */
+static char **names_in(const char *prefix)
+{
+    char **names = skl_alloc_array((size_t)skl_key_count() + 1, sizeof *names);
+    size_t n = strlen(prefix);
+    int count = 0;
+    for (int i = 0; i < skl_key_count(); i++) {
+        const char *p = keys[i].path;
+        if (n && (strncmp(p, prefix, n) != 0 || p[n] != '.')) continue;
+        if (n) p += n + 1;
+        char *name = skl_format("%.*s", (int)strcspn(p, "."), p);
+        if (count && strcmp(names[count - 1], name) == 0)
+            free(name);
+        else
+            names[count++] = name;
+    }
+    return names;
+}
+
+/* A key of that name in another section: "model.depth" for "depth". */
+static const char *elsewhere(const char *name)
+{
+    for (int i = 0; i < skl_key_count(); i++) {
+        const char *last = strrchr(keys[i].path, '.');
+        if (last && strcmp(last + 1, name) == 0) return keys[i].path;
+    }
+    return NULL;
+}
+
+int skl_key_unknown(const struct skl_ynode *node, const char *prefix, struct skl_err *err)
+{
+    char **names = names_in(prefix);
+    const char *hint = skl_nearest(node->key, (const char *const *)names);
+    if (!hint) hint = elsewhere(node->key);
+    if (hint) {
+        skl_tree_fail(node, false, err, "unknown key '%.80s' (did you mean '%s'?)", node->key, hint);
+    } else {
+        char *all = join((const char *const *)names);
+        skl_tree_fail(node, false, err, "unknown key '%.80s'; %s%s has: %s", node->key, *prefix ? "" : "the file",
+                      prefix, all);
+        free(all);
+    }
+    for (char **n = names; *n; n++) free(*n);
+    free(names);
+    return SKL_USAGE;
+}

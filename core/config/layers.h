@@ -1,0 +1,31 @@
+/* layers.h - the file, what it includes, and the command line's overrides, laid over each other. */
+#ifndef SKL_LAYERS_H
+#define SKL_LAYERS_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "core/io/yaml.h"
+
+struct skl_layers {
+    struct skl_ynode *root;      /* include, file, and the overrides of keys of the whole file */
+    struct skl_ynode *run;       /* of root: what one run is read from, without the whole file's keys */
+    struct skl_ynode **override; /* each a mapping of one dotted key, laid over every run */
+    int override_count;
+    char **plugin;
+    int plugin_count; /* absolute paths; of all files, the included ones first */
+    char **text;
+    int text_count; /* file names and override texts that nodes point to */
+};
+/* Reads and merges; loads plug-ins, so that their types are known; checks unknown keys, types and ranges of what stands
+ * in the files. */
+int skl_layers_read(const char *path, char *const *overrides, int count, struct skl_layers *layers,
+                    struct skl_err *err);
+void skl_layers_release(struct skl_layers *layers);
+/* Checks the keys of one layer by itself: a mistake shows even where a later layer hides it. */
+int skl_check_layer(const struct skl_ynode *layer, struct skl_err *err);
+/* The override sets this dotted key, or a mapping above it. */
+bool skl_layers_overridden(const struct skl_layers *layers, const char *path);
+/* A key of the whole file: not for set, grid or zip. */
+bool skl_is_plan_key(const char *path);
+/* "folder of file"/path, or path itself if absolute; malloc'd. */
+char *skl_path_beside(const char *file, const char *path);
+#endif

@@ -1,0 +1,236 @@
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/base/fs.h"
+#include "core/config/axes.h"
+#include "core/config/keys.h"
+#include "core/config/plan.h"
+#include "core/config/settings.h"
+#include "core/config/tree.h"
+
+enum { MAX_SEEDS = 1000 };
+
+bool skl_name_valid(const char *name)
+{
+    static const char first[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    static const char rest[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    size_t n = strlen(name);
+    return n >= 1 && n <= SKL_NAME_MAX && strchr(first, name[0]) && strspn(name, rest) == n;
+}
+
+/* ---- keys of the whole file ---- */
+
+int skl_read_name(const struct skl_ynode *node, const char *what, char **name, struct skl_err *err)
+{
+    if (node->kind != SKL_YSCALAR || !skl_name_valid(node->text))
+        return skl_tree_fail(node, true, err,
+                             "%s must be 1 to %d letters, digits, '.', '_' or '-', beginning with a letter or digit",
+                             what, SKL_NAME_MAX);
+    free(*name);
+    *name = skl_strdup(node->text);
+    return SKL_OK;
+}
+
+/* The file's name without folder and extension. */
+static int name_from_stem(const char *path, char **name, struct skl_err *err)
+{
+    const char *slash = strrchr(path, '/'), *stem = slash ? slash + 1 : path, *dot = strrchr(stem, '.');
+    *name = skl_format("%.*s", dot ? (int)(dot - stem) : (int)strlen(stem), stem);
+    if (skl_name_valid(*name)) return SKL_OK;
+    return skl_fail(err, SKL_USAGE, "%s:1:1: '%s' cannot name a folder: give the file a key name:", path, *name);
+}
+
+static int read_texts(const struct skl_ynode *root, struct skl_plan *plan, struct skl_err *err)
+{
+    const struct skl_ynode *label = skl_yaml_get(root, "label"), *baseline = skl_yaml_get(root, "baseline");
+    if (label && label->kind != SKL_YSCALAR) return skl_tree_fail(label, true, err, "label must be text");
+    if (label && *label->text) plan->label = skl_strdup(label->text);
+    return baseline ? skl_read_name(baseline, "baseline", &plan->baseline, err) : SKL_OK;
+}
+
+static int read_report(const struct skl_ynode *root, struct skl_plan *plan, struct skl_err *err)
+{
+    for (int i = 0; i < skl_key_count(); i++) {
+        const struct skl_key *key = skl_key_get(i);
+        if (!(key->flags & SKL_KEY_PLAN) || key->kind == SKL_KEY_FORM) continue;
+        const struct skl_ynode *node = skl_tree_get(root, key->path);
+        skl_key_set_default(key, plan);
+        int status = node ? skl_key_read(key, key->path, node, plan, err) : SKL_OK;
+        if (status) return status;
+    }
+    return SKL_OK;
+}
+
+static int read_seed(const struct skl_ynode *node, struct seeds *seeds, struct skl_err *err)
+{
+    long long seed = 0;
+    if (node->kind != SKL_YSCALAR || skl_yaml_int(node, &seed) || seed < 0)
+        return skl_tree_fail(node, true, err, "a seed must be a whole number from 0");
+    for (int i = 0; i < seeds->count; i++)
+        if (seeds->seed[i] == (uint64_t)seed) return skl_tree_fail(node, true, err, "seed %lld is there twice", seed);
+    if (seeds->count == MAX_SEEDS) return skl_tree_fail(node, true, err, "more than %d seeds", MAX_SEEDS);
+    seeds->seed[seeds->count++] = (uint64_t)seed;
+    return SKL_OK;
+}
+
+static int read_seeds(const struct skl_ynode *node, struct seeds *seeds, struct skl_err *err)
+{
+    seeds->seed = skl_alloc_array(MAX_SEEDS, sizeof *seeds->seed);
+    long long count = 1;
+    if (node && node->kind == SKL_YLIST) {
+        int status = node->child ? SKL_OK : skl_tree_fail(node, true, err, "the list of seeds is empty");
+        for (const struct skl_ynode *c = node->child; c && !status; c = c->next) status = read_seed(c, seeds, err);
+        return status;
+    }
+    if (node && (node->kind != SKL_YSCALAR || skl_yaml_int(node, &count) || count < 1 || count > MAX_SEEDS))
+        return skl_tree_fail(node, true, err, "seeds must be a list of whole numbers, or a count from 1 to %d",
+                             MAX_SEEDS);
+    for (long long i = 1; i <= count; i++) seeds->seed[seeds->count++] = (uint64_t)i;
+    return SKL_OK;
+}
+
+static int read_header(const char *path, const struct skl_ynode *root, struct skl_plan *plan, struct seeds *seeds,
+                       struct skl_err *err)
+{
+    const struct skl_ynode *name = skl_yaml_get(root, "name");
+    int status = name ? skl_read_name(name, "name", &plan->name, err) : name_from_stem(path, &plan->name, err);
+    if (!status) status = read_texts(root, plan, err);
+    if (!status) status = read_report(root, plan, err);
+    if (!status) status = read_seeds(skl_yaml_get(root, "seeds"), seeds, err);
+    return status;
+}
+
+static int check_baseline(const struct skl_ynode *root, const struct skl_plan *plan, const struct settings *settings,
+                          struct skl_err *err)
+{
+    if (!plan->baseline) return SKL_OK;
+    const char **names = skl_alloc_array((size_t)settings->count + 1, sizeof *names);
+    bool found = false;
+    for (int i = 0; i < settings->count; i++) {
+        names[i] = settings->item[i].exp.variant;
+        found = found || strcmp(names[i], plan->baseline) == 0;
+    }
+    const char *near = found ? NULL : skl_nearest(plan->baseline, names);
+    free(names);
+    if (found) return SKL_OK;
+    return skl_tree_fail(skl_yaml_get(root, "baseline"), true, err, "no variant is named '%s'%s%s%s", plan->baseline,
+                         near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+}
+
+/* ---- runs ---- */
+
+static struct skl_pair *copy_pairs(const struct skl_pair *from, int count)
+{
+    if (!count) return NULL;
+    struct skl_pair *to = skl_alloc_array((size_t)count, sizeof *to);
+    for (int i = 0; i < count; i++)
+        to[i] = (struct skl_pair){skl_strdup(from[i].key), skl_strdup(from[i].value), from[i].quoted};
+    return to;
+}
+
+static void make_run(struct skl_plan *plan, const struct setting *s, uint64_t seed, struct skl_plan_run *run)
+{
+    run->setting = skl_strdup(s->folder);
+    run->dir = skl_format("%s/seed-%llu", s->folder, (unsigned long long)seed);
+    run->papers = copy_pairs(s->papers, run->paper_count = s->paper_count);
+    run->axis = copy_pairs(s->axis, run->axis_count = s->axis_count);
+    for (int i = 0; i < run->paper_count; i++)
+        if (strcmp(run->papers[i].key, "test_error") == 0) run->paper = skl_strdup(run->papers[i].value);
+    skl_experiment_copy(&s->exp, &run->exp);
+    run->exp.name = skl_strdup(plan->name);
+    run->exp.label = plan->label ? skl_strdup(plan->label) : NULL;
+    run->exp.seed = seed;
+    skl_experiment_hash(&run->exp);
+}
+
+/* Seed by seed, so that every variant shows early. */
+static void make_runs(struct skl_plan *plan, const struct settings *settings, const struct seeds *seeds)
+{
+    plan->run = skl_alloc_array((size_t)seeds->count * (size_t)settings->count, sizeof *plan->run);
+    for (int s = 0; s < seeds->count; s++)
+        for (int i = 0; i < settings->count; i++)
+            make_run(plan, &settings->item[i], seeds->seed[s], &plan->run[plan->count++]);
+}
+
+static void hash_plan(struct skl_plan *plan)
+{
+    char *text = NULL;
+    size_t n;
+    FILE *out = open_memstream(&text, &n);
+    SKL_CHECK(out != NULL);
+    for (int i = 0; i < plan->count; i++) fprintf(out, "%s %s\n", plan->run[i].dir, plan->run[i].exp.hash);
+    fclose(out);
+    skl_sha256_hex(text, n, plan->hash);
+    free(text);
+}
+
+static void keep_plugins(const struct skl_layers *layers, struct skl_plan *plan)
+{
+    plan->plugin = skl_alloc_array((size_t)layers->plugin_count, sizeof *plan->plugin);
+    while (plan->plugin_count < layers->plugin_count) {
+        plan->plugin[plan->plugin_count] = skl_strdup(layers->plugin[plan->plugin_count]);
+        plan->plugin_count++;
+    }
+}
+
+static int make_plan(const char *path, const struct skl_layers *layers, struct skl_plan *plan, struct skl_err *err)
+{
+    struct seeds seeds = {0};
+    struct settings settings = {0};
+    int status = read_header(path, layers->root, plan, &seeds, err);
+    if (!status) status = skl_settings_read(layers, SKL_PLAN_MAX_RUNS / seeds.count, &settings, err);
+    if (!status) status = check_baseline(layers->root, plan, &settings, err);
+    if (!status) {
+        keep_plugins(layers, plan);
+        make_runs(plan, &settings, &seeds);
+        hash_plan(plan);
+    }
+    skl_settings_release(&settings);
+    free(seeds.seed);
+    return status;
+}
+
+int skl_plan_load(const char *path, char *const *overrides, int overrides_count, struct skl_plan *plan,
+                  struct skl_err *err)
+{
+    struct skl_layers layers;
+    struct skl_err own;
+    if (!err) err = &own;
+    memset(plan, 0, sizeof *plan);
+    int status = skl_layers_read(path, overrides, overrides_count, &layers, err);
+    if (status) return status;
+    status = make_plan(path, &layers, plan, err);
+    skl_layers_release(&layers);
+    if (status) skl_plan_release(plan);
+    return status;
+}
+
+static void free_pairs(struct skl_pair *pair, int count)
+{
+    for (int i = 0; i < count; i++) {
+        free(pair[i].key);
+        free(pair[i].value);
+    }
+    free(pair);
+}
+
+void skl_plan_release(struct skl_plan *plan)
+{
+    for (int i = 0; i < plan->count; i++) {
+        struct skl_plan_run *run = &plan->run[i];
+        free(run->dir);
+        free(run->setting);
+        free(run->paper);
+        free_pairs(run->papers, run->paper_count);
+        free_pairs(run->axis, run->axis_count);
+        skl_experiment_release(&run->exp);
+    }
+    for (int i = 0; i < plan->plugin_count; i++) free(plan->plugin[i]);
+    free(plan->run);
+    free(plan->plugin);
+    free(plan->name);
+    free(plan->label);
+    free(plan->baseline);
+    memset(plan, 0, sizeof *plan);
+}

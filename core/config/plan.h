@@ -1,0 +1,50 @@
+/* plan.h - an experiment file becomes a list of runs: variants x grid/zip x seeds, seed by seed.
+ * Precedence: defaults < include < file < set < grid/zip < command line.  Setting a mapping replaces it whole (but
+ * `model`, `data` and `train` are merged key by key), setting a leaf does not. */
+#ifndef SKL_PLAN_H
+#define SKL_PLAN_H
+#include "core/config/experiment.h"
+
+struct skl_pair {
+    char *key, *value;
+    bool quoted;
+}; /* quoted: the value was written in quotes */
+
+struct skl_plan_run {
+    char *dir;     /* "VARIANT[/k1=v1,k2=v2]/seed-N", below results/NAME */
+    char *setting; /* dir without /seed-N: runs of one setting differ in the seed only */
+    char *paper;   /* paper.test_error as written ("6.61", "fail"); NULL: none */
+    struct skl_pair *papers;
+    int paper_count; /* all of `paper:`, as written */
+    struct skl_pair *axis;
+    int axis_count; /* this run's grid and zip keys, full paths, and values as written */
+    struct skl_experiment exp;
+};
+struct skl_plan {
+    char *name, *label, *baseline; /* baseline: a variant's name or NULL */
+    char **plugin;
+    int plugin_count; /* absolute paths of the plug-ins; loading a plan loads them */
+    struct {
+        double fail_above, fail_times_baseline;
+    } report; /* percent; times the baseline's error, 0: not used */
+    struct skl_plan_run *run;
+    int count;
+    char hash[65]; /* over all runs' folders and hashes */
+};
+enum { SKL_PLAN_MAX_RUNS = 20000 };
+
+/* overrides: "train.iterations=10".  Every error is SKL_USAGE with file:line:column (or the override's text).
+ * An override of a grid or zip key takes that key out of the grid: it has one value then.
+ * path NULL: no file, defaults and overrides alone (name=... must be among them).
+ * A file with `model:` only is fine too (step, summary, bench): its first run, exp.has_data false. */
+int skl_plan_load(const char *path, char *const *overrides, int overrides_count, struct skl_plan *plan,
+                  struct skl_err *err);
+void skl_plan_release(struct skl_plan *plan);
+/* A complete experiment file of one run, every default written out; malloc'd.  Loading it gives a plan of one run with
+ * the same hash and folder. */
+char *skl_plan_emit(const struct skl_plan *plan, const struct skl_plan_run *run);
+/* [A-Za-z0-9][A-Za-z0-9._-]{0,63}: a sweep's or a variant's name. */
+bool skl_name_valid(const char *name);
+/* Text as a YAML scalar: plain where that is safe, else in double quotes; malloc'd. */
+char *skl_yaml_quote(const char *text);
+#endif

@@ -1,0 +1,318 @@
+#include <stdlib.h>
+#include <string.h>
+#include "core/config/axes.h"
+#include "core/config/keys.h"
+#include "core/config/settings.h"
+#include "core/config/tree.h"
+
+enum { MAX_FOLDER = 255 }; /* bytes of one folder's name on every file system we know */
+
+/* One variant while it is unrolled. */
+struct variant {
+    const struct skl_layers *layers;
+    char *name;                         /* NULL: named after the shortcut */
+    const struct skl_ynode *node;       /* entry of `variants`; NULL: a file without variants */
+    const struct skl_ynode *exclude[2]; /* the file's and the variant's, or NULL */
+    struct skl_axes axes;
+};
+
+/* ---- one entry of `variants` ---- */
+
+static int check_set(const struct skl_ynode *set, struct skl_err *err)
+{
+    if (set->kind != SKL_YMAP) return skl_tree_fail(set, true, err, "set must be a mapping of keys to values");
+    struct skl_entry *entry;
+    int count, status = skl_tree_flatten(set, &entry, &count, err);
+    for (int i = 0; i < count && !status; i++) status = skl_check_run_key(entry[i].path, entry[i].node, err);
+    skl_tree_entries_free(entry, count);
+    return status ? status : skl_check_layer(set, err);
+}
+
+/* The results folder holds these beside the variants' folders. */
+static bool is_reserved(const char *name)
+{
+    static const char *const taken[] = {"figures",     "report.html",  "report.md", "report.tex",
+                                        "summary.csv", "summary.json", NULL};
+    for (const char *const *t = taken; *t; t++)
+        if (strcmp(*t, name) == 0) return true;
+    return false;
+}
+
+static int read_variant_name(struct variant *v, struct skl_err *err)
+{
+    const struct skl_ynode *name = skl_yaml_get(v->node, "name");
+    if (!name) return skl_tree_fail(v->node, true, err, "this variant needs a name:");
+    int status = skl_read_name(name, "a variant's name", &v->name, err);
+    if (!status && is_reserved(v->name))
+        status = skl_tree_fail(name, true, err, "'%s' is taken by the sweep's own files", v->name);
+    return status;
+}
+
+/* Keys known, name valid, set and paper well formed. */
+static int check_variant(struct variant *v, struct skl_err *err)
+{
+    if (v->node->kind != SKL_YMAP) return skl_tree_fail(v->node, true, err, "a variant must be a mapping with a name");
+    for (const struct skl_ynode *c = v->node->child; c; c = c->next) {
+        char *path = skl_format("variants.%s", c->key);
+        bool known = skl_key_find(path) != NULL;
+        free(path);
+        if (!known) return skl_key_unknown(c, "variants", err);
+    }
+    const struct skl_ynode *set = skl_yaml_get(v->node, "set");
+    int status = read_variant_name(v, err);
+    return status || !set ? status : check_set(set, err);
+}
+
+static int add_axes(struct variant *v, const struct skl_ynode *map, struct skl_err *err)
+{
+    int status = SKL_OK;
+    for (const struct skl_ynode *c = map->child; c && !status; c = c->next) {
+        bool zip = strcmp(c->key, "zip") == 0;
+        if (zip || strcmp(c->key, "grid") == 0) status = skl_axes_add(&v->axes, c, zip, v->layers, err);
+    }
+    return status;
+}
+
+/* ---- exclude ---- */
+
+static int check_exclude(const struct skl_ynode *list, struct skl_err *err)
+{
+    if (list->kind != SKL_YLIST) return skl_tree_fail(list, true, err, "exclude must be a list of mappings");
+    for (const struct skl_ynode *c = list->child; c; c = c->next) {
+        if (c->kind != SKL_YMAP || !c->child)
+            return skl_tree_fail(c, true, err, "exclude must list mappings of keys to values");
+        struct skl_entry *entry;
+        int count, status = skl_tree_flatten(c, &entry, &count, err);
+        for (int i = 0; i < count && !status; i++) {
+            status = skl_check_run_key(entry[i].path, entry[i].node, err);
+            if (!status && entry[i].node->kind != SKL_YSCALAR)
+                status = skl_tree_fail(entry[i].node, true, err, "exclude takes single values");
+            if (!status && !skl_key_find(entry[i].path) && strncmp(entry[i].path, "model.shortcut.", 15) != 0 &&
+                !skl_is_paper_key(entry[i].path))
+                status = skl_tree_fail(entry[i].node, false, err, "unknown key '%s'", entry[i].path);
+        }
+        skl_tree_entries_free(entry, count);
+        if (status) return status;
+    }
+    return SKL_OK;
+}
+
+static bool same_value(const struct skl_ynode *a, const struct skl_ynode *b)
+{
+    double x, y;
+    if (skl_yaml_real(a, &x) == 0 && skl_yaml_real(b, &y) == 0) return x == y;
+    return strcmp(a->text, b->text) == 0;
+}
+
+/* The tree has this value at the path, or the key's default is this value. */
+static bool has_value(const struct skl_ynode *tree, const struct skl_entry *e)
+{
+    const struct skl_ynode *node = skl_tree_get(tree, e->path);
+    if (node) return node->kind == SKL_YSCALAR && same_value(node, e->node);
+    const struct skl_key *key = skl_key_find(e->path);
+    struct skl_ynode def = {.kind = SKL_YSCALAR, .text = key ? skl_key_default(key) : NULL};
+    bool same = def.text && same_value(&def, e->node);
+    free(def.text);
+    return same;
+}
+
+static bool is_excluded(const struct variant *v, const struct skl_ynode *tree)
+{
+    for (int i = 0; i < 2; i++)
+        for (const struct skl_ynode *c = v->exclude[i] ? v->exclude[i]->child : NULL; c; c = c->next) {
+            struct skl_entry *entry;
+            int count, hits = 0;
+            if (skl_tree_flatten(c, &entry, &count, NULL)) continue;
+            for (int k = 0; k < count; k++) hits += has_value(tree, &entry[k]);
+            skl_tree_entries_free(entry, count);
+            if (hits == count) return true;
+        }
+    return false;
+}
+
+/* ---- one combination ---- */
+
+static int set_axes(const struct variant *v, int index, struct skl_ynode *tree, struct skl_err *err)
+{
+    for (int a = 0; a < v->axes.count; a++)
+        for (int k = 0; k < v->axes.axis[a].key_count; k++) {
+            const struct skl_axis_key *key = &v->axes.axis[a].key[k];
+            int status = skl_tree_set(tree, key->path, skl_axes_item(&v->axes, a, k, index), key->place, err);
+            if (status) return status;
+        }
+    return SKL_OK;
+}
+
+/* Base, then set and paper, then grid and zip. */
+static int lay_variant(const struct variant *v, int index, struct skl_ynode *tree, struct skl_err *err)
+{
+    const struct skl_ynode *set = v->node ? skl_yaml_get(v->node, "set") : NULL;
+    const struct skl_ynode *paper = v->node ? skl_yaml_get(v->node, "paper") : NULL;
+    int status = set ? skl_tree_merge(tree, set, err) : SKL_OK;
+    if (!status && paper) status = skl_tree_set(tree, "paper", paper, paper, err);
+    return status ? status : set_axes(v, index, tree, err);
+}
+
+static int lay_overrides(const struct skl_layers *layers, struct skl_ynode *tree, struct skl_err *err)
+{
+    int status = SKL_OK;
+    for (int i = 0; i < layers->override_count && !status; i++) status = skl_tree_merge(tree, layers->override[i], err);
+    return status;
+}
+
+static struct skl_pair pair(const char *key, const struct skl_ynode *node)
+{
+    return (struct skl_pair){skl_strdup(key), skl_strdup(node->text), node->quoted};
+}
+
+static void keep_pairs(const struct variant *v, int index, const struct skl_ynode *tree, struct setting *s)
+{
+    const struct skl_ynode *paper = skl_yaml_get(tree, "paper");
+    s->papers = skl_alloc_array(paper ? (size_t)skl_tree_count(paper) : 0, sizeof *s->papers);
+    for (const struct skl_ynode *c = paper ? paper->child : NULL; c; c = c->next)
+        if (*c->text) s->papers[s->paper_count++] = pair(c->key, c); /* "": no figure for this one */
+    int keys = 0;
+    for (int a = 0; a < v->axes.count; a++) keys += v->axes.axis[a].key_count;
+    s->axis = skl_alloc_array((size_t)keys, sizeof *s->axis);
+    for (int a = 0; a < v->axes.count; a++)
+        for (int k = 0; k < v->axes.axis[a].key_count; k++) {
+            const char *path = v->axes.axis[a].key[k].path;
+            if (!skl_is_paper_key(path)) s->axis[s->axis_count++] = pair(path, skl_axes_item(&v->axes, a, k, index));
+        }
+}
+
+static int resolve(const struct variant *v, int index, const struct skl_ynode *tree, struct setting *s,
+                   struct skl_err *err)
+{
+    int status = skl_experiment_read(tree, &s->exp, err);
+    if (status) return status;
+    s->exp.variant = skl_strdup(v->name ? v->name : s->exp.model.shortcut->name);
+    char *keys = skl_axes_folder(&v->axes, index);
+    s->folder = skl_format("%s%s%s", s->exp.variant, *keys ? "/" : "", keys);
+    s->place = v->node ? v->node : v->layers->root;
+    if (strlen(keys) > MAX_FOLDER)
+        status = skl_tree_fail(s->place, true, err, "the folder's name would be longer than %d bytes: %.60s...",
+                               MAX_FOLDER, keys);
+    free(keys);
+    keep_pairs(v, index, tree, s);
+    return status;
+}
+
+static struct setting *new_setting(struct settings *settings)
+{
+    if ((settings->count & (settings->count - 1)) == 0) { /* full at powers of two */
+        size_t room = settings->count ? 2 * (size_t)settings->count : 1;
+        struct setting *grown = skl_alloc_array(room, sizeof *grown);
+        if (settings->count) memcpy(grown, settings->item, (size_t)settings->count * sizeof *grown);
+        free(settings->item);
+        settings->item = grown;
+    }
+    return &settings->item[settings->count++];
+}
+
+static int unroll(struct variant *v, int limit, struct settings *settings, struct skl_err *err)
+{
+    const struct skl_ynode *place = v->node ? v->node : v->layers->root;
+    int combinations = skl_axes_combinations(&v->axes, limit), status = SKL_OK;
+    if (combinations > limit - settings->count)
+        return skl_tree_fail(place, true, err, "grid and seeds give more than %d runs", SKL_PLAN_MAX_RUNS);
+    for (int i = 0; i < combinations && !status; i++) {
+        struct skl_ynode *tree = skl_yaml_copy(v->layers->run);
+        status = lay_variant(v, i, tree, err);
+        if (!status && !is_excluded(v, tree)) {
+            status = lay_overrides(v->layers, tree, err);
+            if (!status) status = resolve(v, i, tree, new_setting(settings), err);
+        }
+        skl_yaml_free(tree);
+    }
+    return status;
+}
+
+static int read_variant(const struct skl_layers *layers, const struct skl_ynode *node, int limit,
+                        struct settings *settings, struct skl_err *err)
+{
+    const struct skl_ynode *exclude = skl_yaml_get(layers->root, "exclude");
+    struct variant v = {
+        .layers = layers, .node = node, .exclude = {exclude, node ? skl_yaml_get(node, "exclude") : NULL}};
+    int status = node ? check_variant(&v, err) : SKL_OK;
+    for (int i = 0; i < 2 && !status; i++)
+        if (v.exclude[i]) status = check_exclude(v.exclude[i], err);
+    if (!status) status = add_axes(&v, layers->root, err);
+    if (!status && node) status = add_axes(&v, node, err);
+    if (!status) status = unroll(&v, limit, settings, err);
+    skl_axes_release(&v.axes);
+    free(v.name);
+    return status;
+}
+
+/* ---- all variants ---- */
+
+static int check_names(const struct skl_ynode *variants, struct skl_err *err)
+{
+    for (const struct skl_ynode *c = variants->child; c; c = c->next) {
+        const struct skl_ynode *name = skl_yaml_get(c, "name");
+        if (!name || name->kind != SKL_YSCALAR) continue;
+        for (const struct skl_ynode *d = variants->child; d != c; d = d->next) {
+            const struct skl_ynode *other = skl_yaml_get(d, "name");
+            if (other && other->kind == SKL_YSCALAR && strcmp(other->text, name->text) == 0)
+                return skl_tree_fail(name, true, err, "a second variant named '%.80s'", name->text);
+        }
+    }
+    return SKL_OK;
+}
+
+static int by_folder(const void *a, const void *b)
+{
+    const struct setting *x = *(const struct setting *const *)a, *y = *(const struct setting *const *)b;
+    int order = strcmp(x->folder, y->folder);
+    return order ? order : (x > y) - (x < y);
+}
+
+static int check_folders(const struct settings *settings, struct skl_err *err)
+{
+    const struct setting **sorted = skl_alloc_array((size_t)settings->count, sizeof *sorted);
+    int status = SKL_OK;
+    for (int i = 0; i < settings->count; i++) sorted[i] = &settings->item[i];
+    qsort(sorted, (size_t)settings->count, sizeof *sorted, by_folder);
+    for (int i = 1; i < settings->count && !status; i++)
+        if (strcmp(sorted[i - 1]->folder, sorted[i]->folder) == 0)
+            status =
+                skl_tree_fail(sorted[i]->place, true, err, "two runs would share the folder '%s'", sorted[i]->folder);
+    free(sorted);
+    return status;
+}
+
+int skl_settings_read(const struct skl_layers *layers, int limit, struct settings *settings, struct skl_err *err)
+{
+    const struct skl_ynode *variants = skl_yaml_get(layers->root, "variants");
+    if (variants && (variants->kind != SKL_YLIST || !variants->child))
+        return skl_tree_fail(variants, true, err, "variants must be a list of mappings, each with a name");
+    int status = variants ? check_names(variants, err) : read_variant(layers, NULL, limit, settings, err);
+    for (const struct skl_ynode *c = variants ? variants->child : NULL; c && !status; c = c->next)
+        status = read_variant(layers, c, limit, settings, err);
+    if (!status && settings->count == 0)
+        status = skl_tree_fail(layers->root, true, err, "no runs are left: exclude drops every combination");
+    return status ? status : check_folders(settings, err);
+}
+
+static void free_pairs(struct skl_pair *p, int count)
+{
+    for (int i = 0; i < count; i++) {
+        free(p[i].key);
+        free(p[i].value);
+    }
+    free(p);
+}
+
+void skl_settings_release(struct settings *settings)
+{
+    for (int i = 0; i < settings->count; i++) {
+        struct setting *s = &settings->item[i];
+        free(s->folder);
+        free_pairs(s->papers, s->paper_count);
+        free_pairs(s->axis, s->axis_count);
+        skl_experiment_release(&s->exp);
+    }
+    free(settings->item);
+    memset(settings, 0, sizeof *settings);
+}

@@ -1,0 +1,151 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/base/fs.h"
+#include "core/data/sets.h"
+
+enum { SIDE = 28, PADDED = 32, MAX_IMAGES = 1000000, DEFLATE_RATIO = 1032, BLOCK = 64 };
+
+static uint32_t big_endian(const uint8_t *b)
+{
+    return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}
+
+/* Reads n bytes or says that the file is too short. */
+static int read_all(struct skl_stream *s, void *to, size_t n, const char *what, struct skl_err *err)
+{
+    size_t got;
+    int rc = skl_stream_read(s, to, n, &got, err);
+    if (rc == SKL_OK && got < n) rc = skl_fail(err, SKL_DATA, "%s: truncated in %s; get the file again", s->path, what);
+    return rc;
+}
+
+/* Magic number, then `dims` sizes. */
+static int read_header(struct skl_stream *s, int dims, uint32_t *dim, struct skl_err *err)
+{
+    uint8_t head[16];
+    int rc = read_all(s, head, 4 + 4 * (size_t)dims, "its header", err);
+    if (rc) return rc;
+    uint32_t magic = 0x0800u + (uint32_t)dims;
+    if (big_endian(head) != magic)
+        return skl_fail(err, SKL_DATA,
+                        "%s: expected the magic number 0x%08" PRIx32 " (IDX, unsigned bytes, %d dimension%s), "
+                        "found 0x%08" PRIx32,
+                        s->path, magic, dims, dims > 1 ? "s" : "", big_endian(head));
+    for (int d = 0; d < dims; d++) dim[d] = big_endian(head + 4 + 4 * d);
+    if (dim[0] < 1 || dim[0] > MAX_IMAGES)
+        return skl_fail(err, SKL_DATA, "%s: expected 1 to %d entries, the header says %" PRIu32, s->path, MAX_IMAGES,
+                        dim[0]);
+    return SKL_OK;
+}
+
+/* Refuses, before memory is taken, a header that promises more than the file can hold. */
+static int check_promise(const struct skl_stream *s, size_t header, size_t body, struct skl_err *err)
+{
+    int64_t most = s->gzip ? s->file_bytes * DEFLATE_RATIO : s->file_bytes;
+    if (most < (int64_t)(header + body))
+        return skl_fail(err, SKL_DATA,
+                        "%s: truncated: the header promises %zu bytes, a file of %" PRId64 " bytes cannot hold "
+                        "them; get the file again",
+                        s->path, header + body, s->file_bytes);
+    return SKL_OK;
+}
+
+static void pad_image(const uint8_t *in, uint8_t *out)
+{
+    const int margin = (PADDED - SIDE) / 2;
+    for (int y = 0; y < SIDE; y++) memcpy(out + (y + margin) * PADDED + margin, in + y * SIDE, SIDE);
+}
+
+static int read_images(struct skl_stream *s, struct skl_images *out, struct skl_err *err)
+{
+    uint32_t dim[3];
+    int rc = read_header(s, 3, dim, err);
+    if (rc) return rc;
+    if (dim[1] != SIDE || dim[2] != SIDE)
+        return skl_fail(err, SKL_DATA, "%s: expected images of %dx%d, found %" PRIu32 "x%" PRIu32, s->path, SIDE, SIDE,
+                        dim[1], dim[2]);
+    rc = check_promise(s, 16, (size_t)dim[0] * SIDE * SIDE, err);
+    if (rc) return rc;
+    *out = (struct skl_images){.count = (int)dim[0], .size = PADDED, .channels = 1};
+    out->pixels = skl_alloc_array((size_t)out->count, PADDED * PADDED);
+    uint8_t *block = skl_alloc(BLOCK * SIDE * SIDE);
+    for (int i = 0; i < out->count && rc == SKL_OK; i += BLOCK) {
+        int n = out->count - i < BLOCK ? out->count - i : BLOCK;
+        rc = read_all(s, block, (size_t)n * SIDE * SIDE, "the images", err);
+        for (int k = 0; k < n && rc == SKL_OK; k++)
+            pad_image(block + k * SIDE * SIDE, out->pixels + (size_t)(i + k) * PADDED * PADDED);
+    }
+    free(block);
+    return rc ? rc : skl_stream_end(s, err);
+}
+
+static int read_labels(struct skl_stream *s, int classes, const char *images, struct skl_images *out,
+                       struct skl_err *err)
+{
+    uint32_t n = 0;
+    int rc = read_header(s, 1, &n, err);
+    if (rc) return rc;
+    if (n != (uint32_t)out->count)
+        return skl_fail(err, SKL_DATA, "%s: expected %d labels, one for each image of %s, found %" PRIu32, s->path,
+                        out->count, images, n);
+    rc = check_promise(s, 8, n, err);
+    if (rc) return rc;
+    uint8_t *bytes = skl_alloc(n);
+    rc = read_all(s, bytes, n, "the labels", err);
+    if (rc == SKL_OK) rc = skl_stream_end(s, err);
+    out->labels = skl_alloc_array(n, sizeof *out->labels);
+    for (uint32_t i = 0; i < n && rc == SKL_OK; i++) {
+        if (bytes[i] >= classes)
+            rc = skl_fail(err, SKL_DATA, "%s: label %" PRIu32 " (from 0): expected 0 to %d, found %d", s->path, i,
+                          classes - 1, bytes[i]);
+        out->labels[i] = bytes[i];
+    }
+    free(bytes);
+    return rc;
+}
+
+int skl_idx_read(const char *images, const char *labels, int classes, struct skl_images *out, struct skl_err *err)
+{
+    struct skl_stream s = {0};
+    memset(out, 0, sizeof *out);
+    int rc = skl_stream_open(&s, images, err);
+    if (rc == SKL_OK) rc = read_images(&s, out, err);
+    skl_stream_close(&s);
+    if (rc) return rc;
+    rc = skl_stream_open(&s, labels, err);
+    if (rc == SKL_OK) rc = read_labels(&s, classes, images, out, err);
+    skl_stream_close(&s);
+    return rc;
+}
+
+/* The file as published (gzipped), else unpacked: the same name without ".gz". */
+static char *pick(const char *folder, const char *name)
+{
+    char *path = skl_path(folder, name);
+    if (skl_exists(path)) return path;
+    char *plain = skl_strdup(path);
+    plain[strlen(plain) - strlen(".gz")] = 0;
+    if (skl_exists(plain)) {
+        free(path);
+        return plain;
+    }
+    free(plain);
+    return path;
+}
+
+int skl_idx_open(const struct skl_set *set, const struct skl_data_config *cfg, const char *folder, bool published,
+                 struct skl_dataset *out, struct skl_err *err)
+{
+    /* No SHA-256 here: packages compress the files anew, and the gzip CRC finds accidents. */
+    struct skl_images *part[2] = {&out->train, &out->test};
+    int rc = SKL_OK;
+    for (int p = 0; p < 2 && rc == SKL_OK; p++) {
+        char *images = pick(folder, set->files[2 * p].name), *labels = pick(folder, set->files[2 * p + 1].name);
+        rc = skl_idx_read(images, labels, set->classes, part[p], err);
+        free(images);
+        free(labels);
+    }
+    return rc;
+}

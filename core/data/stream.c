@@ -1,0 +1,119 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "core/data/sets.h"
+
+enum { INPUT = 1 << 17 };
+
+int skl_open_regular(const char *path, int64_t *bytes, struct skl_err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* O_NONBLOCK: a FIFO must not hang us */
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        skl_fail(err, SKL_DATA, "%s: cannot open: %s", path, strerror(errno));
+        if (fd >= 0) close(fd);
+        return -1;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        skl_fail(err, SKL_DATA, "%s: expected a regular file, found a folder or a device", path);
+        close(fd);
+        return -1;
+    }
+    *bytes = st.st_size;
+    return fd;
+}
+
+/* Up to n bytes of the file as it lies on disk; short only at its end, -1: error. */
+static ssize_t read_raw(struct skl_stream *s, void *to, size_t n, struct skl_err *err)
+{
+    size_t got = 0;
+    while (got < n) {
+        ssize_t r = read(s->fd, (char *)to + got, n - got);
+        if (r < 0 && errno == EINTR) continue;
+        if (r < 0) return skl_fail(err, SKL_DATA, "%s: cannot read: %s", s->path, strerror(errno)), -1;
+        if (r == 0) break;
+        got += (size_t)r;
+    }
+    return (ssize_t)got;
+}
+
+int skl_stream_open(struct skl_stream *s, const char *path, struct skl_err *err)
+{
+    memset(s, 0, sizeof *s);
+    s->fd = skl_open_regular(path, &s->file_bytes, err);
+    if (s->fd < 0) return SKL_DATA;
+    s->path = skl_strdup(path);
+    unsigned char magic[2];
+    s->gzip = pread(s->fd, magic, 2, 0) == 2 && magic[0] == 0x1f && magic[1] == 0x8b;
+    if (!s->gzip) return SKL_OK;
+    s->input = skl_alloc(INPUT);
+    SKL_CHECK(inflateInit2(&s->z, 15 + 16) == Z_OK); /* + 16: gzip header and trailer */
+    return SKL_OK;
+}
+
+void skl_stream_close(struct skl_stream *s)
+{
+    if (s->gzip) inflateEnd(&s->z);
+    if (s->path) close(s->fd);
+    free(s->input);
+    free(s->path);
+    memset(s, 0, sizeof *s);
+}
+
+static int inflate_some(struct skl_stream *s, struct skl_err *err)
+{
+    if (s->z.avail_in == 0) {
+        ssize_t n = read_raw(s, s->input, INPUT, err);
+        if (n < 0) return SKL_DATA;
+        if (n == 0)
+            return skl_fail(err, SKL_DATA,
+                            "%s: truncated: the gzip stream breaks off after %lld bytes; get the file again", s->path,
+                            (long long)s->file_bytes);
+        s->z.next_in = s->input;
+        s->z.avail_in = (uInt)n;
+    }
+    int rc = inflate(&s->z, Z_NO_FLUSH);
+    if (rc == Z_STREAM_END) {
+        s->ended = true;
+    } else if (rc != Z_OK) {
+        return skl_fail(err, SKL_DATA, "%s: damaged gzip stream (%s); get the file again", s->path,
+                        s->z.msg ? s->z.msg : "unexpected end");
+    }
+    return SKL_OK;
+}
+
+int skl_stream_read(struct skl_stream *s, void *to, size_t n, size_t *got, struct skl_err *err)
+{
+    if (!s->gzip) {
+        ssize_t r = read_raw(s, to, n, err);
+        *got = r < 0 ? 0 : (size_t)r;
+        return r < 0 ? SKL_DATA : SKL_OK;
+    }
+    SKL_CHECK(n <= UINT32_MAX);
+    s->z.next_out = to;
+    s->z.avail_out = (uInt)n;
+    int rc = SKL_OK;
+    while (rc == SKL_OK && s->z.avail_out > 0 && !s->ended) rc = inflate_some(s, err);
+    *got = n - s->z.avail_out;
+    return rc;
+}
+
+int skl_stream_end(struct skl_stream *s, struct skl_err *err)
+{
+    char more;
+    size_t got;
+    int rc = skl_stream_read(s, &more, 1, &got, err);
+    if (rc) return rc;
+    if (got == 0 && s->gzip && s->z.avail_in == 0) {
+        ssize_t n = read_raw(s, &more, 1, err);
+        if (n < 0) return SKL_DATA;
+        got = (size_t)n;
+    } else if (s->gzip) {
+        got += s->z.avail_in;
+    }
+    if (got > 0) return skl_fail(err, SKL_DATA, "%s: trailing bytes after the expected end of the data", s->path);
+    return SKL_OK;
+}

@@ -1,0 +1,436 @@
+#include "core/io/safetensors.h"
+
+#include <jansson.h>
+#include <sha2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/base/fs.h"
+
+#define MAX_HEADER 100000000u /* the format's limit */
+#define MAX_FILE ((size_t)8 << 30)
+#define MAX_ENTRIES 200000 /* JSON objects, and as many arrays: bounds what the header can make jansson allocate */
+#define MAX_DEPTH 3        /* { tensor: { shape: [ */
+#define MAX_DIMS 8
+#define DIGEST_KEY "sha256"
+#define DIGEST_LENGTH 64
+
+static const struct {
+    const char *name;
+    size_t size;
+} dtypes[] = {
+    [SKL_F32] = {"F32", 4}, [SKL_I64] = {"I64", 8}, [SKL_F64] = {"F64", 8},
+    [SKL_I32] = {"I32", 4}, [SKL_U8] = {"U8", 1},
+};
+#define DTYPES (sizeof dtypes / sizeof *dtypes)
+
+/* What is being read: the file's name for messages, the header and the data. */
+struct source {
+    const char *name;
+    const char *header;
+    size_t header_length;
+    const char *data;
+    size_t data_length;
+};
+struct range {
+    size_t start, end;
+    int tensor;
+};
+
+/* ---- reading ---- */
+
+/* A header of brackets alone would make jansson allocate a hundred times its size: count them first. */
+static int check_json_size(const struct source *s, struct skl_err *err)
+{
+    size_t depth = 0, opened = 0, commas = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < s->header_length; i++) {
+        char c = s->header[i];
+        if (in_string) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '{' || c == '[') {
+            if (++depth > MAX_DEPTH) return skl_fail(err, SKL_DATA, "%s: the header is nested too deep", s->name);
+            opened++;
+        } else if (c == '}' || c == ']') {
+            depth -= depth > 0;
+        }
+        commas += !in_string && c == ',';
+    }
+    if (opened > 2 * MAX_ENTRIES || commas > (size_t)MAX_ENTRIES * (MAX_DIMS + 4))
+        return skl_fail(err, SKL_DATA, "%s: more than %d tensors", s->name, MAX_ENTRIES);
+    return SKL_OK;
+}
+
+static int split(const char *name, const char *data, size_t n, struct source *s, struct skl_err *err)
+{
+    if (n < 8) return skl_fail(err, SKL_DATA, "%s: not a safetensors file: only %zu bytes", name, n);
+    uint64_t length = 0;
+    for (int i = 7; i >= 0; i--) length = length << 8 | (unsigned char)data[i];
+    if (length > MAX_HEADER)
+        return skl_fail(err, SKL_DATA, "%s: not a safetensors file: a header of %llu bytes", name,
+                        (unsigned long long)length);
+    if (length > n - 8)
+        return skl_fail(err, SKL_DATA, "%s: truncated: the header has %llu bytes, the file only %zu", name,
+                        (unsigned long long)length, n);
+    if (length == 0 || data[8] != '{')
+        return skl_fail(err, SKL_DATA, "%s: not a safetensors file: the header does not start with '{'", name);
+    *s = (struct source){name, data + 8, (size_t)length, data + 8 + length, n - 8 - (size_t)length};
+    return check_json_size(s, err);
+}
+
+static int read_meta(const struct source *s, json_t *object, struct skl_st *st, struct skl_err *err)
+{
+    if (!json_is_object(object)) return skl_fail(err, SKL_DATA, "%s: __metadata__ is no JSON object", s->name);
+    st->meta = skl_alloc_array(json_object_size(object), sizeof *st->meta);
+    const char *key;
+    json_t *value;
+    json_object_foreach(object, key, value)
+    {
+        if (!json_is_string(value)) return skl_fail(err, SKL_DATA, "%s: metadata '%s' is no text", s->name, key);
+        st->meta[st->metas++] = (struct skl_st_meta){skl_strdup(key), skl_strdup(json_string_value(value))};
+    }
+    return SKL_OK;
+}
+
+static int read_dtype(const struct source *s, json_t *value, struct skl_st_tensor *t, struct skl_err *err)
+{
+    const char *name = json_string_value(value);
+    for (size_t i = 0; name && i < DTYPES; i++) {
+        if (strcmp(name, dtypes[i].name) == 0) {
+            t->dtype = (enum skl_dtype)i;
+            return SKL_OK;
+        }
+    }
+    return skl_fail(err, SKL_DATA, "%s: tensor '%s': dtype %s is not supported (F32, F64, I64, I32, U8 are)", s->name,
+                    t->name, name ? name : "(none)");
+}
+
+/* Shape and, from it, the number of bytes. */
+static int read_shape(const struct source *s, json_t *shape, struct skl_st_tensor *t, struct skl_err *err)
+{
+    if (!json_is_array(shape) || json_array_size(shape) > MAX_DIMS)
+        return skl_fail(err, SKL_DATA, "%s: tensor '%s': the shape is no list of at most %d sizes", s->name, t->name,
+                        MAX_DIMS);
+    size_t bytes = dtypes[t->dtype].size;
+    t->ndim = (int)json_array_size(shape);
+    for (int i = 0; i < t->ndim; i++) {
+        json_t *size = json_array_get(shape, (size_t)i);
+        if (!json_is_integer(size) || json_integer_value(size) < 0)
+            return skl_fail(err, SKL_DATA, "%s: tensor '%s': a size in the shape is not a whole number", s->name,
+                            t->name);
+        t->shape[i] = json_integer_value(size);
+        if (__builtin_mul_overflow(bytes, (size_t)t->shape[i], &bytes))
+            return skl_fail(err, SKL_DATA, "%s: tensor '%s': the shape is too large", s->name, t->name);
+    }
+    t->bytes = bytes;
+    return SKL_OK;
+}
+
+static int read_offsets(const struct source *s, json_t *offsets, struct skl_st_tensor *t, struct range *range,
+                        struct skl_err *err)
+{
+    json_t *first = json_array_get(offsets, 0), *second = json_array_get(offsets, 1);
+    if (json_array_size(offsets) != 2 || !json_is_integer(first) || !json_is_integer(second))
+        return skl_fail(err, SKL_DATA, "%s: tensor '%s': data_offsets are not two whole numbers", s->name, t->name);
+    json_int_t start = json_integer_value(first), end = json_integer_value(second);
+    if (start < 0 || end < start || (uint64_t)end > s->data_length)
+        return skl_fail(err, SKL_DATA, "%s: tensor '%s': data_offsets [%lld, %lld] lie outside the data of %zu bytes",
+                        s->name, t->name, (long long)start, (long long)end, s->data_length);
+    if ((uint64_t)(end - start) != t->bytes)
+        return skl_fail(err, SKL_DATA, "%s: tensor '%s': %lld bytes of data, but shape and dtype need %zu", s->name,
+                        t->name, (long long)(end - start), t->bytes);
+    range->start = (size_t)start;
+    range->end = (size_t)end;
+    t->data = s->data + start;
+    return SKL_OK;
+}
+
+static int read_tensor(const struct source *s, const char *name, json_t *entry, struct skl_st *st, struct range *range,
+                       struct skl_err *err)
+{
+    struct skl_st_tensor *t = &st->tensor[st->count];
+    range->tensor = st->count++;
+    t->name = skl_strdup(name);
+    if (!json_is_object(entry) || json_object_size(entry) != 3)
+        return skl_fail(err, SKL_DATA, "%s: tensor '%s': wants dtype, shape and data_offsets alone", s->name, name);
+    int status = read_dtype(s, json_object_get(entry, "dtype"), t, err);
+    if (!status) status = read_shape(s, json_object_get(entry, "shape"), t, err);
+    if (!status) status = read_offsets(s, json_object_get(entry, "data_offsets"), t, range, err);
+    return status;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct range *x = a, *y = b;
+    if (x->start != y->start) return x->start < y->start ? -1 : 1;
+    return (x->end > y->end) - (x->end < y->end);
+}
+
+/* No hole, no overlap, nothing after the last tensor. */
+static int check_contiguous(const struct source *s, const struct skl_st *st, struct range *range, struct skl_err *err)
+{
+    size_t end = 0;
+    qsort(range, (size_t)st->count, sizeof *range, by_place);
+    for (int i = 0; i < st->count; i++) {
+        if (range[i].start != end)
+            return skl_fail(err, SKL_DATA, "%s: tensor '%s': its data %s", s->name, st->tensor[range[i].tensor].name,
+                            range[i].start < end ? "overlap another tensor's" : "come after a hole");
+        end = range[i].end;
+    }
+    if (end != s->data_length)
+        return skl_fail(err, SKL_DATA, "%s: %zu bytes after the last tensor", s->name, s->data_length - end);
+    return SKL_OK;
+}
+
+static int by_tensor_name(const void *a, const void *b)
+{
+    return strcmp(((const struct skl_st_tensor *)a)->name, ((const struct skl_st_tensor *)b)->name);
+}
+
+static int read_entries(const struct source *s, json_t *root, struct skl_st *st, struct skl_err *err)
+{
+    size_t count = json_object_size(root);
+    struct range *range = skl_alloc_array(count, sizeof *range);
+    st->tensor = skl_alloc_array(count, sizeof *st->tensor);
+    int status = SKL_OK;
+    const char *name;
+    json_t *entry;
+    json_object_foreach(root, name, entry)
+    {
+        if (strcmp(name, "__metadata__") == 0)
+            status = read_meta(s, entry, st, err);
+        else
+            status = read_tensor(s, name, entry, st, &range[st->count], err);
+        if (status) break;
+    }
+    if (!status) status = check_contiguous(s, st, range, err);
+    if (!status) qsort(st->tensor, (size_t)st->count, sizeof *st->tensor, by_tensor_name); /* for skl_st_find */
+    free(range);
+    return status;
+}
+
+static int read_header(const struct source *s, struct skl_st *st, struct skl_err *err)
+{
+    json_error_t error;
+    json_t *root = json_loadb(s->header, s->header_length, JSON_REJECT_DUPLICATES, &error);
+    if (!root) return skl_fail(err, SKL_DATA, "%s: header, byte %d: %s", s->name, error.position, error.text);
+    int status = read_entries(s, root, st, err);
+    json_decref(root);
+    return status;
+}
+
+/* SHA-256 of header length, header and data with the digest's own characters (NULL: none) as '0'. */
+static void digest_of(const char *file, size_t n, const char *own, char hex[DIGEST_LENGTH + 1])
+{
+    SHA2_CTX context;
+    size_t before = own ? (size_t)(own - file) : n;
+    char zeros[DIGEST_LENGTH];
+    memset(zeros, '0', sizeof zeros);
+    SHA256Init(&context);
+    SHA256Update(&context, (const uint8_t *)file, before);
+    if (own) {
+        SHA256Update(&context, (const uint8_t *)zeros, sizeof zeros);
+        SHA256Update(&context, (const uint8_t *)own + DIGEST_LENGTH, n - before - DIGEST_LENGTH);
+    }
+    SHA256End(&context, hex);
+}
+
+static int check_digest(const struct source *s, const struct skl_st *st, size_t n, struct skl_err *err)
+{
+    static const char key[] = "\"" DIGEST_KEY "\":\""; /* cannot stand inside a JSON string: its quotes are bare */
+    const char *recorded = skl_st_meta(st, DIGEST_KEY);
+    const char *found = memmem(s->header, s->header_length, key, sizeof key - 1);
+    if (!recorded || !found || strlen(recorded) != DIGEST_LENGTH ||
+        memcmp(found + sizeof key - 1, recorded, DIGEST_LENGTH) != 0)
+        return skl_fail(err, SKL_DATA, "%s: no sha256 in its metadata: not a file that skiplab wrote", s->name);
+    char hex[DIGEST_LENGTH + 1];
+    digest_of(s->header - 8, n, found + sizeof key - 1, hex);
+    if (strcmp(hex, recorded) != 0)
+        return skl_fail(err, SKL_DATA, "%s: damaged or edited: its SHA-256 is not the recorded one", s->name);
+    return SKL_OK;
+}
+
+int skl_st_parse(const char *name, char *data, size_t n, bool require_sha256, struct skl_st *st, struct skl_err *err)
+{
+    struct source s = {0};
+    *st = (struct skl_st){.buffer = data};
+    int status = split(name, data, n, &s, err);
+    if (!status) status = read_header(&s, st, err);
+    if (!status && require_sha256) status = check_digest(&s, st, n, err);
+    if (status) skl_st_release(st);
+    return status;
+}
+
+int skl_st_read(const char *path, bool require_sha256, struct skl_st *st, struct skl_err *err)
+{
+    char *data;
+    size_t n;
+    *st = (struct skl_st){0};
+    int status = skl_file_read(path, MAX_FILE, &data, &n, err);
+    if (status) return status;
+    return skl_st_parse(path, data, n, require_sha256, st, err);
+}
+
+void skl_st_release(struct skl_st *st)
+{
+    for (int i = 0; i < st->count; i++) free(st->tensor[i].name);
+    for (int i = 0; i < st->metas; i++) {
+        free(st->meta[i].key);
+        free(st->meta[i].value);
+    }
+    free(st->tensor);
+    free(st->meta);
+    free(st->buffer);
+    *st = (struct skl_st){0};
+}
+
+static int name_against_tensor(const void *name, const void *tensor)
+{
+    return strcmp(name, ((const struct skl_st_tensor *)tensor)->name);
+}
+
+const struct skl_st_tensor *skl_st_find(const struct skl_st *st, const char *name)
+{
+    if (st->count == 0) return NULL;
+    return bsearch(name, st->tensor, (size_t)st->count, sizeof *st->tensor, name_against_tensor);
+}
+
+const char *skl_st_meta(const struct skl_st *st, const char *key)
+{
+    for (int i = 0; i < st->metas; i++)
+        if (strcmp(st->meta[i].key, key) == 0) return st->meta[i].value;
+    return NULL;
+}
+
+/* ---- writing ---- */
+
+static void put_string(FILE *f, const char *text)
+{
+    fputc('"', f);
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+        if (*p == '"' || *p == '\\')
+            fprintf(f, "\\%c", *p);
+        else if (*p < 0x20)
+            fprintf(f, "\\u%04x", *p);
+        else
+            fputc(*p, f);
+    }
+    fputc('"', f);
+}
+
+static int by_key(const void *a, const void *b)
+{
+    return strcmp(((const struct skl_st_meta *)a)->key, ((const struct skl_st_meta *)b)->key);
+}
+
+static void put_meta(FILE *f, const struct skl_st_meta *meta, int metas, bool digest)
+{
+    char zeros[DIGEST_LENGTH + 1] = {0}, key[] = DIGEST_KEY;
+    memset(zeros, '0', DIGEST_LENGTH);
+    size_t count = (size_t)metas + digest;
+    struct skl_st_meta *sorted = skl_alloc_array(count, sizeof *sorted);
+    if (metas) memcpy(sorted, meta, (size_t)metas * sizeof *sorted);
+    if (digest) sorted[metas] = (struct skl_st_meta){key, zeros};
+    qsort(sorted, count, sizeof *sorted, by_key);
+    fputs("\"__metadata__\":{", f);
+    for (size_t i = 0; i < count; i++) {
+        SKL_CHECK(i == 0 || strcmp(sorted[i - 1].key, sorted[i].key) != 0);
+        if (i) fputc(',', f);
+        put_string(f, sorted[i].key);
+        fputc(':', f);
+        put_string(f, sorted[i].value);
+    }
+    fputc('}', f);
+    free(sorted);
+}
+
+static void put_tensor(FILE *f, const struct skl_st_tensor *t, size_t *offset)
+{
+    size_t bytes = dtypes[t->dtype].size;
+    put_string(f, t->name);
+    fprintf(f, ":{\"dtype\":\"%s\",\"shape\":[", dtypes[t->dtype].name);
+    for (int i = 0; i < t->ndim; i++) {
+        fprintf(f, "%s%lld", i ? "," : "", (long long)t->shape[i]);
+        bytes *= (size_t)t->shape[i];
+    }
+    SKL_CHECK(bytes == t->bytes);
+    fprintf(f, "],\"data_offsets\":[%zu,%zu]}", *offset, *offset + bytes);
+    *offset += bytes;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void check_names(const struct skl_st_tensor *tensors, int count)
+{
+    char **names = skl_alloc_array((size_t)count, sizeof *names);
+    for (int i = 0; i < count; i++) names[i] = tensors[i].name;
+    qsort(names, (size_t)count, sizeof *names, by_name);
+    for (int i = 0; i < count; i++) {
+        if (strcmp(names[i], "__metadata__") == 0) SKL_BUG("a tensor named __metadata__");
+        if (i > 0 && strcmp(names[i - 1], names[i]) == 0) SKL_BUG("two tensors named '%s'", names[i]);
+    }
+    free(names);
+}
+
+/* The header with its 8 bytes of length, malloc'd; padded with spaces so that the data start at a multiple of 8. */
+static char *build_header(const struct skl_st_tensor *tensors, int count, const struct skl_st_meta *meta, int metas,
+                          bool digest, size_t *n)
+{
+    char *text = NULL;
+    size_t offset = 0;
+    FILE *f = open_memstream(&text, n);
+    if (!f) SKL_BUG("open_memstream");
+    fwrite("\0\0\0\0\0\0\0\0", 1, 8, f);
+    fputc('{', f);
+    if (metas || digest) put_meta(f, meta, metas, digest);
+    for (int i = 0; i < count; i++) {
+        if (i || metas || digest) fputc(',', f);
+        put_tensor(f, &tensors[i], &offset);
+    }
+    fputc('}', f);
+    for (long length = ftell(f); length % 8; length++) fputc(' ', f);
+    if (fclose(f) || !text) SKL_BUG("no memory for a header");
+    for (int i = 0; i < 8; i++) text[i] = (char)((uint64_t)(*n - 8) >> 8 * i);
+    return text;
+}
+
+static void fill_digest(char *header, size_t n, const struct skl_st_tensor *tensors, int count)
+{
+    static const char key[] = "\"" DIGEST_KEY "\":\"";
+    char hex[DIGEST_LENGTH + 1];
+    SHA2_CTX context;
+    SHA256Init(&context);
+    SHA256Update(&context, (const uint8_t *)header, n);
+    for (int i = 0; i < count; i++) SHA256Update(&context, tensors[i].data, tensors[i].bytes);
+    SHA256End(&context, hex);
+    char *place = memmem(header + 8, n - 8, key, sizeof key - 1);
+    SKL_CHECK(place);
+    memcpy(place + sizeof key - 1, hex, DIGEST_LENGTH);
+}
+
+int skl_st_write(const char *path, const struct skl_st_tensor *tensors, int count, const struct skl_st_meta *meta,
+                 int metas, bool digest, struct skl_err *err)
+{
+    size_t n;
+    check_names(tensors, count);
+    char *header = build_header(tensors, count, meta, metas, digest, &n);
+    if (digest) fill_digest(header, n, tensors, count);
+    struct skl_atomic f;
+    int status = skl_atomic_open(&f, path, err);
+    if (!status) status = skl_atomic_write(&f, header, n, err);
+    for (int i = 0; i < count && !status; i++) status = skl_atomic_write(&f, tensors[i].data, tensors[i].bytes, err);
+    free(header);
+    if (status) {
+        skl_atomic_abort(&f);
+        return status;
+    }
+    return skl_atomic_commit(&f, err);
+}

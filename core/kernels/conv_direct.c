@@ -1,0 +1,307 @@
+/* Convolutions by their definition: sizes 1 and 3, strides 1 and 2, any number of input channels.
+ *
+ * An image is loaded into a buffer with a zero border; then every row of output pixels is a sum of matrix products:
+ *
+ *     forward           y[oy]  = sum over kh  P[oy*stride + kh] W[kh]      P: x with its border; a pixel's size*c
+ *                                                                          neighbours in a row are contiguous
+ *     gradient of w     dW[kh] = sum over oy  P[oy*stride + kh]' dy[oy]
+ *     gradient of x     dx[y]  = sum over the (oy, kh) with oy*stride + kh - size/2 = y, and likewise along the row:
+ *                                with stride 2 the even and the odd pixels of a row see different taps
+ *
+ * Sizes 1 of stride 1 have no neighbours: they take the pixels of a chunk as one long matrix, block by block. */
+#include "core/kernels/rows.h"
+#include "core/kernels/tile.h"
+
+struct plan {
+    int h, w, c, k, size, stride, border;
+    int oh, ow;                   /* output rows and columns */
+    int pw, qw;                   /* columns of P and Q with their borders */
+    int cl;                       /* c rounded up to whole vectors: dx is made in these */
+};
+
+INLINE struct plan plan_of(const struct skl_conv_shape *s, int c, int k, int size, int stride)
+{
+    struct plan p = {.h = s->h, .w = s->w, .c = c, .k = k, .size = size, .stride = stride, .border = size / 2};
+    p.oh = (s->h + stride - 1) / stride;
+    p.ow = (s->w + stride - 1) / stride;
+    p.pw = (p.ow - 1) * stride + size > s->w + 2 * p.border ? (p.ow - 1) * stride + size : s->w + 2 * p.border;
+    p.qw = p.ow + 2;
+    p.cl = (c + LANES - 1) / LANES * LANES;
+    return p;
+}
+
+static bool is_pointwise(const struct skl_conv_shape *s) { return s->size == 1 && s->stride == 1; }
+
+/* Pixels a pointwise block holds: x, y and the weights stay in the first-level cache. */
+INLINE int block_pixels(int c, int k)
+{
+    const int pixels = 2048 / (c > k ? c : k) / 16 * 16;
+    return pixels < 16 ? 16 : pixels > 128 ? 128 : pixels;
+}
+
+struct buffers {
+    float *x;                     /* P [h + size][pw][c] */
+    float *dy;                    /* Q [oh + 2][qw][k] */
+    float *row;                   /* output pixels to be stored, [ow][k] or [w][cl] */
+};
+
+INLINE size_t lay_out(const struct plan *p, struct buffers *b, float *scratch)
+{
+    const size_t x = (size_t)((p->h + p->size + 1) * p->pw * p->c), dy = (size_t)((p->oh + 2) * p->qw * p->k);
+    b->x = scratch;
+    b->dy = scratch ? b->x + (x + 15) / 16 * 16 : NULL;
+    b->row = scratch ? b->dy + (dy + 15) / 16 * 16 : NULL;
+    return (x + 15) / 16 * 16 + (dy + 15) / 16 * 16 + (size_t)(p->w * p->cl > p->ow * p->k ? p->w * p->cl : p->ow * p->k);
+}
+
+static size_t pointwise_floats(const struct skl_conv_shape *s)
+{
+    return 4 * (size_t)block_pixels(s->c, s->k) * (size_t)((s->c > s->k ? s->c : s->k) + LANES);
+}
+
+static size_t scratch_floats(const struct skl_conv_shape *s)
+{
+    struct plan p = plan_of(s, s->c, s->k, s->size, s->stride);
+    struct buffers b;
+    return is_pointwise(s) ? pointwise_floats(s) : lay_out(&p, &b, NULL);
+}
+
+/* ---- weights ---- */
+
+/* Forward: for each kh a packed matrix (size*c) x k.  Backward: packed matrices k x cl, taps in falling order; with
+ * stride 1 the taps of a row meet adjacent pixels of dy and are one matrix (size*k) x cl. */
+static size_t packed_floats(const struct skl_conv_shape *s)
+{
+    return (size_t)(s->size * s->size) * (size_t)s->k * (size_t)((s->c + LANES - 1) / LANES * LANES);
+}
+
+static void prepare_forward(const struct plan *p, const float *w, int c0, int c1, float *packed)
+{
+    const size_t matrix = (size_t)(p->size * p->c) * (size_t)p->k;
+    for (int kh = 0; kh < p->size; kh++)
+        for (int kw = 0; kw < p->size; kw++)
+            for (int ch = c0; ch < c1; ch++)
+                for (int kk = 0; kk < p->k; kk++)
+                    packed[(size_t)kh * matrix + packed_at(p->k, p->size * p->c, kw * p->c + ch, kk)] =
+                        w[((size_t)((kh * p->size + kw) * p->c + ch)) * (size_t)p->k + (size_t)kk];
+}
+
+static void prepare_backward(const struct plan *p, const float *w, int c0, int c1, float *packed)
+{
+    const int joined = p->stride == 1 ? p->size : 1, last = p->size - 1;
+    const size_t matrix = (size_t)(joined * p->k) * (size_t)p->cl;
+    const int end = c1 == p->c ? p->cl : c1;
+    for (int tap = 0; tap < p->size * p->size; tap++) {
+        const int kh = last - tap / p->size, kw = last - tap % p->size;
+        for (int kk = 0; kk < p->k; kk++)
+            for (int ch = c0; ch < end; ch++)
+                packed[(size_t)(tap / joined) * matrix + packed_at(p->cl, joined * p->k, tap % joined * p->k + kk, ch)] =
+                    ch < p->c ? w[((size_t)((kh * p->size + kw) * p->c + ch)) * (size_t)p->k + (size_t)kk] : 0;
+    }
+}
+
+static void prepare(const struct skl_conv_shape *s, const float *w, bool backward, int c0, int c1, float *packed)
+{
+    const struct plan p = plan_of(s, s->c, s->k, s->size, s->stride);
+    (backward ? prepare_backward : prepare_forward)(&p, w, c0, c1, packed);
+}
+
+/* ---- images with borders ---- */
+
+INLINE void load_image(const struct plan *p, skl_load_fn *load, const struct skl_load *job, int image, float *x)
+{
+    for (int y = 0; y < p->h; y++)
+        load(job, (size_t)(image * p->h + y) * (size_t)p->w, p->w, p->c, x + ((y + p->border) * p->pw + p->border) * p->c);
+}
+
+INLINE void load_gradient(const struct plan *p, skl_load_fn *load, const struct skl_load *job, int image, float *dy)
+{
+    for (int y = 0; y < p->oh; y++)
+        load(job, (size_t)(image * p->oh + y) * (size_t)p->ow, p->ow, p->k, dy + ((y + 1) * p->qw + 1) * p->k);
+}
+
+INLINE void clear_borders(const struct plan *p, const struct buffers *b)
+{
+    memset(b->x, 0, sizeof(float) * (size_t)(b->row - b->x));
+}
+
+/* ---- one image ---- */
+
+INLINE void forward_row(const struct plan *p, const float *x, const float *packed, int oy, float *row)
+{
+    for (int kh = 0; kh < p->size; kh++)
+        multiply(p->ow, p->k, p->size * p->c,
+                 (struct matrix_a){x + (oy * p->stride + kh) * p->pw * p->c, (size_t)(p->stride * p->c), 1},
+                 (struct matrix_b){packed + (size_t)kh * (size_t)(p->size * p->c) * (size_t)p->k, 0},
+                 (struct matrix_d){row, (size_t)p->k}, kh > 0);
+}
+
+INLINE void weight_gradient_row(const struct plan *p, const float *x, const float *dy, int oy, bool accumulate, float *dw)
+{
+    for (int kh = 0; kh < p->size; kh++)
+        multiply(p->size * p->c, p->k, p->ow,
+                 (struct matrix_a){x + (oy * p->stride + kh) * p->pw * p->c, 1, (size_t)(p->stride * p->c)},
+                 (struct matrix_b){dy + ((oy + 1) * p->qw + 1) * p->k, (size_t)p->k},
+                 (struct matrix_d){dw + (size_t)kh * (size_t)(p->size * p->c) * (size_t)p->k, (size_t)p->k}, accumulate);
+}
+
+/* Row y of dx, pixels px, px + stride, ...: their taps are those kh, kw with y + border - kh and px + border - kw
+ * multiples of the stride.  Taps stand in falling order in `packed`, so oy and ox rise. */
+INLINE void input_gradient_phase(const struct plan *p, const float *dy, const float *packed, int y, int px, float *row)
+{
+    const int joined = p->stride == 1 ? p->size : 1, pixels = (p->w - px + p->stride - 1) / p->stride;
+    bool accumulate = false;
+    for (int tap = 0; tap < p->size * p->size; tap += joined) {
+        const int kh = p->size - 1 - tap / p->size, kw = p->size - 1 - tap % p->size;
+        const int ys = y + p->border - kh, xs = px + p->border - kw;
+        if (ys & (p->stride - 1) || xs & (p->stride - 1)) continue;
+        const int oy = ys >> (p->stride - 1), ox = xs >> (p->stride - 1);
+        multiply(pixels, p->cl, joined * p->k, (struct matrix_a){dy + ((oy + 1) * p->qw + ox + 1) * p->k, (size_t)p->k, 1},
+                 (struct matrix_b){packed + (size_t)tap * (size_t)p->k * (size_t)p->cl, 0},
+                 (struct matrix_d){row + px * p->cl, (size_t)(p->stride * p->cl)}, accumulate);
+        accumulate = true;
+    }
+    for (int i = 0; !accumulate && i < pixels; i++) memset(row + (px + i * p->stride) * p->cl, 0, sizeof *row * (size_t)p->cl);
+}
+
+/* [pixels][cl] to [pixels][c], in place. */
+INLINE void drop_padding(int pixels, int c, int cl, float *row)
+{
+    for (int i = 1; c != cl && i < pixels; i++) memmove(row + i * c, row + i * cl, sizeof *row * (size_t)c);
+}
+
+INLINE void forward_chunk(const struct skl_conv_forward *job, int first, int n, struct skl_sums *sums, float *scratch, const struct plan p)
+{
+    skl_load_fn *load = skl_pick_load(job->load);
+    skl_store_fn *store = skl_pick_store(job->store);
+    struct buffers b;
+    lay_out(&p, &b, scratch);
+    clear_borders(&p, &b);
+    for (int image = first; image < first + n; image++) {
+        load_image(&p, load, job->load, image, b.x);
+        for (int oy = 0; oy < p.oh; oy++) {
+            forward_row(&p, b.x, job->packed, oy, b.row);
+            store(job->store, (size_t)(image * p.oh + oy) * (size_t)p.ow, p.ow, p.k, b.row, sums);
+        }
+    }
+}
+
+INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n, float *dw, struct skl_sums *sums, float *scratch, const struct plan p)
+{
+    skl_load_fn *load_x = skl_pick_load(job->x), *load_dy = skl_pick_load(job->dy);
+    skl_store_fn *store = job->dx ? skl_pick_store(job->dx) : NULL;
+    struct buffers b;
+    lay_out(&p, &b, scratch);
+    clear_borders(&p, &b);
+    for (int image = first; image < first + n; image++) {
+        load_image(&p, load_x, job->x, image, b.x);
+        load_gradient(&p, load_dy, job->dy, image, b.dy);
+        for (int oy = 0; oy < p.oh; oy++) weight_gradient_row(&p, b.x, b.dy, oy, image > first || oy > 0, dw);
+        for (int y = 0; job->dx && y < p.h; y++) {
+            for (int px = 0; px < p.stride && px < p.w; px++) input_gradient_phase(&p, b.dy, job->packed, y, px, b.row);
+            drop_padding(p.w, p.c, p.cl, b.row);
+            store(job->dx, (size_t)(image * p.h + y) * (size_t)p.w, p.w, p.c, b.row, sums);
+        }
+    }
+}
+
+/* ---- pointwise: no neighbours, no images ---- */
+
+INLINE void pointwise_forward(const struct skl_conv_forward *job, int first, int n, struct skl_sums *sums, float *scratch, int c, int k)
+{
+    skl_load_fn *load = skl_pick_load(job->load);
+    skl_store_fn *store = skl_pick_store(job->store);
+    const size_t image = (size_t)(job->shape.h * job->shape.w), end = (size_t)(first + n) * image;
+    const int block = block_pixels(c, k);
+    float *x = scratch, *y = scratch + block * (c + LANES);
+    for (size_t at = (size_t)first * image; at < end; at += (size_t)block) {
+        const int pixels = end - at < (size_t)block ? (int)(end - at) : block;
+        load(job->load, at, pixels, c, x);
+        multiply(pixels, k, c, (struct matrix_a){x, (size_t)c, 1}, (struct matrix_b){job->packed, 0}, (struct matrix_d){y, (size_t)k}, false);
+        store(job->store, at, pixels, k, y, sums);
+    }
+}
+
+INLINE void pointwise_backward(const struct skl_conv_backward *job, int first, int n, float *dw, struct skl_sums *sums, float *scratch, int c, int k)
+{
+    skl_load_fn *load_x = skl_pick_load(job->x), *load_dy = skl_pick_load(job->dy);
+    skl_store_fn *store = job->dx ? skl_pick_store(job->dx) : NULL;
+    const size_t image = (size_t)(job->shape.h * job->shape.w), begin = (size_t)first * image, end = (size_t)(first + n) * image;
+    const int block = block_pixels(c, k), cl = (c + LANES - 1) / LANES * LANES;
+    float *x = scratch, *dx = x + block * (c + LANES), *dy = dx + block * (cl + LANES);
+    for (size_t at = begin; at < end; at += (size_t)block) {
+        const int pixels = end - at < (size_t)block ? (int)(end - at) : block;
+        load_x(job->x, at, pixels, c, x);
+        load_dy(job->dy, at, pixels, k, dy);
+        multiply(c, k, pixels, (struct matrix_a){x, 1, (size_t)c}, (struct matrix_b){dy, (size_t)k}, (struct matrix_d){dw, (size_t)k}, at > begin);
+        if (!job->dx) continue;
+        multiply(pixels, cl, k, (struct matrix_a){dy, (size_t)k, 1}, (struct matrix_b){job->packed, 0}, (struct matrix_d){dx, (size_t)cl}, false);
+        drop_padding(pixels, c, cl, dx);
+        store(job->dx, at, pixels, c, dx, sums);
+    }
+}
+
+/* ---- instances: the CIFAR nets' shapes as constants, and any other ---- */
+
+#define IF_SHAPE(C, K, SIZE, STRIDE, call) \
+    if (s->c == C && s->k == K && s->size == SIZE && s->stride == STRIDE) { call(C, K, SIZE, STRIDE); return; }
+#define FOR_SHAPES(call)           \
+    IF_SHAPE(16, 16, 3, 1, call)   \
+    IF_SHAPE(32, 32, 3, 1, call)   \
+    IF_SHAPE(64, 64, 3, 1, call)   \
+    IF_SHAPE(16, 32, 3, 2, call)   \
+    IF_SHAPE(32, 64, 3, 2, call)   \
+    IF_SHAPE(3, 16, 3, 1, call)    \
+    call(s->c, s->k, s->size, s->stride)
+
+static void forward_spatial(const struct skl_conv_forward *job, int first, int n, struct skl_sums *sums, float *scratch)
+{
+    const struct skl_conv_shape *s = &job->shape;
+#define CALL(C, K, SIZE, STRIDE) forward_chunk(job, first, n, sums, scratch, plan_of(s, C, K, SIZE, STRIDE))
+    FOR_SHAPES(CALL);
+#undef CALL
+}
+
+static void backward_spatial(const struct skl_conv_backward *job, int first, int n, float *dw, struct skl_sums *sums, float *scratch)
+{
+    const struct skl_conv_shape *s = &job->shape;
+#define CALL(C, K, SIZE, STRIDE) backward_chunk(job, first, n, dw, sums, scratch, plan_of(s, C, K, SIZE, STRIDE))
+    FOR_SHAPES(CALL);
+#undef CALL
+}
+
+static void forward(const struct skl_conv_forward *job, int first, int n, struct skl_sums *sums, float *scratch)
+{
+    const int c = job->shape.c, k = job->shape.k;
+    if (!is_pointwise(&job->shape)) forward_spatial(job, first, n, sums, scratch);
+    else if (c == 16 && k == 16) pointwise_forward(job, first, n, sums, scratch, 16, 16);
+    else if (c == 32 && k == 32) pointwise_forward(job, first, n, sums, scratch, 32, 32);
+    else if (c == 64 && k == 64) pointwise_forward(job, first, n, sums, scratch, 64, 64);
+    else pointwise_forward(job, first, n, sums, scratch, c, k);
+}
+
+static size_t gradient_floats(const struct skl_conv_shape *s) { return (size_t)(s->size * s->size) * (size_t)s->c * (size_t)s->k; }
+
+static void backward(const struct skl_conv_backward *job, int first, int n, float *dw, struct skl_sums *sums, float *scratch)
+{
+    const int c = job->shape.c, k = job->shape.k;
+    if (n == 0) memset(dw, 0, sizeof *dw * gradient_floats(&job->shape));
+    else if (!is_pointwise(&job->shape)) backward_spatial(job, first, n, dw, sums, scratch);
+    else if (c == 16 && k == 16) pointwise_backward(job, first, n, dw, sums, scratch, 16, 16);
+    else if (c == 32 && k == 32) pointwise_backward(job, first, n, dw, sums, scratch, 32, 32);
+    else if (c == 64 && k == 64) pointwise_backward(job, first, n, dw, sums, scratch, 64, 64);
+    else pointwise_backward(job, first, n, dw, sums, scratch, c, k);
+}
+
+static bool supports(const struct skl_conv_shape *s)
+{
+    return (s->size == 1 || s->size == 3) && (s->stride == 1 || s->stride == 2) && s->h > 0 && s->w > 0 && s->c > 0 &&
+           s->k > 0 && s->k % LANES == 0;
+}
+
+extern const struct skl_conv_kernel SKL_NAME(skl_direct);
+const struct skl_conv_kernel SKL_NAME(skl_direct) = {
+    .name = "direct-" SKL_LEVEL_TEXT, .algo = SKL_CONV_DIRECT, .level = SKL_LEVEL_ID, .supports = supports,
+    .packed_floats = packed_floats, .prepare = prepare, .scratch_floats = scratch_floats, .forward = forward,
+    .gradient_floats = gradient_floats, .backward = backward, .reduce = skl_sum_partials,
+};

@@ -1,0 +1,707 @@
+/* 3x3 convolutions of stride 1 by Winograd's minimal filtering, F(m x m, 3x3) with m = 4 or 2
+ * (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016).
+ *
+ * A tile is m x m output pixels; it needs a x a input pixels, a = m + 2.  With the matrices B, G, A of the algorithm,
+ * all products are over channels only, one small matrix product for each of the a*a frequencies:
+ *
+ *     forward             Y  = A' [ (G w G') . (B' X B) ] A
+ *     gradient of w       dW = G' [ (B' X B) . (A dY A') ] G                  summed over tiles
+ *     gradient of X       dX = B  [ (G w G') . (A dY A') ] B'                 tiles overlap by two pixels and add up
+ *
+ * The two gradients share A dY A', so one pass over the images makes both.
+ *
+ * Work goes in units of a few tile rows.  A two-dimensional transform is two one-dimensional ones: along the rows, where
+ * pixels come in or go out, and down the rows, where buffers of many tiles and channels are one flat loop.  Between the
+ * two lie half-transformed rows [a][tiles_x][channels].  The a frequencies of one column j share the step down, so the
+ * columns are taken one after the other, and what a column needs stays in the first-level cache:
+ *
+ *     x rows  --along-->  [rows][a][..]
+ *     for each column j:  --down-->  V [a][tiles][c]  --a products with U [a][c][k]-->  M [a][tiles][k]  --down-->  [rows][j][..]
+ *     [rows][a][..]  --along-->  y rows
+ *
+ * Rows are numbered through the whole chunk: a unit may span images, and every row is loaded and stored exactly once.
+ * Everything is written once for both m; templates are instantiated for the channel counts of the CIFAR nets. */
+#include "core/kernels/rows.h"
+#include "core/kernels/tile.h"
+
+enum { MAX_A = 6, MAX_CHANNELS = 512 };
+
+INLINE vf vf_fetch(const float *p) { return vf_hold(vf_load(p)); }
+
+/* ---- one-dimensional transforms; d and t must not overlap ---- */
+
+/* t = B' d, a -> a */
+INLINE void input_transform(int m, const vf *d, vf *t)
+{
+    if (m == 4) {
+        const vf two = vf_set1(2), four = vf_set1(4), five = vf_set1(5);
+        vf p = vf_fnma(four, d[2], d[4]), q = vf_fnma(four, d[1], d[3]);
+        vf r = d[4] - d[2], s = d[3] - d[1];
+        t[0] = vf_fma(four, d[0], vf_fnma(five, d[2], d[4]));
+        t[1] = p + q;
+        t[2] = p - q;
+        t[3] = vf_fma(two, s, r);
+        t[4] = vf_fnma(two, s, r);
+        t[5] = vf_fma(four, d[1], vf_fnma(five, d[3], d[5]));
+    } else {
+        t[0] = d[0] - d[2];
+        t[1] = d[1] + d[2];
+        t[2] = d[2] - d[1];
+        t[3] = d[1] - d[3];
+    }
+}
+
+/* x = B t, a -> a */
+INLINE void input_transform_transposed(int m, const vf *t, vf *x)
+{
+    if (m == 4) {
+        const vf two = vf_set1(2), four = vf_set1(4), five = vf_set1(5);
+        vf s12 = t[1] + t[2], d12 = t[1] - t[2], s34 = t[3] + t[4], d34 = t[3] - t[4];
+        x[0] = four * t[0];
+        x[1] = vf_fma(four, t[5] - d12, -two * d34);
+        x[2] = vf_fnma(five, t[0], vf_fnma(four, s12, -s34));
+        x[3] = vf_fnma(five, t[5], vf_fma(two, d34, d12));
+        x[4] = t[0] + (s12 + s34);
+        x[5] = t[5];
+    } else {
+        x[0] = t[0];
+        x[1] = (t[1] - t[2]) + t[3];
+        x[2] = (t[1] + t[2]) - t[0];
+        x[3] = -t[3];
+    }
+}
+
+/* y = A' t, a -> m */
+INLINE void output_transform(int m, const vf *t, vf *y)
+{
+    vf s12 = t[1] + t[2], d12 = t[1] - t[2];
+    if (m == 4) {
+        vf s34 = t[3] + t[4], d34 = t[3] - t[4];
+        y[0] = (t[0] + s12) + s34;
+        y[1] = vf_fma(vf_set1(2), d34, d12);
+        y[2] = vf_fma(vf_set1(4), s34, s12);
+        y[3] = vf_fma(vf_set1(8), d34, d12) + t[5];
+    } else {
+        y[0] = t[0] + s12;
+        y[1] = d12 - t[3];
+    }
+}
+
+/* t = A y, m -> a */
+INLINE void output_transform_transposed(int m, const vf *y, vf *t)
+{
+    if (m == 4) {
+        vf even = y[0] + y[2], odd = y[1] + y[3];
+        vf even2 = vf_fma(vf_set1(4), y[2], y[0]), odd2 = vf_fma(vf_set1(4), y[3], y[1]);
+        t[0] = y[0];
+        t[1] = even + odd;
+        t[2] = even - odd;
+        t[3] = vf_fma(vf_set1(2), odd2, even2);
+        t[4] = vf_fnma(vf_set1(2), odd2, even2);
+        t[5] = y[3];
+    } else {
+        t[0] = y[0];
+        t[1] = y[0] + y[1];
+        t[2] = y[0] - y[1];
+        t[3] = -y[1];
+    }
+}
+
+static const float g4[6][3] = {{1 / 4.0f, 0, 0}, {-1 / 6.0f, -1 / 6.0f, -1 / 6.0f}, {-1 / 6.0f, 1 / 6.0f, -1 / 6.0f},
+                               {1 / 24.0f, 1 / 12.0f, 1 / 6.0f}, {1 / 24.0f, -1 / 12.0f, 1 / 6.0f}, {0, 0, 1}};
+static const float g2[4][3] = {{1, 0, 0}, {0.5f, 0.5f, 0.5f}, {0.5f, -0.5f, 0.5f}, {0, 0, 1}};
+
+/* t = G w, 3 -> a */
+INLINE void weight_transform(int m, const vf *w, vf *t)
+{
+    for (int i = 0; i < m + 2; i++) {
+        const float *g = m == 4 ? g4[i] : g2[i];
+        t[i] = vf_fma(vf_set1(g[2]), w[2], vf_fma(vf_set1(g[1]), w[1], vf_set1(g[0]) * w[0]));
+    }
+}
+
+/* w = G' t, a -> 3 */
+INLINE void weight_transform_transposed(int m, const vf *t, vf *w)
+{
+    for (int j = 0; j < 3; j++) {
+        w[j] = vf_zero();
+        for (int i = 0; i < m + 2; i++) w[j] = vf_fma(vf_set1(m == 4 ? g4[i][j] : g2[i][j]), t[i], w[j]);
+    }
+}
+
+/* ---- sizes and buffers ---- */
+
+/* The strides are padded, else the a*a buffers' equal offsets would fall on the same few cache sets. */
+enum { TILE_PAD = 16, WEIGHT_PAD = 32 };
+
+/* Two rows more, for what lies above and below the image: zeros to read, and a place for what no one reads. */
+enum { ZEROS, WASTE, OUTSIDE };
+
+struct plan {
+    int m, a, c, k, h, w;
+    int tiles_x, tiles_y;        /* of one image */
+    int rows, tiles;             /* tile rows and tiles of a full unit */
+    int slots;                   /* rows of x or dx that a unit touches: m of each tile row, one above and one below */
+    size_t x_row, y_row;         /* floats of one column of a half-transformed row, [tiles_x][c or k] */
+    size_t x_column, y_column;   /* floats between columns */
+    size_t v_stride, d_stride;   /* floats between frequencies in V [a][tiles][c] and D or M [a][tiles][k] */
+    size_t u_stride;             /* in U and dU, [a*a][c][k]; frequency j*a + i is row i of column j */
+};
+
+/* Tiles a unit aims at: enough rows for the register tiles, few enough for the caches. */
+#ifndef UT
+#define UT 16
+#endif
+enum { UNIT_TILES = UT };
+
+INLINE struct plan plan_of(int m, int h, int w, int c, int k)
+{
+    struct plan p = {.m = m, .a = m + 2, .c = c, .k = k, .h = h, .w = w, .tiles_x = w / m, .tiles_y = h / m};
+    p.rows = p.tiles_x < UNIT_TILES ? UNIT_TILES / p.tiles_x : 1;
+    p.tiles = p.rows * p.tiles_x;
+    p.slots = p.rows * m + 2;
+    p.x_row = (size_t)(p.tiles_x * c);
+    p.y_row = (size_t)(p.tiles_x * k);
+    p.x_column = (size_t)(p.slots + OUTSIDE) * p.x_row + TILE_PAD;
+    p.y_column = (size_t)(p.rows * m) * p.y_row + TILE_PAD;
+    p.v_stride = (size_t)p.tiles * (size_t)c + TILE_PAD;
+    p.d_stride = (size_t)p.tiles * (size_t)k + TILE_PAD;
+    p.u_stride = (size_t)c * (size_t)k + WEIGHT_PAD;
+    return p;
+}
+
+/* Slices of a worker's scratch memory. */
+struct buffers {
+    float *v, *d;                /* V; D or M: one column of frequencies */
+    float *du;                   /* dU of the chunk */
+    float *x, *dx;               /* half-transformed rows, [a][OUTSIDE + slots][tiles_x][c]: row g of the chunk stands in
+                                  * slot g mod slots */
+    float *y;                    /* the same of y or dy, [a][rows*m][tiles_x][k] */
+    float *pixels;               /* rows as loaded or to be stored, [m + 1][w][max(c, k)] */
+};
+
+/* The next slice of `base`, NULL where only sizes are asked for. */
+INLINE float *slice(float *base, size_t *at, size_t floats)
+{
+    float *p = base ? base + *at : NULL;
+    *at += (floats + 15) / 16 * 16;
+    return p;
+}
+
+INLINE size_t lay_out(const struct plan *p, struct buffers *b, float *scratch)
+{
+    size_t at = 0;
+    b->v = slice(scratch, &at, (size_t)p->a * p->v_stride);
+    b->d = slice(scratch, &at, (size_t)p->a * p->d_stride);
+    b->x = slice(scratch, &at, (size_t)p->a * p->x_column);
+    b->dx = slice(scratch, &at, (size_t)p->a * p->x_column);
+    b->y = slice(scratch, &at, (size_t)p->a * p->y_column);
+    b->pixels = slice(scratch, &at, (size_t)((p->m + 1) * p->w) * (size_t)(p->c > p->k ? p->c : p->k));
+    b->du = slice(scratch, &at, (size_t)(p->a * p->a) * p->u_stride);
+    return at;
+}
+
+static size_t scratch_floats(const struct skl_conv_shape *s, int m)
+{
+    struct plan p = plan_of(m, s->h, s->w, s->c, s->k);
+    struct buffers b;
+    return lay_out(&p, &b, NULL);
+}
+
+/* Tile rows [begin, begin + rows) of the chunk, whose first image is `first`. */
+struct unit {
+    int first, begin, rows;
+    float *x[UNIT_TILES][MAX_A];             /* where the rows m*r - 1 .. m*r + m of x stand for each tile row r */
+    float *dx[UNIT_TILES][MAX_A];            /* the same of dx */
+    const float *above[UNIT_TILES][2];       /* what the first two rows of dx already hold */
+};
+
+INLINE int slot_of(const struct plan *p, int row) { return OUTSIDE + (row + p->slots) % p->slots; }
+
+INLINE void clear_outside(const struct plan *p, const struct buffers *b)
+{
+    for (int j = 0; j < p->a; j++) {
+        memset(b->x + (size_t)j * p->x_column + ZEROS * p->x_row, 0, sizeof(float) * p->x_row);
+        memset(b->dx + (size_t)j * p->x_column + ZEROS * p->x_row, 0, sizeof(float) * p->x_row);
+    }
+}
+
+INLINE void find_rows(const struct plan *p, const struct buffers *b, struct unit *u)
+{
+    for (int r = 0; r < u->rows; r++) {
+        const int tile_row = u->begin + r, y = tile_row % p->tiles_y * p->m - 1;
+        for (int i = 0; i < p->a; i++) {
+            const bool outside = y + i < 0 || y + i >= p->h;
+            const int slot = slot_of(p, tile_row * p->m - 1 + i);
+            u->x[r][i] = b->x + (size_t)(outside ? ZEROS : slot) * p->x_row;
+            u->dx[r][i] = b->dx + (size_t)(outside ? WASTE : slot) * p->x_row;
+            if (i < 2) u->above[r][i] = b->dx + (size_t)(y < 0 ? ZEROS : slot) * p->x_row;
+        }
+    }
+}
+
+/* ---- x: along the rows, then down them ---- */
+
+/* One row of pixels [w][c] to [a][tiles_x][c].  A tile starts one pixel left of its output; the pixels outside are 0. */
+INLINE void x_along(const struct plan *p, const float *pixels, float *row)
+{
+    const int m = p->m, a = p->a, c = p->c;
+    for (int ch = 0; ch < c; ch += LANES) {
+        const float *x = pixels + ch;
+        vf d[MAX_A], t[MAX_A];
+        d[0] = vf_zero();
+        d[1] = vf_fetch(x);
+        for (int tile = 0; tile < p->tiles_x; tile++, x += m * c) {
+#pragma GCC unroll 6
+            for (int j = 2; j < a - 1; j++) d[j] = vf_fetch(x + (j - 1) * c);
+            d[a - 1] = tile + 1 < p->tiles_x ? vf_load(x + m * c) : vf_zero();
+            input_transform(m, d, t);
+#pragma GCC unroll 6
+            for (int j = 0; j < a; j++) vf_store(row + (size_t)j * p->x_column + tile * c + ch, t[j]);
+            d[0] = d[m];
+            d[1] = d[m + 1];
+        }
+    }
+}
+
+/* Loads rows up to `end` of the chunk, from *loaded on, m at a time. */
+INLINE void load_x(const struct plan *p, skl_load_fn *load, const struct skl_load *job, int first, int end, const struct buffers *b, int *loaded)
+{
+    while (*loaded < end) {
+        const int rows = end - *loaded < p->m ? end - *loaded : p->m;
+        load(job, (size_t)(first * p->h + *loaded) * (size_t)p->w, rows * p->w, p->c, b->pixels);
+        for (int i = 0; i < rows; i++, ++*loaded)
+            x_along(p, b->pixels + i * p->w * p->c, b->x + (size_t)slot_of(p, *loaded) * p->x_row);
+    }
+}
+
+/* Column j of V. */
+INLINE void x_down(const struct plan *p, const struct unit *u, const struct buffers *b, int j)
+{
+    const int a = p->a, n = p->tiles_x * p->c;
+    for (int r = 0; r < u->rows; r++) {
+        const float *row[MAX_A];
+        float *v = b->v + r * n;
+        for (int i = 0; i < a; i++) row[i] = u->x[r][i] + (size_t)j * p->x_column;
+        for (int e = 0; e < n; e += LANES) {
+            vf d[MAX_A], t[MAX_A];
+#pragma GCC unroll 6
+            for (int i = 0; i < a; i++) d[i] = vf_fetch(row[i] + e);
+            input_transform(p->m, d, t);
+#pragma GCC unroll 6
+            for (int i = 0; i < a; i++) vf_store(v + (size_t)i * p->v_stride + e, t[i]);
+        }
+    }
+}
+
+/* ---- dy, the same ---- */
+
+INLINE void dy_along(const struct plan *p, const float *pixels, float *row)
+{
+    const int m = p->m, a = p->a, k = p->k;
+    for (int ch = 0; ch < k; ch += LANES)
+        for (int tile = 0; tile < p->tiles_x; tile++) {
+            vf y[MAX_A], t[MAX_A];
+#pragma GCC unroll 6
+            for (int j = 0; j < m; j++) y[j] = vf_fetch(pixels + (tile * m + j) * k + ch);
+            output_transform_transposed(m, y, t);
+#pragma GCC unroll 6
+            for (int j = 0; j < a; j++) vf_store(row + (size_t)j * p->y_column + tile * k + ch, t[j]);
+        }
+}
+
+INLINE void load_dy(const struct plan *p, const struct unit *u, skl_load_fn *load, const struct skl_load *job, const struct buffers *b)
+{
+    for (int r = 0; r < u->rows; r++) {
+        const int row = (u->first * p->tiles_y + u->begin + r) * p->m;
+        load(job, (size_t)row * (size_t)p->w, p->m * p->w, p->k, b->pixels);
+        for (int i = 0; i < p->m; i++) dy_along(p, b->pixels + i * p->w * p->k, b->y + (size_t)(r * p->m + i) * p->y_row);
+    }
+}
+
+/* Column j of D. */
+INLINE void dy_down(const struct plan *p, const struct unit *u, const struct buffers *b, int j)
+{
+    const int m = p->m, a = p->a, n = p->tiles_x * p->k;
+    for (int r = 0; r < u->rows; r++) {
+        const float *row = b->y + (size_t)j * p->y_column + (size_t)(r * m) * p->y_row;
+        float *d = b->d + r * n;
+        for (int e = 0; e < n; e += LANES) {
+            vf y[MAX_A], t[MAX_A];
+#pragma GCC unroll 6
+            for (int i = 0; i < m; i++) y[i] = vf_fetch(row + (size_t)i * p->y_row + e);
+            output_transform_transposed(m, y, t);
+#pragma GCC unroll 6
+            for (int i = 0; i < a; i++) vf_store(d + (size_t)i * p->d_stride + e, t[i]);
+        }
+    }
+}
+
+/* ---- y: M down the rows, then along them ---- */
+
+INLINE void y_down(const struct plan *p, const struct unit *u, const struct buffers *b, int j)
+{
+    const int m = p->m, a = p->a, n = p->tiles_x * p->k;
+    for (int r = 0; r < u->rows; r++) {
+        const float *d = b->d + r * n;
+        float *row = b->y + (size_t)j * p->y_column + (size_t)(r * m) * p->y_row;
+        for (int e = 0; e < n; e += LANES) {
+            vf t[MAX_A], y[MAX_A];
+#pragma GCC unroll 6
+            for (int i = 0; i < a; i++) t[i] = vf_fetch(d + (size_t)i * p->d_stride + e);
+            output_transform(m, t, y);
+#pragma GCC unroll 6
+            for (int i = 0; i < m; i++) vf_store(row + (size_t)i * p->y_row + e, y[i]);
+        }
+    }
+}
+
+INLINE void y_along(const struct plan *p, const float *row, float *pixels)
+{
+    const int m = p->m, a = p->a, k = p->k;
+    for (int ch = 0; ch < k; ch += LANES)
+        for (int tile = 0; tile < p->tiles_x; tile++) {
+            vf t[MAX_A], y[MAX_A];
+#pragma GCC unroll 6
+            for (int j = 0; j < a; j++) t[j] = vf_fetch(row + (size_t)j * p->y_column + tile * k + ch);
+            output_transform(m, t, y);
+#pragma GCC unroll 6
+            for (int j = 0; j < m; j++) vf_store(pixels + (tile * m + j) * k + ch, y[j]);
+        }
+}
+
+INLINE void store_y(const struct plan *p, const struct unit *u, skl_store_fn *store, const struct skl_store *job, const struct buffers *b,
+                    struct skl_sums *sums)
+{
+    for (int r = 0; r < u->rows; r++) {
+        const int row = (u->first * p->tiles_y + u->begin + r) * p->m;
+        for (int i = 0; i < p->m; i++) y_along(p, b->y + (size_t)(r * p->m + i) * p->y_row, b->pixels + i * p->w * p->k);
+        store(job, (size_t)row * (size_t)p->w, p->m * p->w, p->k, b->pixels, sums);
+    }
+}
+
+/* ---- dx, the same; neighbouring tiles share two rows and two columns, which add up ---- */
+
+/* A tile row's first two rows meet the last two of the one above. */
+INLINE void dx_down(const struct plan *p, const struct unit *u, const struct buffers *b, int j)
+{
+    const int a = p->a, n = p->tiles_x * p->c;
+    for (int r = 0; r < u->rows; r++) {
+        const float *v = b->v + r * n, *above[2] = {u->above[r][0] + (size_t)j * p->x_column, u->above[r][1] + (size_t)j * p->x_column};
+        float *row[MAX_A];
+        for (int i = 0; i < a; i++) row[i] = u->dx[r][i] + (size_t)j * p->x_column;
+        for (int e = 0; e < n; e += LANES) {
+            vf t[MAX_A], x[MAX_A];
+#pragma GCC unroll 6
+            for (int i = 0; i < a; i++) t[i] = vf_fetch(v + (size_t)i * p->v_stride + e);
+            input_transform_transposed(p->m, t, x);
+            x[0] += vf_load(above[0] + e);
+            x[1] += vf_load(above[1] + e);
+#pragma GCC unroll 6
+            for (int i = 0; i < a; i++) vf_store(row[i] + e, x[i]);
+        }
+    }
+}
+
+/* A tile's last two pixels are the next one's first two; the pixels left and right of the image are dropped. */
+INLINE void dx_along(const struct plan *p, const float *row, float *pixels)
+{
+    const int m = p->m, a = p->a, c = p->c;
+    for (int ch = 0; ch < c; ch += LANES) {
+        vf left = vf_zero(), right = vf_zero();
+        float *x_out = pixels + ch;
+        for (int tile = 0; tile < p->tiles_x; tile++, x_out += m * c) {
+            vf t[MAX_A], x[MAX_A];
+#pragma GCC unroll 6
+            for (int j = 0; j < a; j++) t[j] = vf_fetch(row + (size_t)j * p->x_column + tile * c + ch);
+            input_transform_transposed(m, t, x);
+            if (tile > 0) vf_store(x_out - c, x[0] + left);
+            vf_store(x_out, x[1] + right);
+#pragma GCC unroll 4
+            for (int j = 2; j < m; j++) vf_store(x_out + (j - 1) * c, x[j]);
+            left = x[m];
+            right = x[m + 1];
+        }
+        vf_store(x_out - c, left);
+    }
+}
+
+/* Stores the rows that are finished, from *stored on: all but the unit's last, unless that one ends an image. */
+INLINE void store_dx(const struct plan *p, const struct unit *u, skl_store_fn *store, const struct skl_store *job, const struct buffers *b,
+                     struct skl_sums *sums, int *stored)
+{
+    const int next = u->begin + u->rows, end = next * p->m - (next % p->tiles_y == 0 ? 0 : 1);
+    while (*stored < end) {
+        const int rows = end - *stored < p->m ? end - *stored : p->m;
+        for (int i = 0; i < rows; i++)
+            dx_along(p, b->dx + (size_t)slot_of(p, *stored + i) * p->x_row, b->pixels + i * p->w * p->c);
+        store(job, (size_t)(u->first * p->h + *stored) * (size_t)p->w, rows * p->w, p->c, b->pixels, sums);
+        *stored += rows;
+    }
+}
+
+/* ---- prefetching: tensors are far larger than the caches, so while the products of one unit run, the memory that
+ * the next steps touch is fetched, a share of it with each frequency.  A share is a fixed number of cache lines: loops of
+ * changing length would be mispredicted, and there are many of them. ---- */
+enum { LINE = 64 };
+struct ahead { const char *read[8], *write[2]; int reads, writes; };
+
+INLINE void ahead_read(struct ahead *a, const float *p, size_t at)
+{
+    if (p) a->read[a->reads++] = (const char *)(p + at);
+}
+
+INLINE void ahead_write(struct ahead *a, const float *p, size_t at)
+{
+    if (p) a->write[a->writes++] = (const char *)(p + at);
+}
+
+/* Share f of a*a of a unit's `bytes`. */
+INLINE void fetch_share(struct ahead *ahead, size_t bytes, int f, int shares)
+{
+    const size_t lines = bytes / LINE, each = (lines + (size_t)shares - 1) / (size_t)shares;
+    if ((size_t)f * each >= lines) return;
+    for (int i = 0; i < ahead->reads; i++) {
+        for (size_t line = 0; line < each; line++) __builtin_prefetch(ahead->read[i] + line * LINE, 0, 2);
+        ahead->read[i] += each * LINE;
+    }
+    for (int i = 0; i < ahead->writes; i++) {
+        for (size_t line = 0; line < each; line++) __builtin_prefetch(ahead->write[i] + line * LINE, 1, 2);
+        ahead->write[i] += each * LINE;
+    }
+}
+
+/* Pixels of the tensor at which the unit begins, and at which x is needed next. */
+INLINE size_t begin_of(const struct plan *p, const struct unit *u)
+{
+    return (size_t)(u->first * p->tiles_y + u->begin) * (size_t)(p->m * p->w);
+}
+
+INLINE size_t end_of(const struct plan *p, const struct unit *u)
+{
+    return begin_of(p, u) + (size_t)(u->rows * p->m * p->w);
+}
+
+/* ---- one chunk ---- */
+
+INLINE void forward_chunk(const struct skl_conv_forward *job, int first, int n, struct skl_sums *sums, float *scratch, int m, int h, int w, int c, int k)
+{
+    const struct plan p = plan_of(m, h, w, c, k);
+    skl_load_fn *load = skl_pick_load(job->load);
+    skl_store_fn *store = skl_pick_store(job->store);
+    const int all = n * p.tiles_y, a = p.a;
+    const size_t unit_bytes = (size_t)(p.rows * m * w * c) * sizeof(float);
+    int loaded = 0;
+    struct buffers b;
+    lay_out(&p, &b, scratch);
+    clear_outside(&p, &b);
+    for (struct unit u = {.first = first}; u.begin < all; u.begin += u.rows) {
+        u.rows = all - u.begin < p.rows ? all - u.begin : p.rows;
+        find_rows(&p, &b, &u);
+        const int tiles = u.rows * p.tiles_x, last_row = (u.begin + u.rows) * m + 1;
+        const size_t now = begin_of(&p, &u), next = end_of(&p, &u);
+        struct ahead ahead = {.reads = 0};
+        ahead_read(&ahead, job->load->x, next * (size_t)c);
+        ahead_read(&ahead, job->load->add, next * (size_t)c);
+        ahead_write(&ahead, job->load->out, next * (size_t)c);
+        ahead_write(&ahead, job->store->y, now * (size_t)k);
+        load_x(&p, load, job->load, first, last_row < n * p.h ? last_row : n * p.h, &b, &loaded);
+        for (int j = 0; j < a; j++) {
+            x_down(&p, &u, &b, j);
+            for (int i = 0; i < a; i++) {
+                const size_t f = (size_t)(j * a + i);
+                fetch_share(&ahead, unit_bytes, (int)f, a * a);
+                multiply(tiles, k, c, (struct matrix_a){b.v + (size_t)i * p.v_stride, (size_t)c, 1},
+                         (struct matrix_b){job->packed + f * p.u_stride, 0}, (struct matrix_d){b.d + (size_t)i * p.d_stride, (size_t)k}, false);
+            }
+            y_down(&p, &u, &b, j);
+        }
+        store_y(&p, &u, store, job->store, &b, sums);
+    }
+}
+
+/* dw = G' dU G */
+INLINE void finish_gradient(const struct plan *p, const float *du, float *dw)
+{
+    const int m = p->m, a = p->a;
+    for (int at = 0; at < p->c * p->k; at += LANES) {
+        vf half[3][MAX_A], t[MAX_A], w[3];
+#pragma GCC unroll 6
+        for (int j = 0; j < a; j++) {
+#pragma GCC unroll 6
+            for (int i = 0; i < a; i++) t[i] = vf_load(du + (size_t)(j * a + i) * p->u_stride + at);
+            weight_transform_transposed(m, t, w);
+            for (int i = 0; i < 3; i++) half[i][j] = w[i];
+        }
+        for (int i = 0; i < 3; i++) {
+            weight_transform_transposed(m, half[i], w);
+            for (int j = 0; j < 3; j++) vf_store(dw + (size_t)((i * 3 + j) * p->c * p->k + at), w[j]);
+        }
+    }
+}
+
+/* Frequency i of column j: dU (+)= V' D, then V = D U' in its place. */
+INLINE void multiply_backward(const struct plan *p, const struct buffers *b, const float *packed, int i, int j, int tiles, bool accumulate, bool want_dx)
+{
+    const size_t c = (size_t)p->c, k = (size_t)p->k, f = (size_t)(j * p->a + i);
+    float *v = b->v + (size_t)i * p->v_stride;
+    const float *d = b->d + (size_t)i * p->d_stride;
+    multiply(p->c, p->k, tiles, (struct matrix_a){v, 1, c}, (struct matrix_b){d, k}, (struct matrix_d){b->du + f * p->u_stride, k}, accumulate);
+    if (want_dx)
+        multiply(tiles, p->c, p->k, (struct matrix_a){d, k, 1}, (struct matrix_b){packed + f * p->u_stride, 0}, (struct matrix_d){v, c}, false);
+}
+
+INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n, float *dw, struct skl_sums *sums, float *scratch, int m, int h, int w, int c, int k)
+{
+    const struct plan p = plan_of(m, h, w, c, k);
+    skl_load_fn *from_x = skl_pick_load(job->x), *from_dy = skl_pick_load(job->dy);
+    skl_store_fn *store = job->dx ? skl_pick_store(job->dx) : NULL;
+    const int all = n * p.tiles_y, a = p.a;
+    const size_t unit_bytes = (size_t)(p.rows * m * w * c) * sizeof(float);
+    int loaded = 0, stored = 0;
+    struct buffers b;
+    lay_out(&p, &b, scratch);
+    clear_outside(&p, &b);
+    for (struct unit u = {.first = first}; u.begin < all; u.begin += u.rows) {
+        u.rows = all - u.begin < p.rows ? all - u.begin : p.rows;
+        find_rows(&p, &b, &u);
+        const int tiles = u.rows * p.tiles_x, last_row = (u.begin + u.rows) * m + 1;
+        const size_t now = begin_of(&p, &u), next = end_of(&p, &u);
+        struct ahead ahead = {.reads = 0};
+        ahead_read(&ahead, job->x->x, next * (size_t)c);
+        ahead_read(&ahead, job->x->add, next * (size_t)c);
+        ahead_read(&ahead, job->dy->x, next * (size_t)k);
+        ahead_read(&ahead, job->dy->add, next * (size_t)k);
+        if (job->dx) {
+            ahead_read(&ahead, job->dx->add, now * (size_t)c);
+            ahead_read(&ahead, job->dx->gate, now * (size_t)c);
+            ahead_read(&ahead, job->dx->partner, now * (size_t)c);
+            ahead_read(&ahead, job->dx->partner2, now * (size_t)c);
+            ahead_write(&ahead, job->dx->y, now * (size_t)c);
+        }
+        load_dy(&p, &u, from_dy, job->dy, &b);
+        load_x(&p, from_x, job->x, first, last_row < n * p.h ? last_row : n * p.h, &b, &loaded);
+        for (int j = 0; j < a; j++) {
+            dy_down(&p, &u, &b, j);
+            x_down(&p, &u, &b, j);
+            for (int i = 0; i < a; i++) {
+                fetch_share(&ahead, unit_bytes, j * a + i, a * a);
+                multiply_backward(&p, &b, job->packed, i, j, tiles, u.begin > 0, job->dx);
+            }
+            if (job->dx) dx_down(&p, &u, &b, j);
+        }
+        if (job->dx) store_dx(&p, &u, store, job->dx, &b, sums, &stored);
+    }
+    if (n > 0) finish_gradient(&p, b.du, dw);
+    else memset(dw, 0, sizeof *dw * 9 * (size_t)(c * k));
+}
+
+/* ---- instances: the shapes of the CIFAR nets, at full and half size, as constants; and any other ---- */
+#define FOR_SHAPES(s, CALL)                                               \
+    if (IS(s, 32, 16)) CALL(32, 32, 16, 16);                                  \
+    else if (IS(s, 16, 32)) CALL(16, 16, 32, 32);                             \
+    else if (IS(s, 8, 64)) CALL(8, 8, 64, 64);                               \
+    else if (IS(s, 16, 16)) CALL(16, 16, 16, 16);                             \
+    else if (IS(s, 8, 32)) CALL(8, 8, 32, 32);                               \
+    else if (IS(s, 4, 64)) CALL(4, 4, 64, 64);                               \
+    else CALL((s)->h, (s)->w, (s)->c, (s)->k)
+#define IS(s, W, C) ((s)->h == (W) && (s)->w == (W) && (s)->c == (C) && (s)->k == (C))
+
+#define INSTANCES(M)                                                                                                       \
+    static void forward_##M(const struct skl_conv_forward *job, int first, int n, struct skl_sums *sums, float *scratch)  \
+    {                                                                                                                      \
+        FOR_SHAPES(&job->shape, FORWARD_##M);                                                                              \
+    }                                                                                                                      \
+    static void backward_##M(const struct skl_conv_backward *job, int first, int n, float *dw, struct skl_sums *sums,     \
+                             float *scratch)                                                                               \
+    {                                                                                                                      \
+        FOR_SHAPES(&job->shape, BACKWARD_##M);                                                                             \
+    }
+#define FORWARD_4(H, W, C, K) forward_chunk(job, first, n, sums, scratch, 4, H, W, C, K)
+#define FORWARD_2(H, W, C, K) forward_chunk(job, first, n, sums, scratch, 2, H, W, C, K)
+#define BACKWARD_4(H, W, C, K) backward_chunk(job, first, n, dw, sums, scratch, 4, H, W, C, K)
+#define BACKWARD_2(H, W, C, K) backward_chunk(job, first, n, dw, sums, scratch, 2, H, W, C, K)
+INSTANCES(4)
+#ifndef NOF2
+INSTANCES(2)
+#endif
+
+/* ---- weights: U = G w G' ---- */
+
+INLINE void transform_weights(int m, const vf *w /* [9] */, float *packed, size_t stride, int lanes)
+{
+    const int a = m + 2;
+    vf half[MAX_A][3], column[3], t[MAX_A];
+    for (int j = 0; j < 3; j++) {
+        for (int i = 0; i < 3; i++) column[i] = w[i * 3 + j];
+        weight_transform(m, column, t);
+        for (int i = 0; i < a; i++) half[i][j] = t[i];
+    }
+    for (int i = 0; i < a; i++) {
+        weight_transform(m, half[i], t);
+        for (int j = 0; j < a; j++) vf_store_n(packed + (size_t)(j * a + i) * stride, t[j], lanes);
+    }
+}
+
+static void prepare_forward(const struct skl_conv_shape *s, int m, const float *w, int c0, int c1, float *packed)
+{
+    const struct plan p = plan_of(m, s->h, s->w, s->c, s->k);
+    for (int ch = c0; ch < c1; ch++)
+        for (int kk = 0; kk < s->k; kk += LANES) {
+            vf taps[9];
+            for (int i = 0; i < 9; i++) taps[i] = vf_load(w + ((size_t)i * (size_t)s->c + (size_t)ch) * (size_t)s->k + kk);
+            transform_weights(m, taps, packed + packed_at(s->k, s->c, ch, kk), p.u_stride, LANES);
+        }
+}
+
+/* Lanes are input channels here: a vector's weights are gathered, k floats apart. */
+static void prepare_backward(const struct skl_conv_shape *s, int m, const float *w, int c0, int c1, float *packed)
+{
+    const struct plan p = plan_of(m, s->h, s->w, s->c, s->k);
+    for (int ch = c0, n; ch < c1; ch += n) {
+        n = LANES - ch % LANES < c1 - ch ? LANES - ch % LANES : c1 - ch;
+        for (int kk = 0; kk < s->k; kk++) {
+            float gathered[9][LANES] = {{0}};
+            vf taps[9];
+            for (int i = 0; i < 9; i++) {
+                for (int l = 0; l < n; l++)
+                    gathered[i][l] = w[((size_t)i * (size_t)s->c + (size_t)(ch + l)) * (size_t)s->k + (size_t)kk];
+                taps[i] = vf_load(gathered[i]);
+            }
+            transform_weights(m, taps, packed + packed_at(s->c, s->k, kk, ch), p.u_stride, n);
+        }
+    }
+}
+
+/* ---- the kernel table's rows ---- */
+
+static bool supports(const struct skl_conv_shape *s, int m)
+{
+    return s->size == 3 && s->stride == 1 && s->c > 0 && s->k > 0 && s->c % LANES == 0 && s->k % LANES == 0 &&
+           s->c <= MAX_CHANNELS && s->k <= MAX_CHANNELS && s->h > 0 && s->w > 0 && s->h % m == 0 && s->w % m == 0;
+}
+
+static size_t gradient_floats(const struct skl_conv_shape *s) { return 9 * (size_t)s->c * (size_t)s->k; }
+
+#define ROW(M)                                                                                                             \
+    static bool supports_##M(const struct skl_conv_shape *s) { return supports(s, M); }                                    \
+    static size_t packed_floats_##M(const struct skl_conv_shape *s)                                                        \
+    {                                                                                                                      \
+        return (M + 2) * (M + 2) * plan_of(M, s->h, s->w, s->c, s->k).u_stride;                                                     \
+    }                                                                                                                      \
+    static size_t scratch_floats_##M(const struct skl_conv_shape *s) { return scratch_floats(s, M); }                      \
+    static void prepare_##M(const struct skl_conv_shape *s, const float *w, bool backward, int c0, int c1, float *packed) \
+    {                                                                                                                      \
+        (backward ? prepare_backward : prepare_forward)(s, M, w, c0, c1, packed);                                          \
+    }                                                                                                                      \
+    extern const struct skl_conv_kernel SKL_NAME(skl_winograd##M);                                                         \
+    const struct skl_conv_kernel SKL_NAME(skl_winograd##M) = {                                                             \
+        .name = "winograd" #M "-" SKL_LEVEL_TEXT, .algo = SKL_CONV_WINOGRAD##M, .level = SKL_LEVEL_ID,                     \
+        .supports = supports_##M, .packed_floats = packed_floats_##M, .prepare = prepare_##M,                              \
+        .scratch_floats = scratch_floats_##M, .forward = forward_##M, .gradient_floats = gradient_floats,                  \
+        .backward = backward_##M, .reduce = skl_sum_partials,                                                              \
+    };
+ROW(4)
+#ifndef NOF2
+ROW(2)
+#endif

@@ -1,0 +1,134 @@
+/* kernels.h - every hot operation behind one table of function pointers.
+ *
+ * Tensors are float32, NHWC, contiguous: element (n, y, x, c) stands at ((n*h + y)*w + x)*c_count + c.
+ * Convolution weights are [kh][kw][c][k] (c: input channel, k: output channel).
+ *
+ * The idea that makes fusion simple.  Every operation of a residual net reads through a *load* and writes
+ * through a *store*:
+ *
+ *     load    v = relu?( scale∘x + shift + add_scale∘keep?∘add ),  also written to `out` if asked for
+ *     store   y = gate?( v + add_scale∘keep?∘add ),                and per-channel sums over y
+ *
+ * The load is BN-apply + ReLU (+ the addition of the shortcut, written once as the unit's output), and in the
+ * backward pass the derivative of batch norm (x = gradient, add = the BN's input).  The store makes the batch
+ * norm's statistics in the forward pass; in the backward pass it adds the gradient that came along the shortcut,
+ * applies the ReLU's mask and makes the two sums of the batch norm below.  So a convolution kernel only has to
+ * call load_rows and store_rows; one algorithm serves every place in the net.
+ *
+ * Determinism: a mini-batch (a batch-norm group) is cut into a fixed number of chunks of whole images
+ * (skl_chunk_count).  A chunk owns its partial sums; sums over chunks are made in chunk order.  Nothing depends
+ * on the number of threads. */
+#ifndef SKL_KERNELS_H
+#define SKL_KERNELS_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "core/base/cpu.h"
+
+struct skl_load {
+    const float *x;                      /* [n,h,w,c] */
+    const float *scale, *shift;          /* [c]; scale NULL: 1 and 0 */
+    const float *add, *add_scale;        /* [n,h,w,c] and [c]; add NULL: nothing added; add_scale NULL: 1 */
+    const uint8_t *keep;                 /* one bit an element of add, bit i%8 of byte i/8: 0 drops it; NULL: all kept; c % 8 == 0 */
+    bool relu;
+    float *out;                          /* [n,h,w,c], each element written exactly once; NULL: not wanted.  May equal x or add. */
+};
+
+struct skl_store {
+    float *y;                            /* [n,h,w,c].  May equal add. */
+    const float *add, *add_scale;        /* as in skl_load */
+    const uint8_t *keep;
+    const float *gate, *gate_scale, *gate_shift;   /* y = 0 where not gate_scale∘gate + gate_shift > 0; gate NULL: no mask; gate_scale NULL: 1, 0 */
+    /* Sums over y, per channel.  partner NULL: statistics of y itself, sum(y - p) and sum((y - p)^2), where p is
+     * the chunk's first pixel (kept in skl_sums.pivot).  Else sum(y) and sum(y*(partner - pivot)), and the same
+     * for partner2. */
+    bool sums;
+    const float *partner, *pivot;        /* [n,h,w,c] and [c]; pivot NULL: 0 */
+    const float *partner2, *pivot2;
+};
+
+/* One chunk's partial sums.  Arrays of c, double so that long chains do not lose bits. */
+struct skl_sums { int64_t count; float *pivot; double *sum, *dot, *dot2; };
+
+/* ---- convolution: padding size/2, output h/stride x w/stride (rounded up) ---- */
+struct skl_conv_shape { int h, w, c, k, size, stride; };
+
+enum skl_conv_algo { SKL_CONV_AUTO, SKL_CONV_WINOGRAD4, SKL_CONV_WINOGRAD2, SKL_CONV_DIRECT, SKL_CONV_GEMM };
+
+struct skl_kernels;
+struct skl_conv_forward {
+    struct skl_conv_shape shape; const float *packed;
+    const struct skl_kernels *kernels;   /* whose load_rows and store_rows to use, where the kernel has none of its own */
+    const struct skl_load *load; const struct skl_store *store;
+};
+struct skl_conv_backward {
+    struct skl_conv_shape shape; const float *packed;
+    const struct skl_kernels *kernels;
+    const struct skl_load *x;            /* what the forward pass read; its `out` is NULL here */
+    const struct skl_load *dy;           /* gradient of the output */
+    const struct skl_store *dx;          /* where the gradient of the value read goes; NULL: not wanted */
+};
+
+/* One algorithm on one CPU level: a row of kernels.def. */
+struct skl_conv_kernel {
+    const char *name;                    /* "winograd4-avx2", for the run's record */
+    enum skl_conv_algo algo;
+    enum skl_cpu_level level;            /* the least level that can run it */
+    bool (*supports)(const struct skl_conv_shape *s);
+    /* The weights in compute form, made once a step.  prepare packs input channels [c0, c1) (for `backward`, of
+     * the forward's c likewise); ranges of different c may run at the same time. */
+    size_t (*packed_floats)(const struct skl_conv_shape *s);
+    void (*prepare)(const struct skl_conv_shape *s, const float *w, bool backward, int c0, int c1, float *packed);
+    size_t (*scratch_floats)(const struct skl_conv_shape *s);                /* one worker's; undefined on entry */
+    /* Images [first, first + n): whole chunk in one call.  sums: this chunk's (NULL where store->sums is false). */
+    void (*forward)(const struct skl_conv_forward *job, int first, int n, struct skl_sums *sums, float *scratch);
+    /* dw: this chunk's partial gradient in the kernel's own form, gradient_floats long, overwritten. */
+    size_t (*gradient_floats)(const struct skl_conv_shape *s);
+    void (*backward)(const struct skl_conv_backward *job, int first, int n, float *dw, struct skl_sums *sums, float *scratch);
+    /* dw[.][.][c0..c1)[.] = (accumulate ? dw : 0) + sum over chunks in order of partial[i*stride]. */
+    void (*reduce)(const struct skl_conv_shape *s, const float *partial, int chunks, size_t stride,
+                   int c0, int c1, bool accumulate, float *dw);
+};
+
+/* ---- the table ---- */
+struct skl_kernels {
+    const char *level;                   /* "avx2": name of the CPU level the table was made for */
+    enum skl_cpu_level cpu;
+
+    /* dst[p*c + i] = the loaded value of `pixels` pixels from pixel number `first` (of the whole tensor) on. */
+    void (*load_rows)(const struct skl_load *l, size_t first, int pixels, int c, float *dst);
+    /* Stores src[pixels][c] at pixel `first`; adds to sums. */
+    void (*store_rows)(const struct skl_store *s, size_t first, int pixels, int c, const float *src, struct skl_sums *sums);
+
+    /* keep bits for elements [first, first + n), first and n multiples of 8: element e is kept iff its 32 random bits
+     * (word e%4 of philox(key, 0, e/4)) >= drop * 2^32. bits[0] is the byte of element `first`. */
+    void (*keep_bits)(uint64_t key, double drop, uint64_t first, size_t n, uint8_t *bits);
+
+    void (*sigmoid)(size_t n, const float *x, float *y);              /* y may equal x; own exp: same bits on one level everywhere */
+    /* SGD, one tensor.  torch: v = m v + (g + wd w), w -= lr v.  caffe: v = m v + lr (g + wd w), w -= v. */
+    void (*sgd)(size_t n, float *w, const float *g, float *v, float lr, float momentum, float weight_decay, bool caffe);
+    /* Multiply-adds in registers alone, as fast as this level can: returns the floating-point operations done (two each).
+     * For bench: the peak rate that a direct convolution could reach. */
+    double (*fma_burst)(int64_t rounds);
+    /* Average pooling over `pixels` pixels of one image: y[c]. */
+    void (*pool)(int pixels, int c, const float *x, float *y);
+};
+
+/* The table for this CPU (or a lower level); built once, constant afterwards. */
+const struct skl_kernels *skl_kernels_for(enum skl_cpu_level level);
+/* All rows of kernels.def, best first, NULL-terminated: for tests and --help. */
+const struct skl_conv_kernel *const *skl_conv_kernels(void);
+/* The first row that fits: algorithm (AUTO: winograd4, winograd2, direct, gemm in this order), level at most `level`,
+ * shape.  gemm fits every shape, so one is always found: an algorithm that does not support a shape falls to direct, then gemm. */
+const struct skl_conv_kernel *skl_conv_select(enum skl_conv_algo algo, enum skl_cpu_level level, const struct skl_conv_shape *s);
+
+enum { SKL_MAX_CHUNKS = 32 };
+/* Fixed number of chunks for a group of `images`; chunk i holds images [images*i/chunks, images*(i+1)/chunks). */
+int skl_chunk_count(int images);
+
+/* gemm.c, the only user of BLAS.  C[m][n] (+)= op(A) op(B), row-major.  Always single-threaded: OpenBLAS's own
+ * threading changes bits. */
+void skl_gemm_setup(void);               /* once per process */
+void skl_gemm(bool ta, bool tb, int m, int n, int k, const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc);
+const char *skl_gemm_version(void);      /* "OpenBLAS 0.3.21 ... SkylakeX" for the numerics key */
+#endif

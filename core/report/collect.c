@@ -1,0 +1,383 @@
+#include "core/report/collect.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/base/fs.h"
+#include "core/io/csv.h"
+#include "core/io/yaml.h"
+
+enum { MAX_DEPTH = 4, MAX_RUNS = 1000000 }; /* VARIANT/k=v/seed-N is 3 deep */
+#define RUN_JSON_LIMIT ((size_t)1 << 20)
+
+const struct skl_metric_info skl_metric_table[SKL_METRICS] = {
+    [SKL_TRAIN_LOSS] = {"train_loss", "train.csv", "loss", "Training loss", ""},
+    [SKL_TRAIN_ERROR] = {"train_error", "train.csv", "error", "Training error", "%"},
+    [SKL_TEST_LOSS] = {"test_loss", "test.csv", "loss", "Test loss", ""},
+    [SKL_TEST_ERROR] = {"test_error", "test.csv", "error", "Test error", "%"},
+    [SKL_VALIDATION_LOSS] = {"validation_loss", "validation.csv", "loss", "Validation loss", ""},
+    [SKL_VALIDATION_ERROR] = {"validation_error", "validation.csv", "error", "Validation error", "%"},
+};
+
+const char *const *skl_metric_names(void)
+{
+    static const char *const names[] = {"train_loss",      "train_error",      "test_loss", "test_error",
+                                        "validation_loss", "validation_error", NULL};
+    return names;
+}
+
+int skl_metric_find(const char *name)
+{
+    for (int m = 0; m < SKL_METRICS; m++)
+        if (!strcmp(skl_metric_table[m].name, name)) return m;
+    return -1;
+}
+
+static void warn(struct skl_results *r, const char *text)
+{
+    char **longer = realloc(r->warning, (size_t)(r->warnings + 1) * sizeof *longer);
+    SKL_CHECK(longer);
+    r->warning = longer;
+    r->warning[r->warnings++] = skl_strdup(text);
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    c = (char)tolower((unsigned char)c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* A setting's folder for people: %XX becomes its byte, '/' and the commas after it ", ", control characters '?'. */
+static char *readable(const char *path, size_t n)
+{
+    char *out = skl_alloc(2 * n + 1), *o = out;
+    bool settings = false;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)path[i];
+        if (c == '%' && i + 2 < n && hex_digit(path[i + 1]) >= 0 && hex_digit(path[i + 2]) >= 0) {
+            c = (unsigned char)(hex_digit(path[i + 1]) * 16 + hex_digit(path[i + 2]));
+            i += 2;
+        } else if (c == '/' || (c == ',' && settings)) {
+            settings = true;
+            *o++ = ',';
+            c = ' ';
+        }
+        *o++ = (char)(c < 0x20 || c == 0x7f ? '?' : c);
+    }
+    *o = 0;
+    return out;
+}
+
+static struct skl_result_setting *find_setting(struct skl_results *r, const char *path)
+{
+    /* The walk is depth first, so the runs of one setting come together. */
+    for (int i = r->settings - 1; i >= 0; i--)
+        if (!strcmp(r->setting[i].path, path)) return &r->setting[i];
+    size_t n = (size_t)r->settings + 1;
+    struct skl_result_setting *longer = realloc(r->setting, n * sizeof *longer);
+    SKL_CHECK(longer);
+    r->setting = longer;
+    r->setting[r->settings] = (struct skl_result_setting){
+        .path = skl_strdup(path), .name = readable(path, strlen(path)), .variant = readable(path, strcspn(path, "/"))};
+    return &r->setting[r->settings++];
+}
+
+/* A new run waits until more is known. */
+static struct skl_result_run *find_run(struct skl_results *r, const char *path, uint64_t seed)
+{
+    struct skl_result_setting *s = find_setting(r, path);
+    for (int i = 0; i < s->runs; i++)
+        if (s->run[i].seed == seed) return &s->run[i];
+    struct skl_result_run *longer = realloc(s->run, (size_t)(s->runs + 1) * sizeof *longer);
+    SKL_CHECK(longer);
+    s->run = longer;
+    s->run[s->runs] = (struct skl_result_run){.seed = seed, .state = "waiting"};
+    r->runs++;
+    return &s->run[s->runs++];
+}
+
+/* "seed-N" with N a plain decimal number. */
+static bool seed_of(const char *name, uint64_t *seed)
+{
+    if (strncmp(name, "seed-", 5) || !isdigit((unsigned char)name[5])) return false;
+    char *end;
+    errno = 0;
+    *seed = strtoull(name + 5, &end, 10);
+    return *end == 0 && errno == 0;
+}
+
+/* Rows whose value is finite and whose iteration ascends. */
+static void take_series(const struct skl_table *t, int x, int y, struct skl_series *s)
+{
+    s->x = skl_alloc_array(t->rows ? (size_t)t->rows : 1, sizeof *s->x);
+    s->y = skl_alloc_array(t->rows ? (size_t)t->rows : 1, sizeof *s->y);
+    for (int i = 0; i < t->rows; i++) {
+        double xi = t->value[i * t->columns + x], yi = t->value[i * t->columns + y];
+        if (!isfinite(xi) || !isfinite(yi) || (s->n > 0 && xi <= s->x[s->n - 1])) continue;
+        s->x[s->n] = xi;
+        s->y[s->n++] = yi;
+    }
+}
+
+/* The curves that stand in one of the run's tables, as far as `metrics` asks for them. */
+static int read_table(struct skl_result_run *run, const char *file, unsigned metrics, struct skl_err *err)
+{
+    char *path = skl_path(run->folder, file);
+    struct skl_table t;
+    int status = skl_exists(path) ? skl_table_read(path, &t, err) : -1;
+    if (status == SKL_OK) {
+        int x = skl_table_column(&t, "iteration");
+        for (int m = 0; m < SKL_METRICS && status == SKL_OK; m++) {
+            if (!(metrics >> m & 1) || strcmp(skl_metric_table[m].file, file)) continue;
+            int y = skl_table_column(&t, skl_metric_table[m].column);
+            if (x < 0 || y < 0)
+                status = skl_fail(err, SKL_DATA, "%s: no column '%s'; is it a table of skiplab's?", path,
+                                  x < 0 ? "iteration" : skl_metric_table[m].column);
+            else
+                take_series(&t, x, y, &run->curve[m]);
+        }
+        skl_table_release(&t);
+    }
+    free(path);
+    return status == -1 ? SKL_OK : status;
+}
+
+static void read_curves(struct skl_results *r, struct skl_result_run *run, unsigned metrics)
+{
+    static const char *const files[] = {"train.csv", "test.csv", "validation.csv"};
+    for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
+        unsigned here = 0;
+        for (int m = 0; m < SKL_METRICS; m++)
+            if (!strcmp(skl_metric_table[m].file, files[f])) here |= metrics & 1u << m;
+        struct skl_err err = {0};
+        if (here && read_table(run, files[f], here, &err)) warn(r, err.text);
+    }
+}
+
+static void read_state(struct skl_results *r, struct skl_result_run *run)
+{
+    char *path = skl_path(run->folder, "run.json"), *text;
+    size_t n;
+    struct skl_err err = {0};
+    if (!skl_exists(path)) {
+        free(path);
+        return;
+    }
+    if (skl_file_read(path, RUN_JSON_LIMIT, &text, &n, &err)) {
+        warn(r, err.text);
+        free(path);
+        return;
+    }
+    json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
+    const char *state = json_string_value(json_object_get(root, "state"));
+    const char *cause = json_string_value(json_object_get(root, "cause"));
+    if (state) {
+        snprintf(run->state, sizeof run->state, "%s", state);
+    } else {
+        skl_fail(&err, SKL_DATA, "%s: no \"state\" in it; its curves are drawn as those of an unfinished run", path);
+        warn(r, err.text);
+    }
+    snprintf(run->cause, sizeof run->cause, "%s", cause ? cause : "");
+    int64_t iterations = json_integer_value(json_object_get(root, "iterations"));
+    if (iterations > 0) run->iterations = iterations;
+    json_decref(root);
+    free(text);
+    free(path);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strverscmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The names in a folder, sorted, without those that start with a dot; count -1 if it cannot be opened. */
+static char **list(const char *folder, int *count)
+{
+    char **names = NULL;
+    *count = -1;
+    DIR *d = opendir(folder);
+    if (!d) return NULL;
+    *count = 0;
+    for (struct dirent *e; (e = readdir(d));) {
+        if (e->d_name[0] == '.') continue;
+        char **longer = realloc(names, (size_t)(*count + 1) * sizeof *longer);
+        SKL_CHECK(longer);
+        names = longer;
+        names[(*count)++] = skl_strdup(e->d_name);
+    }
+    closedir(d);
+    if (names) qsort(names, (size_t)*count, sizeof *names, by_name);
+    return names;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* below: the part of `folder` below the sweep's, "" at the top. */
+static void walk(struct skl_results *r, const char *folder, const char *below, int depth, unsigned metrics)
+{
+    int count;
+    char **names = list(folder, &count);
+    for (int i = 0; i < count; i++) {
+        char *path = skl_path(folder, names[i]);
+        uint64_t seed;
+        if (is_folder(path) && r->runs < MAX_RUNS) {
+            if (*below && seed_of(names[i], &seed)) {
+                struct skl_result_run *run = find_run(r, below, seed);
+                free(run->folder);
+                run->folder = skl_strdup(path);
+                read_state(r, run);
+                read_curves(r, run, metrics);
+            } else if (depth < MAX_DEPTH) {
+                char *deeper = *below ? skl_path(below, names[i]) : skl_strdup(names[i]);
+                walk(r, path, deeper, depth + 1, metrics);
+                free(deeper);
+            }
+        }
+        free(path);
+        free(names[i]);
+    }
+    free(names);
+}
+
+static int by_seed(const void *a, const void *b)
+{
+    const struct skl_result_run *x = a, *y = b;
+    return (x->seed > y->seed) - (x->seed < y->seed);
+}
+
+static char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text && *text ? skl_strdup(text) : NULL;
+}
+
+/* plan.json, where there is one: all runs in order, those not yet started too. */
+static void read_plan(struct skl_results *r, char **baseline)
+{
+    char *path = skl_path(r->folder, "plan.json");
+    json_t *root = skl_exists(path) ? json_load_file(path, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    const json_t *runs = json_object_get(root, "runs");
+    for (size_t i = 0; i < json_array_size(runs) && r->runs < MAX_RUNS; i++) {
+        const json_t *item = json_array_get(runs, i), *seed = json_object_get(item, "seed");
+        const char *setting = json_string_value(json_object_get(item, "setting"));
+        if (!setting || !*setting || !json_is_integer(seed)) continue;
+        find_run(r, setting, (uint64_t)json_integer_value(seed))->iterations =
+            json_integer_value(json_object_get(item, "iterations"));
+        struct skl_result_setting *s = find_setting(r, setting);
+        if (!s->paper) s->paper = text_of(item, "paper");
+    }
+    r->label = text_of(root, "label");
+    *baseline = text_of(root, "baseline");
+    json_decref(root);
+    free(path);
+}
+
+static const char *scalar(const struct skl_ynode *map, const char *key)
+{
+    const struct skl_ynode *node = map && map->kind == SKL_YMAP ? skl_yaml_get(map, key) : NULL;
+    return node && node->kind == SKL_YSCALAR && *node->text ? node->text : NULL;
+}
+
+/* What a run's config.yaml says besides its settings, for runs without a plan.  Nothing here is needed to draw, so a
+ * bad file is no error: whoever runs or resumes it will hear of it. */
+static void read_config(struct skl_results *r, struct skl_result_setting *s, char **baseline)
+{
+    if (s->paper || !s->run[0].folder) return;
+    char *path = skl_path(s->run[0].folder, "config.yaml");
+    struct skl_ynode *root = NULL;
+    if (skl_exists(path) && skl_yaml_read(path, &root, NULL) == SKL_OK) {
+        const char *label = scalar(root, "label"), *base = scalar(root, "baseline");
+        if (label && !r->label) r->label = skl_strdup(label);
+        if (base && !*baseline) *baseline = skl_strdup(base);
+        const struct skl_ynode *variants = root->kind == SKL_YMAP ? skl_yaml_get(root, "variants") : NULL;
+        const struct skl_ynode *first = variants && variants->kind == SKL_YLIST ? variants->child : NULL;
+        const struct skl_ynode *paper = first && first->kind == SKL_YMAP ? skl_yaml_get(first, "paper") : NULL;
+        const char *error = scalar(paper, "test_error");
+        if (error) s->paper = skl_strdup(error);
+        skl_yaml_free(root);
+    }
+    free(path);
+}
+
+static int baseline_of(const struct skl_results *r, const char *wanted)
+{
+    const char *const names[] = {wanted, "original"};
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < r->settings && names[k]; i++)
+            if (!strcmp(r->setting[i].variant, names[k])) return i;
+    return 0;
+}
+
+int skl_results_read(const char *folder, unsigned metrics, struct skl_results *r, struct skl_err *err)
+{
+    *r = (struct skl_results){0};
+    if (!is_folder(folder))
+        return skl_fail(err, SKL_DATA, "%s: no such folder; name one below results/, such as results/quickstart",
+                        folder);
+    r->folder = skl_strdup(folder);
+    size_t n = strlen(folder);
+    while (n > 1 && folder[n - 1] == '/') n--;
+    const char *start = memrchr(folder, '/', n);
+    start = start && n > 1 ? start + 1 : folder;
+    r->name = skl_format("%.*s", (int)(folder + n - start), start);
+    char *baseline = NULL;
+    read_plan(r, &baseline);
+    walk(r, folder, "", 1, metrics);
+    if (r->runs == 0) {
+        free(baseline);
+        skl_results_release(r);
+        return skl_fail(err, SKL_DATA, "%s: no runs in it (folders VARIANT/seed-N); start them with 'skiplab sweep'",
+                        folder);
+    }
+    for (int i = 0; i < r->settings; i++) {
+        qsort(r->setting[i].run, (size_t)r->setting[i].runs, sizeof *r->setting[i].run, by_seed);
+        read_config(r, &r->setting[i], &baseline);
+    }
+    r->baseline = baseline_of(r, baseline);
+    free(baseline);
+    return SKL_OK;
+}
+
+static void release_run(struct skl_result_run *run)
+{
+    free(run->folder);
+    for (int m = 0; m < SKL_METRICS; m++) skl_series_release(&run->curve[m]);
+}
+
+void skl_results_release(struct skl_results *r)
+{
+    for (int i = 0; i < r->settings; i++) {
+        struct skl_result_setting *s = &r->setting[i];
+        for (int k = 0; k < s->runs; k++) release_run(&s->run[k]);
+        free(s->run);
+        free(s->path);
+        free(s->name);
+        free(s->variant);
+        free(s->paper);
+    }
+    for (int i = 0; i < r->warnings; i++) free(r->warning[i]);
+    free(r->warning);
+    free(r->setting);
+    free(r->folder);
+    free(r->name);
+    free(r->label);
+    *r = (struct skl_results){0};
+}
+
+double skl_result_last(const struct skl_result_run *run, int metric)
+{
+    const struct skl_series *s = &run->curve[metric];
+    return s->n ? s->y[s->n - 1] : NAN;
+}

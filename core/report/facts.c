@@ -1,0 +1,176 @@
+#include "core/report/facts.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/fs.h"
+#include "core/config/tree.h"
+#include "core/io/yaml.h"
+
+#define RECORD_LIMIT ((size_t)1 << 20)
+
+/* ---- config.yaml ---- */
+
+static void write_value(FILE *out, const struct skl_ynode *node)
+{
+    if (node->kind == SKL_YSCALAR) {
+        fputs(node->text, out);
+        return;
+    }
+    fputc(node->kind == SKL_YLIST ? '[' : '{', out);
+    for (const struct skl_ynode *c = node->child; c; c = c->next) {
+        if (node->kind == SKL_YMAP) fprintf(out, "%s: ", c->key);
+        write_value(out, c);
+        if (c->next) fputs(", ", out);
+    }
+    fputc(node->kind == SKL_YLIST ? ']' : '}', out);
+}
+
+static char *value_text(const struct skl_ynode *node)
+{
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    SKL_CHECK(out);
+    write_value(out, node);
+    SKL_CHECK(fclose(out) == 0);
+    return text;
+}
+
+static bool shapes_a_run(const char *key)
+{
+    static const char *const others[] = {"name", "label", "baseline", "variants"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (!strcmp(key, others[i])) return false;
+    return true;
+}
+
+int skl_facts_read(const char *path, struct skl_facts *facts, struct skl_err *err)
+{
+    *facts = (struct skl_facts){0};
+    struct skl_ynode *root;
+    struct skl_entry *entry = NULL;
+    int count = 0, status = skl_yaml_read(path, &root, err);
+    if (status) return status;
+    if (root->kind == SKL_YMAP)
+        status = skl_tree_flatten(root, &entry, &count, err);
+    else
+        status = skl_yaml_fail(root, true, err, "not an experiment file: a mapping of keys is expected");
+    facts->item = skl_alloc_array((size_t)count + 1, sizeof *facts->item);
+    for (int i = 0; i < count; i++)
+        if (shapes_a_run(entry[i].path))
+            facts->item[facts->count++] = (struct skl_fact){skl_strdup(entry[i].path), value_text(entry[i].node)};
+    skl_tree_entries_free(entry, count);
+    skl_yaml_free(root);
+    return status;
+}
+
+const char *skl_facts_get(const struct skl_facts *facts, const char *key)
+{
+    for (int i = 0; i < facts->count; i++)
+        if (!strcmp(facts->item[i].key, key)) return facts->item[i].value;
+    return NULL;
+}
+
+double skl_facts_real(const struct skl_facts *facts, const char *key, double otherwise)
+{
+    const char *text = skl_facts_get(facts, key);
+    if (!text || !*text) return otherwise;
+    char *end;
+    double value = strtod(text, &end);
+    return *end == 0 && isfinite(value) ? value : otherwise;
+}
+
+void skl_facts_release(struct skl_facts *facts)
+{
+    for (int i = 0; i < facts->count; i++) {
+        free(facts->item[i].key);
+        free(facts->item[i].value);
+    }
+    free(facts->item);
+    *facts = (struct skl_facts){0};
+}
+
+/* ---- run.json ---- */
+
+static double real(const json_t *root, const char *key)
+{
+    const json_t *v = json_object_get(root, key);
+    return json_is_number(v) ? json_number_value(v) : NAN;
+}
+
+static int64_t whole(const json_t *root, const char *key)
+{
+    return (int64_t)json_integer_value(json_object_get(root, key));
+}
+
+static char *text(const json_t *root, const char *key)
+{
+    const char *t = json_string_value(json_object_get(root, key));
+    return skl_strdup(t ? t : "");
+}
+
+static json_t *read_json(const char *folder)
+{
+    char *path = skl_path(folder, "run.json"), *data;
+    size_t n;
+    json_t *root = NULL;
+    if (skl_file_read(path, RECORD_LIMIT, &data, &n, NULL) == SKL_OK) {
+        root = json_loadb(data, n, JSON_REJECT_DUPLICATES, NULL);
+        free(data);
+    }
+    free(path);
+    return root;
+}
+
+void skl_run_record_read(const char *folder, struct skl_run_record *r)
+{
+    json_t *j = read_json(folder);
+    const json_t *last = json_object_get(json_object_get(j, "files"), "last.safetensors");
+    *r = (struct skl_run_record){
+        .test_error = real(j, "test_error_final"),
+        .test_loss = real(j, "test_loss_final"),
+        .train_error = real(j, "train_error_final"),
+        .train_loss = real(j, "train_loss_final"),
+        .validation_error = real(j, "validation_error_final"),
+        .validation_loss = real(j, "validation_loss_final"),
+        .seconds = real(j, "seconds"),
+        .images_per_second = real(j, "images_per_second"),
+        .iteration = whole(j, "iteration"),
+        .iterations = whole(j, "iterations"),
+        .parameters = whole(j, "parameters"),
+        .multiply_adds = whole(j, "multiply_adds"),
+        .resumes = whole(j, "resumes"),
+        .threads = whole(j, "threads"),
+        .other_numerics = json_is_true(json_object_get(j, "other_numerics")),
+        .state = text(j, "state"),
+        .cause = text(j, "cause"),
+        .version = text(j, "version"),
+        .commit = text(j, "commit"),
+        .host = text(j, "host"),
+        .cpu_level = text(j, "cpu_level"),
+        .kernels = text(j, "kernels"),
+        .gemm = text(j, "gemm"),
+        .numerics = text(j, "numerics"),
+        .config_hash = text(j, "config_hash"),
+        .data = text(j, "data"),
+        .started = text(j, "started"),
+        .ended = text(j, "ended"),
+        .on_shortcut = text(j, "on_shortcut"),
+        .on_residual = text(j, "on_residual"),
+        .checkpoint = text(last, "sha256"),
+    };
+    json_decref(j);
+}
+
+void skl_run_record_release(struct skl_run_record *r)
+{
+    char *const texts[] = {r->state,   r->cause,       r->version,     r->commit,      r->host, r->cpu_level,
+                           r->kernels, r->gemm,        r->numerics,    r->config_hash, r->data, r->started,
+                           r->ended,   r->on_shortcut, r->on_residual, r->checkpoint};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) free(texts[i]);
+    *r = (struct skl_run_record){0};
+}

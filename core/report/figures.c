@@ -1,0 +1,474 @@
+#include "core/report/figures.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/fs.h"
+#include "core/report/figure_data.h"
+#include "core/report/gnuplot.h"
+#include "core/report/legend.h"
+#include "core/report/scale.h"
+#include "core/report/templates.h"
+#include "core/report/text.h"
+
+enum { MAX_PANELS = 24, MAX_CURVES = 35, TWO_COLUMNS_UP_TO = 8 };
+/* Places for text in the pictures of plots/panels.gp and plots/curves.gp, in hundredths of the font's size. */
+enum {
+    TITLE_WIDTH = 3060,
+    PANEL_LEGEND_WIDTH = 2550,
+    SHORT_NAME_WIDTH = 1500,
+    LEGEND_WIDTH = 4600,
+    ENTRY_WIDTH = 450,
+    LABEL_WIDTH = 4500
+};
+
+#define MAX_RISE 20.0 /* of a curve above its start or the others, as far as an axis follows it */
+#define MAX_RANGE 1e7 /* of a logarithmic axis */
+
+struct sheet { /* what all figures of one call share */
+    const struct skl_results *results;
+    const struct skl_figure_options *options;
+    const char *folder;
+    struct skl_drawing drawing;
+    struct skl_scale x, left;
+    double shared_top; /* of the right axis */
+    struct skl_figures *figures;
+};
+
+unsigned skl_figures_metrics(const struct skl_figure_options *o)
+{
+    return 1u << SKL_TRAIN_LOSS | 1u << o->metric;
+}
+
+/* ---- scales ---- */
+
+/* The highest value that a curve starts with in the picture. */
+static double start_of(const struct sheet *s, bool right)
+{
+    double start = 0;
+    for (int i = 0; i < s->drawing.count; i++) {
+        const struct skl_band *b = right ? &s->drawing.set[i].right.band : &s->drawing.set[i].left.band;
+        int first = 0;
+        while (first < b->n && b->x[first] < s->x.min) first++;
+        if (first < b->n) start = fmax(start, b->high[first]);
+    }
+    return start;
+}
+
+/* From the lowest to the highest edge of the bands, but for the hundredth part at either end and what is beyond all
+ * measure: a run that blows up or sinks to nothing shall not press the others together. */
+static struct skl_scale log_scale(const struct sheet *s, bool right)
+{
+    double low = INFINITY, high = 0;
+    for (int i = 0; i < s->drawing.count; i++) {
+        const struct skl_drawn_curve *c = right ? &s->drawing.set[i].right : &s->drawing.set[i].left;
+        low = fmin(low, skl_drawn_quantile(c, -1, 0.01, s->x.min, s->x.max, 0));
+        high = fmax(high, skl_drawn_quantile(c, 1, 0.99, s->x.min, s->x.max, 0));
+    }
+    double start = start_of(s, right);
+    if (start > 0) high = fmin(high, MAX_RISE * start);
+    low = fmax(low, high / MAX_RANGE);
+    return high > 0 && low <= high ? skl_scale_log(low, high) : skl_scale_log(0.001, 1);
+}
+
+/* A linear axis shows a curve's lower four fifths, as the first iterations are high and soon over. */
+static double height(const struct sheet *s, const struct skl_drawn_setting *d)
+{
+    return skl_drawn_quantile(&d->right, 0, 0.8, s->x.min, s->x.max, -INFINITY);
+}
+
+static bool percent(const struct sheet *s)
+{
+    return *skl_metric_table[s->options->metric].unit;
+}
+
+static double top_for(const struct sheet *s, double highest)
+{
+    double top = skl_scale_linear(1.15 * highest).max;
+    return percent(s) && top > 60 ? 100 : top;
+}
+
+static bool outlier(const struct sheet *s, const struct skl_drawn_setting *d)
+{
+    double base = height(s, &s->drawing.set[0]), own = height(s, d);
+    return isfinite(base) && own > 2.5 * base;
+}
+
+static void set_scales(struct sheet *s)
+{
+    const struct skl_figure_options *o = s->options;
+    s->x = skl_scale_iterations(o->x_min, o->x_max > 0 ? o->x_max : s->drawing.x_end);
+    s->left = log_scale(s, false);
+    double highest = 0;
+    for (int i = 0; i < s->drawing.count; i++)
+        if (!outlier(s, &s->drawing.set[i])) highest = fmax(highest, height(s, &s->drawing.set[i]));
+    s->shared_top = top_for(s, highest);
+}
+
+/* A variant that is far above the baseline has an axis of its own, so that the others are not pressed together. */
+static struct skl_scale right_scale(const struct sheet *s, const struct skl_drawn_setting *d)
+{
+    double own = top_for(s, fmax(height(s, d), height(s, &s->drawing.set[0])));
+    return skl_scale_linear(outlier(s, d) ? fmin(own, MAX_RISE * s->shared_top) : s->shared_top);
+}
+
+static bool any_outlier(const struct sheet *s)
+{
+    for (int i = 1; i < s->drawing.count; i++)
+        if (outlier(s, &s->drawing.set[i])) return true;
+    return false;
+}
+
+/* Of a picture of all variants. */
+static struct skl_scale curves_scale(const struct sheet *s, int metric)
+{
+    if (metric == SKL_TRAIN_LOSS) return s->left;
+    if (!any_outlier(s)) return skl_scale_linear(s->shared_top);
+    struct skl_scale scale = log_scale(s, true);
+    if (percent(s) && scale.max > 50) scale = skl_scale_log(scale.min, 100);
+    return scale;
+}
+
+static void add_limits(struct skl_limits *limits, const struct skl_scale *scale)
+{
+    if (scale->log || scale->min != 0) skl_limits_add(limits, scale->min, scale->log);
+    skl_limits_add(limits, scale->max, scale->log);
+}
+
+static int write_data(const struct sheet *s, struct skl_err *err)
+{
+    struct skl_limits left = {.x_min = s->x.min, .x_max = s->x.max}, right = left;
+    struct skl_scale all = curves_scale(s, s->options->metric);
+    add_limits(&left, &s->left);
+    add_limits(&right, &all);
+    for (int i = 0; i < s->drawing.count; i++) {
+        struct skl_scale own = right_scale(s, &s->drawing.set[i]);
+        add_limits(&right, &own);
+    }
+    return skl_drawing_write(&s->drawing, s->folder, &left, &right, err);
+}
+
+/* ---- scripts ---- */
+
+static void put_text(FILE *out, const char *name, const char *text)
+{
+    fprintf(out, "%s = ", name);
+    skl_gnuplot_text(out, text ? text : "");
+    fputc('\n', out);
+}
+
+/* Lines are joined by gnuplot, as a single-quoted string holds no line break. */
+static void put_item(FILE *out, const char *array, int i, const char *text)
+{
+    fprintf(out, "%s[%d] = ", array, i);
+    char *copy = skl_strdup(text ? text : ""), *rest = copy;
+    char *first = strsep(&rest, "\n");
+    skl_gnuplot_text(out, first);
+    if (rest) {
+        fputs(".\"\\n\".", out);
+        skl_gnuplot_text(out, rest);
+    }
+    fputc('\n', out);
+    free(copy);
+}
+
+static void put_arrays(FILE *out, const char *size, const char *const *names)
+{
+    for (; *names; names++) fprintf(out, "array %s[%s]\n", *names, size);
+}
+
+static void put_metric_label(FILE *out, const char *name, int metric)
+{
+    const struct skl_metric_info *m = &skl_metric_table[metric];
+    fprintf(out, "%s = '%s%s%s'\n", name, m->label, *m->unit ? ", " : "", m->unit);
+}
+
+static void put_head(FILE *out, const struct sheet *s, const char *stem)
+{
+    fprintf(out,
+            "# 'skiplab plot' writes this file anew each time: copy it to keep changes.\n"
+            "# Draw it, in this folder: gnuplot %s.gp\n\n"
+            "NAME = '%s'\nX_UNIT = %.1f\nX_LABEL = '%s'\nX_MIN = %.1f\nX_MAX = %.1f\nX_STEP = %.1f\n",
+            stem, stem, s->x.unit, s->x.label, s->x.min, s->x.max, s->x.step);
+}
+
+/* Takes text, writes it with the template as FOLDER/STEM.gp, notes the stem. */
+static int finish_script(struct sheet *s, const char *stem, FILE *out, char **text, size_t *n, const char *template,
+                         struct skl_err *err)
+{
+    fprintf(out, "\n%s", template);
+    SKL_CHECK(fclose(out) == 0);
+    char *path = skl_format("%s/%s.gp", s->folder, stem);
+    int status = skl_file_write(path, *text, *n, err);
+    free(path);
+    free(*text);
+    struct skl_figures *f = s->figures;
+    char **longer = realloc(f->stem, (size_t)(f->count + 1) * sizeof *longer);
+    SKL_CHECK(longer);
+    f->stem = longer;
+    f->stem[f->count++] = skl_strdup(stem);
+    return status;
+}
+
+/* ---- panels ---- */
+
+/* "NAME (OUTCOME)", at most `width` wide; the outcome may take three quarters of it. */
+static char *joined_label(const char *name, const char *outcome, int width, int name_width)
+{
+    int room = width - skl_text_width(" ()");
+    char *end = skl_text_fit(outcome, room * 3 / 4);
+    int left = room - skl_text_width(end);
+    char *start = skl_text_fit(name, left < name_width ? left : name_width);
+    char *label = skl_format("%s (%s)", start, end);
+    free(start);
+    free(end);
+    return label;
+}
+
+/* "gate_bias=-6 (8.70 %, n = 5)": the variant, or its options where the other curve is of the same variant. */
+static char *short_label(const struct sheet *s, const struct skl_drawn_setting *d,
+                         const struct skl_drawn_setting *other)
+{
+    const struct skl_result_setting *set = d->setting;
+    bool same = other != d && !strcmp(set->variant, other->setting->variant);
+    const char *name =
+        same && strlen(set->name) > strlen(set->variant) + 2 ? set->name + strlen(set->variant) + 2 : set->variant;
+    char *outcome = skl_legend_outcome(set, s->options->metric);
+    char *label = joined_label(name, outcome, PANEL_LEGEND_WIDTH, SHORT_NAME_WIDTH);
+    free(outcome);
+    return label;
+}
+
+/* letter < 0: no tag, and no title where the legend says it all. */
+static char *panel_title(const struct skl_drawn_setting *d, int letter)
+{
+    const char *name = d->setting->name;
+    if (letter < 0 && !strcmp(name, d->setting->variant) && skl_text_width(name) <= SHORT_NAME_WIDTH)
+        return skl_strdup("");
+    char *tag = letter < 0    ? skl_strdup("")
+                : letter < 26 ? skl_format("(%c) ", 'a' + letter)
+                              : skl_format("(%d) ", letter + 1);
+    char *text = skl_format("%s%s", tag, name), *wrapped = skl_text_wrap(text, TITLE_WIDTH);
+    free(tag);
+    free(text);
+    return wrapped;
+}
+
+static void put_panel(FILE *out, const struct sheet *s, int i, const struct skl_drawn_setting *d, const char *title)
+{
+    struct skl_scale right = right_scale(s, d);
+    char *label = short_label(s, d, &s->drawing.set[0]);
+    put_item(out, "TITLE", i, title);
+    put_item(out, "LABEL", i, label);
+    put_item(out, "LEFT", i, d->left.file);
+    put_item(out, "RIGHT", i, d->right.file);
+    put_item(out, "LEFT_BAND", i, d->left.edges);
+    put_item(out, "RIGHT_BAND", i, d->right.edges);
+    put_item(out, "LEFT_STOPS", i, d->left.stops);
+    put_item(out, "RIGHT_STOPS", i, d->right.stops);
+    fprintf(out, "STYLE[%d] = %d\nRIGHT_MAX[%d] = %.9g\nRIGHT_STEP[%d] = %.9g\n", i, d->style, i, right.max, i,
+            right.step);
+    free(label);
+}
+
+/* The baseline's curves; none where the one panel is the baseline's own. */
+static void put_baseline(FILE *out, const struct sheet *s, const struct skl_drawn_setting *first)
+{
+    const struct skl_drawn_setting *base = &s->drawing.set[0];
+    bool own = first == base;
+    char *label = short_label(s, base, first);
+    put_text(out, "BASE_LABEL", own ? NULL : label);
+    put_text(out, "BASE_LEFT", own ? NULL : base->left.file);
+    put_text(out, "BASE_RIGHT", own ? NULL : base->right.file);
+    put_text(out, "BASE_LEFT_BAND", own ? NULL : base->left.edges);
+    put_text(out, "BASE_RIGHT_BAND", own ? NULL : base->right.edges);
+    put_text(out, "BASE_LEFT_STOPS", own ? NULL : base->left.stops);
+    put_text(out, "BASE_RIGHT_STOPS", own ? NULL : base->right.stops);
+    free(label);
+}
+
+static int title_lines(char *const *title, int count)
+{
+    int lines = 0;
+    for (int i = 0; i < count; i++) {
+        int here = !*title[i] ? 0 : strchr(title[i], '\n') ? 2 : 1;
+        if (here > lines) lines = here;
+    }
+    return lines;
+}
+
+/* Panels of the settings set[first .. first + count); letter: of the first, -1 for a panel on its own. */
+static int write_panels(struct sheet *s, const char *stem, int first, int count, int letter, struct skl_err *err)
+{
+    static const char *const arrays[] = {"TITLE",      "LABEL",       "LEFT",  "RIGHT",     "LEFT_BAND",  "RIGHT_BAND",
+                                         "LEFT_STOPS", "RIGHT_STOPS", "STYLE", "RIGHT_MAX", "RIGHT_STEP", NULL};
+    char *text = NULL;
+    size_t n;
+    FILE *out = open_memstream(&text, &n);
+    SKL_CHECK(out);
+    char **title = skl_alloc_array((size_t)count, sizeof *title);
+    for (int i = 0; i < count; i++) title[i] = panel_title(&s->drawing.set[first + i], letter < 0 ? -1 : letter + i);
+    int columns = count == 1 ? 1 : count <= TWO_COLUMNS_UP_TO ? 2 : 3;
+    put_head(out, s, stem);
+    fprintf(out, "PANELS = %d\nCOLUMNS = %d\nROWS = %d\nTITLE_LINES = %d\n", count, columns,
+            (count + columns - 1) / columns, title_lines(title, count));
+    put_metric_label(out, "LEFT_LABEL", SKL_TRAIN_LOSS);
+    put_metric_label(out, "RIGHT_LABEL", s->options->metric);
+    fprintf(out, "LEFT_MIN = %.9g\nLEFT_MAX = %.9g\nLEFT_TICS = '%s'\n", s->left.min, s->left.max, s->left.tics);
+    put_baseline(out, s, &s->drawing.set[first]);
+    put_arrays(out, "PANELS", arrays);
+    for (int i = 0; i < count; i++) put_panel(out, s, i + 1, &s->drawing.set[first + i], title[i]);
+    for (int i = 0; i < count; i++) free(title[i]);
+    free(title);
+    return finish_script(s, stem, out, &text, &n, skl_template_panels, err);
+}
+
+/* The metric's part of a file name: "" for the usual one. */
+static char *metric_suffix(int metric)
+{
+    char *suffix = metric == SKL_TEST_ERROR ? skl_strdup("") : skl_format("-%s", skl_metric_table[metric].name);
+    for (char *p = suffix; *p; p++)
+        if (*p == '_') *p = '-';
+    return suffix;
+}
+
+static int write_all_panels(struct sheet *s, struct skl_err *err)
+{
+    int status = SKL_OK, first = s->drawing.count > 1 ? 1 : 0, pages = 0;
+    char *suffix = metric_suffix(s->options->metric);
+    for (int i = first; i < s->drawing.count && s->drawing.count > 2 && !status; i += MAX_PANELS) {
+        int count = s->drawing.count - i < MAX_PANELS ? s->drawing.count - i : MAX_PANELS;
+        char *stem = ++pages == 1 ? skl_format("panels%s", suffix) : skl_format("panels%s-%d", suffix, pages);
+        status = write_panels(s, stem, i, count, i - first, err);
+        free(stem);
+    }
+    for (int i = first; i < s->drawing.count && !status && !s->options->headline; i++) {
+        char *stem = skl_format("panel-%s%s", s->drawing.set[i].slug, suffix);
+        status = write_panels(s, stem, i, 1, -1, err);
+        free(stem);
+    }
+    free(suffix);
+    return status;
+}
+
+/* ---- all variants in one picture ---- */
+
+static char *long_label(const struct skl_drawn_setting *d, int metric)
+{
+    char *outcome = skl_legend_outcome(d->setting, metric);
+    char *label = joined_label(d->setting->name, outcome, LEGEND_WIDTH - ENTRY_WIDTH, LEGEND_WIDTH);
+    free(outcome);
+    return label;
+}
+
+static int key_rows(char *const *label, int count)
+{
+    int widest = 1;
+    for (int i = 0; i < count; i++) widest = skl_text_width(label[i]) > widest ? skl_text_width(label[i]) : widest;
+    int columns = LEGEND_WIDTH / (ENTRY_WIDTH + widest * 6 / 5); /* gnuplot takes text for wider than it is */
+    columns = columns < 1 ? 1 : columns > 4 ? 4 : columns;
+    return (count + columns - 1) / columns;
+}
+
+static void put_curve(FILE *out, int i, const struct skl_drawn_setting *d, bool right, const char *label)
+{
+    const struct skl_drawn_curve *c = right ? &d->right : &d->left;
+    put_item(out, "LABEL", i, label);
+    put_item(out, "CURVE", i, c->file);
+    put_item(out, "BAND", i, c->edges);
+    put_item(out, "STOPS", i, c->stops);
+    fprintf(out, "STYLE[%d] = %d\n", i, d->style);
+}
+
+/* The baseline and the settings set[first .. first + count). */
+static int write_curves(struct sheet *s, const char *stem, int metric, int first, int count, struct skl_err *err)
+{
+    static const char *const arrays[] = {"LABEL", "CURVE", "BAND", "STOPS", "STYLE", NULL};
+    char *text = NULL;
+    size_t n;
+    FILE *out = open_memstream(&text, &n);
+    SKL_CHECK(out);
+    char **label = skl_alloc_array((size_t)count + 1, sizeof *label);
+    for (int i = 0; i <= count; i++) label[i] = long_label(&s->drawing.set[i ? first + i - 1 : 0], metric);
+    char *title = skl_text_fit(s->results->label ? s->results->label : "", LABEL_WIDTH);
+    struct skl_scale y = curves_scale(s, metric);
+    put_head(out, s, stem);
+    put_text(out, "TITLE", title);
+    put_metric_label(out, "Y_LABEL", metric);
+    fprintf(out, "Y_LOG = %d\nY_MIN = %.9g\nY_MAX = %.9g\nY_TICS = '%s'\nCURVES = %d\nKEY_ROWS = %d\n", y.log, y.min,
+            y.max, y.tics, count + 1, key_rows(label, count + 1));
+    put_arrays(out, "CURVES", arrays);
+    for (int i = 0; i <= count; i++)
+        put_curve(out, i + 1, &s->drawing.set[i ? first + i - 1 : 0], metric != SKL_TRAIN_LOSS, label[i]);
+    for (int i = 0; i <= count; i++) free(label[i]);
+    free(label);
+    free(title);
+    return finish_script(s, stem, out, &text, &n, skl_template_curves, err);
+}
+
+static int write_all_curves(struct sheet *s, int metric, struct skl_err *err)
+{
+    int status = SKL_OK, pages = 0, i = 1;
+    char *name = skl_strdup(skl_metric_table[metric].label);
+    for (char *p = name; *p; p++) *p = *p == ' ' ? '-' : (char)(*p | 0x20);
+    do {
+        int count = s->drawing.count - i < MAX_CURVES - 1 ? s->drawing.count - i : MAX_CURVES - 1;
+        char *stem = ++pages == 1 ? skl_format("%s", metric == SKL_TRAIN_LOSS ? "training-loss" : name)
+                                  : skl_format("%s-%d", name, pages);
+        status = write_curves(s, stem, metric, i, count, err);
+        free(stem);
+        i += count;
+    } while (i < s->drawing.count && !status);
+    free(name);
+    return status;
+}
+
+/* ---- all of it ---- */
+
+static int make_folders(const char *folder, struct skl_err *err)
+{
+    char *data = skl_path(folder, "data"), *style = skl_path(folder, "style.gp");
+    int status = skl_mkdirs(data, err);
+    if (!status) status = skl_file_write(style, skl_template_style, strlen(skl_template_style), err);
+    free(data);
+    free(style);
+    return status;
+}
+
+static int print_all(const struct sheet *s, struct skl_err *err)
+{
+    int status = SKL_OK;
+    for (int i = 0; i < s->figures->count && !status; i++)
+        if (strncmp(s->figures->stem[i], "panel", 5))
+            status = skl_gnuplot_print(s->folder, s->figures->stem[i], s->options->columns, s->options->rows, err);
+    return status;
+}
+
+int skl_figures_draw(const struct skl_results *results, const char *folder, const struct skl_figure_options *o,
+                     struct skl_figures *figures, struct skl_err *err)
+{
+    struct sheet s = {.results = results, .options = o, .folder = folder, .figures = figures};
+    *figures = (struct skl_figures){0};
+    int status = skl_drawing_make(results, o, &s.drawing, err);
+    if (status) return status;
+    set_scales(&s);
+    status = make_folders(folder, err);
+    if (!status) status = write_data(&s, err);
+    if (!status && o->metric != SKL_TRAIN_LOSS) status = write_all_panels(&s, err);
+    if (!status) status = write_all_curves(&s, SKL_TRAIN_LOSS, err);
+    if (!status && o->metric != SKL_TRAIN_LOSS) status = write_all_curves(&s, o->metric, err);
+    if (!status)
+        status =
+            o->terminal ? print_all(&s, err) : skl_gnuplot_draw(folder, figures->stem, figures->count, o->jobs, err);
+    skl_drawing_release(&s.drawing);
+    return status;
+}
+
+void skl_figures_release(struct skl_figures *figures)
+{
+    for (int i = 0; i < figures->count; i++) free(figures->stem[i]);
+    free(figures->stem);
+    *figures = (struct skl_figures){0};
+}

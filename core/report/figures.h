@@ -1,0 +1,44 @@
+/* figures.h - the figures of a sweep, written to a folder as gnuplot scripts with their data and drawn as SVG, PDF, PNG.
+ *
+ *   panels.*            every variant against the baseline, a panel each, as in Figure 3 of the second paper: training
+ *                       loss dashed on the left, logarithmic axis, test error solid on the right one
+ *   panel-VARIANT.*     the same panels one by one
+ *   training-loss.*     all variants in one picture
+ *   test-error.*        likewise
+ *   NAME.gp             draws NAME again, in that folder: gnuplot NAME.gp;  style.gp: the look of all of them
+ *   data/VARIANT.METRIC.csv          iteration,seeds,median,low,high: the statistics over the seeds, the line
+ *   data/VARIANT.METRIC.band.csv     iteration,low,high as they are drawn, with rows where they leave the picture
+ *   data/VARIANT.METRIC.stops.csv    iteration,value: where runs diverged or failed
+ *
+ * A variant has the same colour and dashes in all of them.  More than 24 panels, or 35 curves, go on in panels-2,
+ * test-error-2 and so on, each with the baseline.  A metric other than test_error has its name in the files' names. */
+#ifndef SKL_FIGURES_H
+#define SKL_FIGURES_H
+#include <stdbool.h>
+#include "core/report/collect.h"
+
+enum { SKL_SMOOTH_AUTO = 0, SKL_HEADLINE_SETTINGS = 25 };
+struct skl_figure_options {
+    int metric;          /* drawn against the training loss; SKL_TRAIN_LOSS: that alone, no panels */
+    const char *only;    /* a pattern (fnmatch) for "VARIANT[/k1=v1,...]" or VARIANT; the baseline stays. NULL: all */
+    double x_min, x_max; /* iterations; x_max 0: as far as the curves go */
+    int smooth;          /* training curves: running median over so many rows, 1 none;
+                                    SKL_SMOOTH_AUTO: a hundredth of the rows, at most 9 */
+    int jobs;            /* pictures drawn at a time */
+    bool headline;       /* only panels, training-loss and test-error, of the first SKL_HEADLINE_SETTINGS settings */
+    bool terminal;       /* draw the pictures of all variants as text on stdout instead */
+    int columns, rows;   /* its size in characters */
+};
+struct skl_figures {
+    char **stem;
+    int count;
+}; /* names without their ending, in the order above */
+
+/* The metrics that these options need, for skl_results_read(). */
+unsigned skl_figures_metrics(const struct skl_figure_options *o);
+/* folder is made where it is missing.  SKL_USAGE: `only` matches nothing; SKL_DATA: no rows to draw; SKL_FAILED: cannot
+ * write, or gnuplot is absent or fails, after all scripts and data were written (figures is filled then too). */
+int skl_figures_draw(const struct skl_results *results, const char *folder, const struct skl_figure_options *o,
+                     struct skl_figures *figures, struct skl_err *err);
+void skl_figures_release(struct skl_figures *figures);
+#endif

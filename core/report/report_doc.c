@@ -1,0 +1,560 @@
+#include "core/report/report_doc.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CELL(...) skl_doc_cell(doc, 0, __VA_ARGS__)
+#define HEX_SHOWN 12
+
+/* ---- cells ---- */
+
+/* With a true minus sign; "" for NaN. */
+static void number_cell(struct skl_doc *doc, int flags, int decimals, double v)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%.*f", decimals, fabs(v));
+    bool negative = v < 0 && strpbrk(text, "123456789");
+    if (isnan(v))
+        skl_doc_cell(doc, flags, "%s", "");
+    else
+        skl_doc_cell(doc, flags, "%s%s", negative ? "−" : "", isinf(v) ? "∞" : text);
+}
+
+static void range_cell(struct skl_doc *doc, double low, double high)
+{
+    if (isnan(low))
+        CELL("%s", "");
+    else
+        CELL("%s%.2f to %s%.2f", low < 0 ? "−" : "", fabs(low), high < 0 ? "−" : "", fabs(high));
+}
+
+/* 1727962 as "1.73 M" */
+static void count_cell(struct skl_doc *doc, int64_t v)
+{
+    if (v <= 0)
+        CELL("%s", "");
+    else if (v < 10000)
+        CELL("%lld", (long long)v);
+    else if (v < 1000000)
+        CELL("%.3g k", (double)v / 1e3);
+    else if (v < 1000000000)
+        CELL("%.3g M", (double)v / 1e6);
+    else
+        CELL("%.3g G", (double)v / 1e9);
+}
+
+static void p_cell(struct skl_doc *doc, double p)
+{
+    if (isnan(p))
+        CELL("%s", "");
+    else if (p < 0.001)
+        CELL("%s", "< 0.001");
+    else
+        CELL("%.3f", p);
+}
+
+static const char *case_name(const struct skl_study *s, const struct skl_report_row *row)
+{
+    return s->keys == 0 || row->facts.count == 0 ? row->setting->name : row->setting->variant;
+}
+
+/* The case and its two columns say these. */
+static bool shown_key(const struct skl_report_key *key)
+{
+    return strcmp(key->path, "model.shortcut.type") && strcmp(key->path, "model.shortcut.shortcut_scale") &&
+           strcmp(key->path, "model.shortcut.residual_scale");
+}
+
+/* ---- the study's table ---- */
+
+static void result_columns(struct skl_doc *doc, const struct skl_study *s, bool by_validation, bool paper)
+{
+    char *reached = skl_format("iterations to %.9g %%", s->level);
+    skl_doc_column(doc, false, "case", NULL);
+    for (int i = 0; i < s->keys; i++)
+        if (shown_key(&s->key[i])) skl_doc_column(doc, true, s->key[i].name, s->key[i].path);
+    skl_doc_column(doc, false, "on shortcut", "what the variant does to the shortcut");
+    skl_doc_column(doc, false, "on F", "what the variant does to the residual branch");
+    skl_doc_column(doc, true, "test error, %",
+                   by_validation ? "median over seeds of the test error where the validation error is least"
+                                 : "median over seeds of the test error at the final iteration");
+    skl_doc_column(doc, true, "min–max", "of the seeds");
+    skl_doc_column(doc, true, "n", "seeds that count, of those planned");
+    if (paper) skl_doc_column(doc, true, "paper, %", "the paper's test error");
+    if (paper) skl_doc_column(doc, false, "verdict", "beside the paper's value");
+    skl_doc_column(doc, false, "remark", NULL);
+    skl_doc_column(doc, true, "best, %",
+                   "least test error of any iteration, median over seeds: chosen on the test set");
+    skl_doc_column(doc, true, "training error, %", "whole training set, clean images, at the end; median");
+    skl_doc_column(doc, true, "training loss", "whole training set, clean images, at the end; median");
+    skl_doc_column(doc, true, reached, "first row of train.csv at or below that training error; median");
+    skl_doc_column(doc, true, "parameters", NULL);
+    skl_doc_column(doc, true, "multiply-adds", "of one image, forward");
+    skl_doc_column(doc, true, "images/s", "in training, median");
+    skl_doc_column(doc, true, "hours", "of one run, median");
+    free(reached);
+}
+
+static void error_cells(struct skl_doc *doc, const struct skl_report_row *row)
+{
+    const struct skl_spread *e = &row->error;
+    if (row->fail)
+        skl_doc_cell(doc, SKL_CELL_STRONG, "fail (%.2f)", e->median);
+    else
+        number_cell(doc, 0, 2, e->median);
+    if (e->n > 1)
+        CELL("%.2f–%.2f", e->low, e->high);
+    else
+        CELL("%s", "");
+    if (row->valued < row->runs)
+        CELL("%d of %d", row->valued, row->runs);
+    else
+        CELL("%d", row->valued);
+}
+
+static void paper_cells(struct skl_doc *doc, const struct skl_study *s, const struct skl_report_row *row, bool paper)
+{
+    char *remark = skl_row_remark(s, row);
+    if (paper) {
+        CELL("%s", row->setting->paper ? row->setting->paper : "");
+        CELL("%s", skl_verdict_words[row->verdict]);
+    }
+    CELL("%s", remark);
+    free(remark);
+}
+
+static void training_cells(struct skl_doc *doc, const struct skl_report_row *row)
+{
+    number_cell(doc, SKL_CELL_MUTED, 2, row->best.median);
+    number_cell(doc, 0, 2, row->train_error.median);
+    number_cell(doc, 0, 4, row->train_loss.median);
+    if (isinf(row->reached.median))
+        CELL("%s", "never");
+    else
+        number_cell(doc, 0, 0, row->reached.median);
+}
+
+static void cost_cells(struct skl_doc *doc, const struct skl_report_row *row)
+{
+    count_cell(doc, row->parameters);
+    count_cell(doc, row->multiply_adds);
+    number_cell(doc, 0, row->speed.median < 10 ? 1 : 0, row->speed.median);
+    if (row->hours.median < 0.0005)
+        CELL("%s", "< 0.001");
+    else
+        number_cell(doc, 0, row->hours.median < 0.095 ? 3 : row->hours.median < 9.5 ? 2 : 1, row->hours.median);
+}
+
+static void result_row(struct skl_doc *doc, const struct skl_study *s, const struct skl_report_row *row, bool paper)
+{
+    CELL("%s", case_name(s, row));
+    for (int i = 0; i < s->keys; i++) {
+        const char *value = skl_facts_get(&row->facts, s->key[i].path);
+        if (shown_key(&s->key[i])) CELL("%s", value ? value : "");
+    }
+    CELL("%s", row->on_shortcut);
+    CELL("%s", row->on_residual);
+    error_cells(doc, row);
+    paper_cells(doc, s, row, paper);
+    training_cells(doc, row);
+    cost_cells(doc, row);
+}
+
+static bool any_paper(const struct skl_study *s)
+{
+    for (int i = 0; i < s->results.settings; i++)
+        if (s->row[i].paper_fails || !isnan(s->row[i].paper)) return true;
+    return false;
+}
+
+static void results(struct skl_doc *doc, const struct skl_study *s, const struct skl_report_options *o)
+{
+    bool paper = any_paper(s);
+    skl_doc_heading(doc, 2, "Results");
+    skl_doc_table(
+        doc,
+        "Test error in %% %s: median over the seeds, least and greatest of them, and how many count (n). Grey: the "
+        "best test error of any iteration, which is chosen on the test set.",
+        o->by_validation ? "where the validation error is least" : "at the final iteration");
+    result_columns(doc, s, o->by_validation, paper);
+    for (int i = 0; i < s->results.settings; i++) result_row(doc, s, &s->row[i], paper);
+}
+
+/* ---- the rule, the settings ---- */
+
+static void rule(struct skl_doc *doc, const struct skl_study *s)
+{
+    const struct skl_report_row *base = &s->row[s->results.baseline];
+    if (s->cifar10 || s->fail_times <= 0)
+        skl_doc_text(doc, "fail:", "the median test error over the seeds exceeds %.9g %%%s.", s->fail_above,
+                     s->cifar10 ? " (the paper's rule for CIFAR-10)" : "");
+    if (s->elsewhere && s->fail_times > 0)
+        skl_doc_text(
+            doc, "fail:",
+            "the median test error over the seeds exceeds %.9g times the baseline's, here %.2f %% (at most nine tenths "
+            "of chance). The paper's limit of 20 %% is made for CIFAR-10.",
+            s->fail_times, base->limit);
+    if (s->baseline_failed)
+        skl_doc_text(doc, "The baseline itself did not train:",
+                     "its median test error is %.2f %%. What the others are measured against here is no working net.",
+                     base->error.median);
+}
+
+/* Keys that play no part in this study. */
+static bool idle(const struct skl_facts *c, const char *key)
+{
+    const char *set = skl_facts_get(c, "data.dataset");
+    if (!strncmp(key, "report.", 7)) return true;
+    if (!strncmp(key, "data.synthetic.", 15)) return set && strcmp(set, "synthetic");
+    if (!strncmp(key, "give_up.", 8)) return skl_facts_real(c, "give_up.iteration", 1) == 0;
+    if (!strncmp(key, "probe.", 6)) return skl_facts_real(c, "probe.every", 1) == 0;
+    if (!strncmp(key, "train.warmup.", 13)) return skl_facts_real(c, "train.warmup.iterations", 1) == 0;
+    return !strcmp(key, "train.lr_drops.factor") && skl_facts_get(c, "train.lr_drops.at") &&
+           !strcmp(skl_facts_get(c, "train.lr_drops.at"), "[]");
+}
+
+static void constants(struct skl_doc *doc, const struct skl_study *s)
+{
+    static const char *const sections[] = {"model", "data", "train", NULL};
+    skl_doc_heading(doc, 2, "Settings of all runs");
+    for (int k = 0; k < 4; k++) {
+        char *text = NULL;
+        size_t size, n = sections[k] ? strlen(sections[k]) : 0;
+        FILE *out = open_memstream(&text, &size);
+        SKL_CHECK(out);
+        for (int i = 0; i < s->constant.count; i++) {
+            const char *key = s->constant.item[i].key, *value = s->constant.item[i].value;
+            bool here = n ? !strncmp(key, sections[k], n) && key[n] == '.'
+                          : strncmp(key, "model.", 6) && strncmp(key, "data.", 5) && strncmp(key, "train.", 6);
+            if (!here || idle(&s->constant, key)) continue;
+            fprintf(out, "%s%s %s", ftell(out) > 0 ? " · " : "", n ? key + n + 1 : key, *value ? value : "(none)");
+        }
+        SKL_CHECK(fclose(out) == 0);
+        char *lead = skl_format("%s:", sections[k] ? sections[k] : "other");
+        if (*text) skl_doc_text(doc, lead, "%s", text);
+        free(lead);
+        free(text);
+    }
+    if (s->keys)
+        skl_doc_text(doc, NULL,
+                     "What varies has a column of its own in the table. Options of a shortcut stand here where "
+                     "all variants that have them agree.");
+}
+
+/* ---- against the baseline ---- */
+
+static bool any_pair(const struct skl_study *s)
+{
+    for (int i = 0; i < s->results.settings; i++)
+        if (s->row[i].difference.n > 0) return true;
+    return false;
+}
+
+static void differences(struct skl_doc *doc, const struct skl_study *s)
+{
+    const struct skl_report_row *base = &s->row[s->results.baseline];
+    if (!any_pair(s)) return;
+    skl_doc_heading(doc, 2, "Against the baseline");
+    skl_doc_text(
+        doc, NULL,
+        "Differences in test error from %s, in percentage points, paired by seed: for one seed all variants see the "
+        "same initial weights, batches and crops. The interval is a 95 %% t-interval of the mean difference, p the "
+        "paired t-test's, Holm's p the same adjusted for all the comparisons of this table. There are none for a "
+        "single seed, and none where a run on either side failed.",
+        base->setting->name);
+    skl_doc_table(doc, "Differences from the baseline, in percentage points (negative: better).");
+    skl_doc_column(doc, false, "case", NULL);
+    skl_doc_column(doc, true, "pairs", "seeds that both have");
+    skl_doc_column(doc, true, "mean difference", NULL);
+    skl_doc_column(doc, true, "95 % t-interval", "of the mean difference, over the seeds");
+    skl_doc_column(doc, true, "min to max", "of the differences");
+    skl_doc_column(doc, true, "p", "two-sided, paired t-test");
+    skl_doc_column(doc, true, "Holm's p", "adjusted for the number of comparisons");
+    skl_doc_column(doc, false, "remark", NULL);
+    for (int i = 0; i < s->results.settings; i++) {
+        const struct skl_report_row *row = &s->row[i];
+        if (row == base) continue;
+        CELL("%s", row->setting->name);
+        CELL("%d", row->difference.n);
+        number_cell(doc, 0, 2, row->difference.mean);
+        range_cell(doc, row->difference.low, row->difference.high);
+        range_cell(doc, row->difference_low, row->difference_high);
+        p_cell(doc, row->p);
+        p_cell(doc, row->p_holm);
+        bool failed = row->failed || base->failed;
+        if (failed)
+            CELL("%d of %d failed%s", row->failed, row->finished, base->failed ? ", and of the baseline's" : "");
+        else
+            CELL("%s", row->difference.n == 1 ? "one seed" : "");
+    }
+}
+
+/* ---- beside the paper ---- */
+
+static void beside_paper(struct skl_doc *doc, const struct skl_study *s)
+{
+    if (!any_paper(s)) return;
+    skl_doc_heading(doc, 2, "Beside the paper");
+    if (s->protocol)
+        skl_doc_text(doc, "Other protocol:",
+                     "%s. The values are therefore not compared as such, but their order and which rows fail.",
+                     s->protocol);
+    else
+        skl_doc_text(
+            doc, "The paper's protocol:",
+            "inside: the median is within 2.2 standard deviations over the seeds of the paper's value, or both fail.");
+    if (s->compared == 0) return;
+    skl_doc_text(doc, "Fail or not:", "agrees in %d of %d rows: %d fail in both, %d train in both.",
+                 s->both_fail + s->both_train, s->compared, s->both_fail, s->both_train);
+    if (isfinite(s->rank_correlation))
+        skl_doc_text(doc, "Order:",
+                     "Spearman's rank correlation of the medians with the paper's values is %s%.2f over the %d rows "
+                     "for which the "
+                     "paper has a number.",
+                     s->rank_correlation < 0 ? "−" : "", fabs(s->rank_correlation), s->ranked);
+    else
+        skl_doc_text(doc, "Order:", "too few rows with a number of the paper's for a rank correlation (%d).",
+                     s->ranked);
+}
+
+/* ---- figures ---- */
+
+static char *medians_in_words(const struct skl_study *s)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    SKL_CHECK(out);
+    for (int i = 0; i < s->results.settings && i < 24; i++) {
+        const struct skl_report_row *row = &s->row[i];
+        fprintf(out, "%s%s: ", i ? "; " : "", row->setting->name);
+        if (row->error.n)
+            fprintf(out, "%.2f %%", row->error.median);
+        else
+            fputs("none yet", out);
+    }
+    if (s->results.settings > 24) fputs("; and so on in the table", out);
+    SKL_CHECK(fclose(out) == 0);
+    return text;
+}
+
+static void figures_of(struct skl_doc *doc, const struct skl_study *s, const struct skl_report_figures *f)
+{
+    if (!f->folder) return;
+    char *medians = medians_in_words(s), *part = skl_strdup("");
+    if (f->shown < s->results.settings) {
+        free(part);
+        part =
+            skl_format(" The first %d of %d settings; 'skiplab plot' draws them all.", f->shown, s->results.settings);
+    }
+    skl_doc_heading(doc, 2, "Figures");
+    if (f->panels) {
+        char *alt =
+            skl_format("A panel for each variant with the baseline: training loss falling on a logarithmic axis "
+                       "(dashed) and test error (solid) over the iterations. Median test error at the end: %s.",
+                       medians);
+        skl_doc_figure(
+            doc, f->folder, f->link, "panels", alt,
+            "Every variant against the baseline: training loss dashed on the left axis, test error solid on the right. "
+            "Lines are medians over the seeds, bands reach from the least to the greatest.%s",
+            part);
+        free(alt);
+    }
+    char *alt =
+        skl_format("Curves of the test error over the iterations, a line for each variant. At the end: %s.", medians);
+    skl_doc_figure(doc, f->folder, f->link, "test-error", alt, "Test error of all variants.%s", part);
+    free(alt);
+    alt = skl_format(
+        "Curves of the training loss over the iterations on a logarithmic axis, a line for each of %d variants.",
+        f->shown);
+    skl_doc_figure(doc, f->folder, f->link, "training-loss", alt, "Training loss of all variants.%s", part);
+    free(alt);
+    free(part);
+    free(medians);
+}
+
+/* ---- failures ---- */
+
+static const char *outcome(const struct skl_report_run *r)
+{
+    if (r->diverged) return "diverged";
+    if (r->stopped) return "stopped";
+    if (r->failed) return "test error above the limit";
+    if (!strcmp(r->run->state, "failed")) return "broke off";
+    if (r->finished && isnan(r->error)) return "no test error";
+    return r->finished ? NULL : r->run->state;
+}
+
+static void failures(struct skl_doc *doc, const struct skl_study *s)
+{
+    skl_doc_heading(doc, 2, "Failed and unfinished runs");
+    int found = 0;
+    for (int i = 0; i < s->results.settings; i++)
+        for (int k = 0; k < s->row[i].runs; k++) found += outcome(&s->row[i].run[k]) != NULL;
+    if (found == 0) {
+        skl_doc_text(doc, NULL, "None.");
+        return;
+    }
+    skl_doc_table(doc, "Runs that failed, and those that are not finished. A diverged run counts with chance.");
+    skl_doc_column(doc, false, "case", NULL);
+    skl_doc_column(doc, true, "seed", NULL);
+    skl_doc_column(doc, false, "outcome", NULL);
+    skl_doc_column(doc, true, "iterations", NULL);
+    skl_doc_column(doc, true, "test error, %", "last measured");
+    skl_doc_column(doc, false, "cause", NULL);
+    for (int i = 0; i < s->results.settings; i++) {
+        for (int k = 0; k < s->row[i].runs; k++) {
+            const struct skl_report_run *r = &s->row[i].run[k];
+            const char *what = outcome(r);
+            if (!what) continue;
+            CELL("%s", s->row[i].setting->name);
+            CELL("%llu", (unsigned long long)r->run->seed);
+            CELL("%s", what);
+            CELL("%lld of %lld", (long long)r->record.iteration, (long long)r->run->iterations);
+            number_cell(doc, 0, 2, r->measured);
+            CELL("%s", r->run->cause);
+        }
+    }
+}
+
+/* ---- provenance ---- */
+
+static bool same_machine(const struct skl_run_record *a, const struct skl_run_record *b)
+{
+    return !strcmp(a->version, b->version) && !strcmp(a->commit, b->commit) && !strcmp(a->host, b->host) &&
+           !strcmp(a->numerics, b->numerics) && !strcmp(a->data, b->data);
+}
+
+static void machine_row(struct skl_doc *doc, const struct skl_run_record *r, int runs)
+{
+    CELL("%s", *r->host ? r->host : "(unknown)");
+    CELL("%d", runs);
+    CELL("%s", r->version);
+    CELL("%s", r->commit);
+    CELL("%s", r->cpu_level);
+    CELL("%s", r->kernels);
+    CELL("%s", r->gemm);
+    CELL("%s", r->data);
+}
+
+/* A row for each set of circumstances, in the order of the runs. */
+static void machines(struct skl_doc *doc, const struct skl_study *s)
+{
+    const struct skl_run_record **seen = skl_alloc_array((size_t)s->results.runs + 1, sizeof *seen);
+    int *count = skl_alloc_array((size_t)s->results.runs + 1, sizeof *count), n = 0;
+    for (int i = 0; i < s->results.settings; i++) {
+        for (int k = 0; k < s->row[i].runs; k++) {
+            const struct skl_run_record *r = &s->row[i].run[k].record;
+            int at = 0;
+            if (!r->host) continue;
+            while (at < n && !same_machine(seen[at], r)) at++;
+            seen[at] = r;
+            n += at == n;
+            count[at]++;
+        }
+    }
+    skl_doc_table(doc, "Circumstances of the runs: results repeat bit by bit on equal kernels.");
+    static const char *const names[] = {"host", "runs", "version", "commit", "CPU level", "kernels", "BLAS", "data"};
+    for (int i = 0; i < 8; i++)
+        skl_doc_column(doc, i == 1, names[i], i == 7 ? "fingerprint of the images and labels" : NULL);
+    for (int i = 0; i < n; i++) machine_row(doc, seen[i], count[i]);
+    free(seen);
+    free(count);
+}
+
+static void run_list(struct skl_doc *doc, const struct skl_study *s)
+{
+    skl_doc_table(doc, "The runs: SHA-256 of the configuration and of the last checkpoint, their first %d digits.",
+                  HEX_SHOWN);
+    skl_doc_column(doc, false, "case", NULL);
+    skl_doc_column(doc, true, "seed", NULL);
+    skl_doc_column(doc, false, "state", NULL);
+    skl_doc_column(doc, true, "test error, %", "last measured");
+    skl_doc_column(doc, false, "ended", NULL);
+    skl_doc_column(doc, false, "configuration", NULL);
+    skl_doc_column(doc, false, "checkpoint", NULL);
+    for (int i = 0; i < s->results.settings; i++) {
+        for (int k = 0; k < s->row[i].runs; k++) {
+            const struct skl_report_run *r = &s->row[i].run[k];
+            const struct skl_run_record *c = &r->record;
+            CELL("%s", s->row[i].setting->name);
+            CELL("%llu", (unsigned long long)r->run->seed);
+            CELL("%s", r->run->state);
+            number_cell(doc, 0, 2, r->measured);
+            CELL("%s", c->ended ? c->ended : "");
+            CELL("%.*s", HEX_SHOWN, c->config_hash ? c->config_hash : "");
+            CELL("%.*s", HEX_SHOWN, c->checkpoint ? c->checkpoint : "");
+        }
+    }
+}
+
+static void provenance(struct skl_doc *doc, const struct skl_study *s, const struct skl_report_options *o)
+{
+    skl_doc_heading(doc, 2, "Provenance");
+    skl_doc_text(doc, NULL,
+                 "Report by skiplab %s (commit %s). The whole settings of each run are in its config.yaml; runs.csv "
+                 "has a row for each run, curves.csv all curves.",
+                 o->version ? o->version : "", o->commit ? o->commit : "");
+    machines(doc, s);
+    run_list(doc, s);
+}
+
+/* ---- all of it ---- */
+
+static void overview(struct skl_doc *doc, const struct skl_study *s)
+{
+    int runs = 0, finished = 0, failed = 0;
+    double hours = 0;
+    for (int i = 0; i < s->results.settings; i++) {
+        runs += s->row[i].runs;
+        finished += s->row[i].finished;
+        failed += s->row[i].failed;
+        for (int k = 0; k < s->row[i].runs; k++)
+            if (isfinite(s->row[i].run[k].record.seconds)) hours += s->row[i].run[k].record.seconds / 3600;
+    }
+    skl_doc_text(doc, NULL,
+                 "%d settings, %d runs: %d finished, %d of them failed; %.*f hours of training. Baseline: %s.",
+                 s->results.settings, runs, finished, failed, hours < 1 ? 3 : 1, hours,
+                 s->results.setting[s->results.baseline].name);
+    if (finished < runs)
+        skl_doc_text(doc, "Not complete:", "%d of %d runs are unfinished; rows marked \"k of n\" will change.",
+                     runs - finished, runs);
+}
+
+static void study(struct skl_doc *doc, const struct skl_report *report, int i, const struct skl_report_figures *figures)
+{
+    const struct skl_study *s = &report->study[i];
+    if (report->studies > 1) skl_doc_heading(doc, 2, "%s", s->results.label ? s->results.label : s->results.name);
+    overview(doc, s);
+    rule(doc, s);
+    constants(doc, s);
+    results(doc, s, report->options);
+    differences(doc, s);
+    beside_paper(doc, s);
+    figures_of(doc, s, &figures[i]);
+    failures(doc, s);
+    provenance(doc, s, report->options);
+}
+
+void skl_report_doc(const struct skl_report *report, const struct skl_report_figures *figures, struct skl_doc *doc)
+{
+    const struct skl_results *first = &report->study[0].results;
+    *doc = (struct skl_doc){0};
+    if (report->studies == 1)
+        skl_doc_title(doc, "%s", first->label ? first->label : first->name);
+    else
+        skl_doc_title(doc, "%d studies, %s first", report->studies, first->name);
+    int from = 0;
+    for (int i = 0; i < report->studies; i++) {
+        study(doc, report, i, figures);
+        /* Within a study of several the parts are one level down. */
+        for (from = report->studies > 1 ? from + 1 : doc->count; from < doc->count; from++)
+            if (doc->block[from].kind == SKL_HEADING) doc->block[from].level++;
+    }
+    for (int i = 0; i < report->warnings; i++) {
+        if (i == 0) skl_doc_heading(doc, 2, "Warnings");
+        skl_doc_item(doc, NULL, "%s", report->warning[i]);
+    }
+}

@@ -1,0 +1,270 @@
+/* driver.c - starts, watches and counts the runs of a sweep. */
+#include "core/sweep/driver.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/fs.h"
+#include "core/base/parallel.h"
+#include "core/sweep/claim.h"
+#include "core/sweep/jobs.h"
+#include "core/train/settings.h"
+
+#define POLL_SECONDS 0.4
+#define ELSEWHERE_SECONDS 2.0 /* between looks at runs that other processes train */
+
+/* Writes "failed" and why into the run.json of a process that could not do it itself. */
+static void record_failure(const struct skl_job *j)
+{
+    struct skl_claim *claim;
+    struct skl_err err = {0};
+    if (skl_claim_take(j->folder, &claim, NULL)) return; /* somebody else goes on with it already */
+    if (skl_run_state_fail(j->folder, j->cause, &err)) fprintf(stderr, "skiplab: %s\n", err.text);
+    skl_claim_release(claim);
+}
+
+/* ---- starting ---- */
+
+static int start_process(struct skl_driver *d, struct skl_job *j, struct skl_err *err)
+{
+    int status = skl_mkdirs(j->folder, err);
+    if (!status) status = skl_settings_write(d->plan, j->run, j->folder, err);
+    if (status) return status;
+    char *config = skl_path(j->folder, "config.yaml"), *log = skl_path(j->folder, "stderr.log"), threads[16];
+    snprintf(threads, sizeof threads, "%d", d->threads);
+    char *argv[12] = {"skiplab", "train", config, "--run-dir", j->folder, "--threads", threads};
+    int n = 7;
+    if (j->redo) argv[n++] = "--redo";
+    if (d->options->allow_other_numerics) argv[n++] = "--allow-other-numerics";
+    status = skl_child_start(&j->child, argv, log, &d->before, err);
+    free(config);
+    free(log);
+    return status;
+}
+
+static void fail(struct skl_driver *d, struct skl_job *j, const char *cause)
+{
+    j->status = SKL_JOB_FAILED;
+    snprintf(j->cause, sizeof j->cause, "%.255s", cause);
+    skl_display_line(&d->display, SKL_RED, "failed", "%s: %s", j->run->dir, j->cause);
+    if (d->options->fail_fast) d->stopping = true;
+}
+
+static void start(struct skl_driver *d, struct skl_job *j)
+{
+    struct skl_err err = {0};
+    if (start_process(d, j, &err)) {
+        fail(d, j, err.text);
+        return;
+    }
+    d->running++;
+    j->status = SKL_JOB_RUNNING;
+    j->started = j->said = skl_now();
+    j->iteration = j->first;
+    j->images_per_second = 0;
+    j->row = (struct skl_row){.iteration = -1};
+    if (!d->display.live)
+        skl_display_line(&d->display, SKL_PLAIN, j->first > 0 ? "resumed" : "started", "%s", j->run->dir);
+}
+
+/* A waiting run, as it is now: another driver may have finished, failed or claimed it. */
+static void start_if_free(struct skl_driver *d, struct skl_job *j)
+{
+    struct skl_run_state s;
+    if (!j->redo && !skl_job_read(j, &s, NULL)) {
+        enum skl_job_status now = skl_job_recorded(j, &s);
+        if (now == SKL_JOB_DONE || now == SKL_JOB_DIVERGED) {
+            j->status = now;
+            return;
+        }
+        j->first = s.iteration;
+    }
+    j->looked = skl_now();
+    if (skl_claim_holder(j->folder, NULL) == SKL_HOLDER_LIVE)
+        j->status = SKL_JOB_ELSEWHERE;
+    else
+        start(d, j);
+}
+
+static void start_what_fits(struct skl_driver *d)
+{
+    for (int i = 0; i < d->count && d->running < d->options->jobs && !d->stopping; i++)
+        if (d->job[i].status == SKL_JOB_WAITING) start_if_free(d, &d->job[i]);
+}
+
+/* ---- ending ---- */
+
+static void say_finished(struct skl_driver *d, const struct skl_job *j, const struct skl_run_state *s)
+{
+    char took[32], figures[96] = "";
+    if (isfinite(s->test_error_final)) snprintf(figures, sizeof figures, "  test error %.2f %%", s->test_error_final);
+    skl_duration(skl_now() - j->started, took);
+    if (j->status == SKL_JOB_DIVERGED)
+        skl_display_line(&d->display, SKL_YELLOW, "diverged", "%s  at iteration %lld, %s", j->run->dir,
+                         (long long)s->iteration, took);
+    else
+        skl_display_line(&d->display, SKL_GREEN, "done", "%s%s  %s", j->run->dir, figures, took);
+}
+
+/* A run refused as it is asked for (exit code 2) is not marked: the next sweep may ask differently. */
+static void ended(struct skl_driver *d, struct skl_job *j, int wait_status)
+{
+    struct skl_run_state s;
+    bool readable = skl_job_read(j, &s, NULL) == SKL_OK;
+    int code = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1;
+    d->running--;
+    enum skl_job_status now = readable ? skl_job_recorded(j, &s) : SKL_JOB_WAITING;
+    if (code == SKL_OK && (now == SKL_JOB_DONE || now == SKL_JOB_DIVERGED)) {
+        j->status = now;
+        j->iteration = j->run->exp.train.iterations;
+        j->redo = false;
+        say_finished(d, j, &s);
+    } else if (code == SKL_BUSY) {
+        j->status = SKL_JOB_ELSEWHERE;
+        j->looked = skl_now();
+    } else if (code == SKL_INTERRUPTED ||
+               (d->stopping && WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGTERM)) {
+        j->status = SKL_JOB_INTERRUPTED; /* by our own TERM, perhaps before the run could catch it */
+        if (!d->stopping) d->interrupted = true;
+        skl_display_line(&d->display, SKL_YELLOW, "interrupted", "%s", j->run->dir);
+    } else {
+        char cause[256];
+        j->tail = skl_child_tail(&j->child, 5);
+        skl_child_cause(&j->child, wait_status, cause, sizeof cause);
+        if (code == SKL_OK) snprintf(cause, sizeof cause, "ended without finishing the run");
+        if (now == SKL_JOB_FAILED && s.cause[0] && code > 0) snprintf(cause, sizeof cause, "%s", s.cause);
+        fail(d, j, cause);
+        if (code != SKL_USAGE && (now != SKL_JOB_FAILED || strcmp(cause, s.cause))) record_failure(j);
+    }
+    skl_child_release(&j->child);
+}
+
+static void reap(struct skl_driver *d)
+{
+    int wait_status;
+    for (pid_t pid; (pid = waitpid(-1, &wait_status, WNOHANG)) > 0;)
+        for (int i = 0; i < d->count; i++)
+            if (d->job[i].status == SKL_JOB_RUNNING && d->job[i].child.pid == pid) ended(d, &d->job[i], wait_status);
+}
+
+static void signal_all(struct skl_driver *d, int sig)
+{
+    for (int i = 0; i < d->count; i++)
+        if (d->job[i].status == SKL_JOB_RUNNING) kill(d->job[i].child.pid, sig);
+}
+
+static void look_elsewhere(struct skl_driver *d, struct skl_job *j)
+{
+    struct skl_run_state s;
+    j->looked = skl_now();
+    if (skl_job_read(j, &s, NULL)) return;
+    enum skl_job_status now = skl_job_recorded(j, &s);
+    bool held = skl_claim_holder(j->folder, NULL) == SKL_HOLDER_LIVE;
+    if (now == SKL_JOB_DONE || now == SKL_JOB_DIVERGED) {
+        j->status = now;
+        skl_display_line(&d->display, SKL_GREEN, s.state, "%s  by another process", j->run->dir);
+    } else if (now == SKL_JOB_FAILED && !held) {
+        fail(d, j, s.cause);
+    } else if (!held) {
+        j->status = SKL_JOB_WAITING;
+    }
+}
+
+static void look_at_others(struct skl_driver *d)
+{
+    for (int i = 0; i < d->count; i++)
+        if (d->job[i].status == SKL_JOB_ELSEWHERE && skl_now() - d->job[i].looked > ELSEWHERE_SECONDS)
+            look_elsewhere(d, &d->job[i]);
+}
+
+/* ---- the loop ---- */
+
+static void take_signal(struct skl_driver *d, int sig)
+{
+    if (d->interrupted && d->stopping) {
+        signal_all(d, SIGKILL);
+        skl_display_end(&d->display);
+        _exit(128 + sig);
+    }
+    d->stopping = d->interrupted = true;
+    skl_display_line(&d->display, SKL_YELLOW, "stopping", "the runs write their checkpoints (again: at once, without)");
+    signal_all(d, SIGTERM);
+}
+
+/* Until a child ends, a signal comes or it is time to look again. */
+static void wait_for_news(struct skl_driver *d)
+{
+    struct timespec poll = {.tv_nsec = (long)(POLL_SECONDS * 1e9)};
+    siginfo_t info;
+    int sig = sigtimedwait(&d->waited, &info, &poll);
+    if (sig > 0 && sig != SIGCHLD) take_signal(d, sig);
+    bool stopping = d->stopping;
+    reap(d);
+    if (d->stopping && !stopping) signal_all(d, SIGTERM); /* --fail-fast */
+}
+
+static bool unfinished(const struct skl_driver *d)
+{
+    return d->running > 0 ||
+           (!d->stopping && skl_jobs_counted(d, SKL_JOB_WAITING) + skl_jobs_counted(d, SKL_JOB_ELSEWHERE) > 0);
+}
+
+static void run_all(struct skl_driver *d)
+{
+    d->started = skl_now();
+    while (unfinished(d)) {
+        start_what_fits(d);
+        if (!unfinished(d)) break;
+        wait_for_news(d);
+        look_at_others(d);
+        skl_jobs_watch(d);
+    }
+    skl_display_end(&d->display);
+}
+
+static void take_signals(struct skl_driver *d)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+    signal(SIGCHLD, SIG_DFL); /* a parent that ignores it would hide our children's ends */
+    sigemptyset(&d->waited);
+    sigaddset(&d->waited, SIGCHLD);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) sigaddset(&d->waited, signals[i]);
+    sigprocmask(SIG_BLOCK, &d->waited, &d->before);
+}
+
+static int outcome(const struct skl_driver *d, struct skl_err *err)
+{
+    int failed = skl_jobs_counted(d, SKL_JOB_FAILED),
+        finished = skl_jobs_counted(d, SKL_JOB_DONE) + skl_jobs_counted(d, SKL_JOB_DIVERGED);
+    if (d->interrupted && finished + failed < d->count)
+        return skl_fail(err, SKL_INTERRUPTED, "interrupted; the same command again goes on where this stopped");
+    if (failed)
+        return skl_fail(
+            err, SKL_FAILED,
+            "%d of %d runs failed (stderr.log in their folders tells more); --retry failed tries them again", failed,
+            d->count);
+    return SKL_OK;
+}
+
+int skl_sweep(const struct skl_plan *plan, const struct skl_sweep_options *options, struct skl_err *err)
+{
+    struct skl_driver d;
+    int status = skl_jobs_prepare(&d, plan, options, err);
+    int cores = skl_cpu_count();
+    d.threads = options->threads ? options->threads : cores / options->jobs > 1 ? cores / options->jobs : 1;
+    if (!status) {
+        skl_display_start(&d.display, stderr);
+        take_signals(&d);
+        run_all(&d);
+        skl_jobs_summary(&d);
+        status = outcome(&d, err);
+    }
+    skl_jobs_release(&d);
+    return status;
+}

@@ -1,0 +1,35 @@
+/* driver.h - a sweep: every run of a plan as a process of its own, some at a time, until all are finished.
+ *
+ * The driver holds no state that is not in files: it may be killed at any moment and started again, and several may
+ * work on one folder, on one machine or on many.  A run's process claims its folder (claim.h); the driver starts what
+ * is neither finished nor claimed.  A run that ends in an error does not disturb the others.
+ *
+ * INT, TERM, HUP, USR1, USR2: the runs write a checkpoint and end, then the driver.  A second one ends all at once. */
+#ifndef SKL_DRIVER_H
+#define SKL_DRIVER_H
+#include <stdbool.h>
+#include "core/base/err.h"
+#include "core/config/plan.h"
+#include "core/train/run.h"
+
+struct skl_sweep_options {
+    int jobs, threads;   /* runs at a time; threads a run, 0: cores / jobs */
+    const char *results; /* the folder that holds the sweep's */
+    const char *only;    /* NULL: all; a pattern over "VARIANT[/...]/seed-N" or what precedes /seed-N */
+    const char *redo;    /* NULL: none; a pattern likewise: these runs begin anew */
+    bool retry_failed, fail_fast, allow_other_numerics;
+    bool extend; /* the plan may add runs to those of an earlier sweep, but neither lack nor change one */
+};
+
+/* SKL_OK, SKL_FAILED: a run failed (the others are finished), SKL_INTERRUPTED, SKL_USAGE: a pattern fits no run,
+ * the plan does more than extend, or runs with other settings are in the way (nothing is touched then; what differs stands in the message). */
+int skl_sweep(const struct skl_plan *plan, const struct skl_sweep_options *options, struct skl_err *err);
+
+/* true if `pattern` (as in the options) fits the run. */
+bool skl_sweep_matches(const struct skl_plan_run *run, const char *pattern);
+/* A run of a sweep that ended by itself stays failed until --retry failed; one that was killed from outside, or found
+ * the disk full, is resumed by the next sweep. */
+bool skl_sweep_retryable(const struct skl_run_state *state);
+/* The state for people: what run.json says, but "running" where a process on any machine holds the folder. */
+const char *skl_sweep_state(const char *folder, const struct skl_run_state *state);
+#endif

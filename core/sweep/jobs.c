@@ -1,0 +1,169 @@
+/* jobs.c - which runs a sweep has, and what their folders say of them. */
+#include "core/sweep/jobs.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/fs.h"
+#include "core/sweep/claim.h"
+#include "core/sweep/plan_file.h"
+#include "core/train/settings.h"
+
+bool skl_sweep_matches(const struct skl_plan_run *run, const char *pattern)
+{
+    return !fnmatch(pattern, run->dir, 0) || !fnmatch(pattern, run->setting, 0);
+}
+
+bool skl_sweep_retryable(const struct skl_run_state *state)
+{
+    int sig;
+    if (sscanf(state->cause, "killed by signal %d", &sig) == 1)
+        return sig == SIGKILL || sig == SIGTERM || sig == SIGHUP || sig == SIGINT;
+    return strstr(state->cause, strerror(ENOSPC)) || strstr(state->cause, strerror(EDQUOT));
+}
+
+const char *skl_sweep_state(const char *folder, const struct skl_run_state *state)
+{
+    return !state->complete && skl_claim_holder(folder, NULL) == SKL_HOLDER_LIVE ? "running" : state->state;
+}
+
+static bool belongs(const struct skl_job *j, const struct skl_run_state *s)
+{
+    return !s->config_hash[0] || !strcmp(s->config_hash, j->run->exp.hash);
+}
+
+/* Finished, failed or neither, by what run.json says. */
+enum skl_job_status skl_job_recorded(const struct skl_job *j, const struct skl_run_state *s)
+{
+    if (!belongs(j, s)) return SKL_JOB_WAITING;
+    if (s->complete) return strcmp(s->state, "diverged") ? SKL_JOB_DONE : SKL_JOB_DIVERGED;
+    if (!strcmp(s->state, "failed")) return SKL_JOB_FAILED;
+    return SKL_JOB_WAITING;
+}
+
+int skl_job_read(const struct skl_job *j, struct skl_run_state *s, struct skl_err *err)
+{
+    *s = (struct skl_run_state){0};
+    return skl_run_state_read(j->folder, s, err);
+}
+
+/* Another run in this one's folder: what differs, once for the first of them. */
+static int check_settings(const struct skl_driver *d, struct skl_err *err)
+{
+    int others = 0, status = SKL_OK;
+    for (int i = 0; i < d->count; i++) {
+        struct skl_job *j = &d->job[i];
+        struct skl_run_state s;
+        if (j->redo || skl_job_read(j, &s, NULL) || !strcmp(s.state, "waiting") || belongs(j, &s)) continue;
+        if (others++) continue;
+        status = skl_settings_check(d->plan, j->run, j->folder, err);
+        if (!status)
+            status = skl_fail(err, SKL_USAGE, "%s: run.json says that other settings were trained here", j->folder);
+    }
+    if (others > 1) skl_context(err, "%d runs are in the way; the first", others);
+    if (others)
+        fputs("skiplab: to keep them give this experiment another 'name:'; to throw them away add --redo 'PATTERN'\n",
+              stderr);
+    return status;
+}
+
+static const struct skl_plan_run *planned(const struct skl_plan *plan, const char *dir)
+{
+    for (int i = 0; i < plan->count; i++)
+        if (!strcmp(plan->run[i].dir, dir)) return &plan->run[i];
+    return NULL;
+}
+
+/* One run of the earlier sweep: still in the plan, with the same settings? */
+static int check_kept(const struct skl_plan *plan, const struct skl_listed_run *old, const char *folder,
+                      struct skl_err *err)
+{
+    const struct skl_plan_run *run = planned(plan, old->dir);
+    if (!run)
+        return skl_fail(err, SKL_USAGE, "--extend only adds runs, but the experiment no longer has %s/%s", folder,
+                        old->dir);
+    if (!strcmp(run->exp.hash, old->hash)) return SKL_OK;
+    char *path = skl_path(folder, old->dir);
+    int status = skl_settings_check(plan, run, path, err);
+    if (!status) status = skl_fail(err, SKL_USAGE, "%s: planned with other settings than now", path);
+    skl_context(err, "--extend only adds runs");
+    free(path);
+    return status;
+}
+
+static int check_extension(const struct skl_plan *plan, const char *folder, struct skl_err *err)
+{
+    struct skl_run_list old;
+    char *path = skl_path(folder, "plan.json");
+    int status = SKL_OK;
+    if (skl_exists(path)) {
+        status = skl_run_list_read(folder, &old, err);
+        for (int i = 0; i < old.count && !status; i++) status = check_kept(plan, &old.run[i], folder, err);
+        if (!status) fprintf(stderr, "%s: %d runs as before, %d added\n", folder, old.count, plan->count - old.count);
+        skl_run_list_release(&old);
+    }
+    free(path);
+    return status;
+}
+
+/* A run that cannot be read at all is left to its own process, which says what is wrong. */
+static void initial_states(struct skl_driver *d)
+{
+    for (int i = 0; i < d->count; i++) {
+        struct skl_job *j = &d->job[i];
+        struct skl_run_state s;
+        if (j->redo || skl_job_read(j, &s, NULL)) continue;
+        j->status = skl_job_recorded(j, &s);
+        j->first = j->iteration = s.iteration;
+        if (j->status != SKL_JOB_FAILED) continue;
+        snprintf(j->cause, sizeof j->cause, "%s", s.cause);
+        if (d->options->retry_failed || skl_sweep_retryable(&s)) j->status = SKL_JOB_WAITING;
+    }
+}
+
+static int select_jobs(struct skl_driver *d, struct skl_err *err)
+{
+    const struct skl_sweep_options *o = d->options;
+    int redone = 0;
+    d->job = skl_alloc_array((size_t)d->plan->count + 1, sizeof *d->job);
+    for (int i = 0; i < d->plan->count; i++) {
+        const struct skl_plan_run *run = &d->plan->run[i];
+        if (o->only && !skl_sweep_matches(run, o->only)) continue;
+        struct skl_job *j = &d->job[d->count++];
+        *j = (struct skl_job){.run = run, .folder = skl_format("%s/%s/%s", o->results, d->plan->name, run->dir)};
+        j->redo = o->redo && skl_sweep_matches(run, o->redo);
+        redone += j->redo;
+    }
+    if (!d->count)
+        return skl_fail(err, SKL_USAGE, "--only '%s' fits no run; 'skiplab sweep ... --dry-run' lists them", o->only);
+    if (o->redo && !redone)
+        return skl_fail(err, SKL_USAGE, "--redo '%s' fits no run; 'skiplab sweep ... --dry-run' lists them", o->redo);
+    return SKL_OK;
+}
+
+void skl_jobs_release(struct skl_driver *d)
+{
+    for (int i = 0; i < d->count; i++) {
+        free(d->job[i].folder);
+        free(d->job[i].tail);
+    }
+    free(d->job);
+}
+
+int skl_jobs_prepare(struct skl_driver *d, const struct skl_plan *plan, const struct skl_sweep_options *options,
+                     struct skl_err *err)
+{
+    *d = (struct skl_driver){.plan = plan, .options = options};
+    char *folder = skl_path(options->results, plan->name);
+    int status = select_jobs(d, err);
+    if (!status && options->extend) status = check_extension(plan, folder, err);
+    if (!status) status = check_settings(d, err);
+    if (!status) status = skl_mkdirs(folder, err);
+    if (!status) status = skl_run_list_write(folder, plan, err);
+    if (!status) initial_states(d);
+    free(folder);
+    return status;
+}

@@ -1,0 +1,57 @@
+/* jobs.h - a sweep in memory, shared by the driver (driver.c) and what it shows (watch.c). */
+#ifndef SKL_JOBS_H
+#define SKL_JOBS_H
+#include "core/sweep/child.h"
+#include "core/sweep/display.h"
+#include "core/sweep/driver.h"
+
+enum skl_job_status {
+    SKL_JOB_WAITING,
+    SKL_JOB_RUNNING,
+    SKL_JOB_ELSEWHERE,       /* another process trains it */
+    SKL_JOB_DONE,
+    SKL_JOB_DIVERGED,
+    SKL_JOB_FAILED,
+    SKL_JOB_INTERRUPTED
+};
+
+struct skl_job {
+    const struct skl_plan_run *run;
+    char *folder;
+    enum skl_job_status status;
+    bool redo;
+    struct skl_child child;
+    double started, said, looked;          /* times: of the process, its last plain line, our last look elsewhere */
+    int64_t first, iteration;              /* iterations done when it started, and by its last row */
+    double images_per_second;              /* 0: not known yet */
+    struct skl_row row;
+    char cause[256];
+    char *tail;
+};
+
+struct skl_driver {
+    const struct skl_plan *plan;
+    const struct skl_sweep_options *options;
+    struct skl_job *job;
+    int count, running, threads;
+    bool stopping, interrupted;            /* stopping: nothing new is started */
+    double started;
+    sigset_t waited, before;               /* signals taken by sigtimedwait; the mask before the sweep */
+    struct skl_display display;
+};
+
+/* The runs that --only chooses, with what is recorded of each; the plan's list is written.  SKL_USAGE: a pattern fits
+ * no run, or runs with other settings are in the way.  release in every case. */
+int skl_jobs_prepare(struct skl_driver *d, const struct skl_plan *plan, const struct skl_sweep_options *options,
+                     struct skl_err *err);
+void skl_jobs_release(struct skl_driver *d);
+int skl_job_read(const struct skl_job *j, struct skl_run_state *s, struct skl_err *err);
+/* Finished, failed or (waiting) neither. */
+enum skl_job_status skl_job_recorded(const struct skl_job *j, const struct skl_run_state *s);
+
+double skl_now(void);                                                       /* monotonic, seconds */
+int skl_jobs_counted(const struct skl_driver *d, enum skl_job_status status);
+/* Reads how far the running ones are; shows it. */
+void skl_jobs_watch(struct skl_driver *d);
+void skl_jobs_summary(const struct skl_driver *d);
+#endif

@@ -1,0 +1,167 @@
+/* plan_file.c - the list of a sweep's runs, beside their results. */
+#include "core/sweep/plan_file.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/fs.h"
+
+#define LIST_LIMIT ((size_t)256 << 20)
+enum { SCHEMA = 1 };
+
+/* ---- reading ---- */
+
+static char *text_of(const json_t *object, const char *key)
+{
+    const char *s = json_string_value(json_object_get(object, key));
+    return s ? skl_strdup(s) : NULL;
+}
+
+/* A folder of the list is joined to paths: it must stay below the sweep's. */
+static bool inside(const char *dir)
+{
+    if (!dir || !*dir || *dir == '/') return false;
+    for (const char *part = dir; part; part = strchr(part, '/') ? strchr(part, '/') + 1 : NULL)
+        if (strcspn(part, "/") == 0 || (strcspn(part, "/") == 2 && !strncmp(part, "..", 2))) return false;
+    return true;
+}
+
+static bool read_run(const json_t *item, struct skl_listed_run *r)
+{
+    const char *hash = json_string_value(json_object_get(item, "hash"));
+    r->dir = text_of(item, "run");
+    r->setting = text_of(item, "setting");
+    r->variant = text_of(item, "variant");
+    r->paper = text_of(item, "paper");
+    r->seed = (uint64_t)json_integer_value(json_object_get(item, "seed"));
+    r->iterations = json_integer_value(json_object_get(item, "iterations"));
+    r->batch = (int)json_integer_value(json_object_get(item, "batch"));
+    if (hash) snprintf(r->hash, sizeof r->hash, "%s", hash);
+    return inside(r->dir) && r->setting && r->variant && hash && r->batch > 0;
+}
+
+int skl_run_list_read(const char *folder, struct skl_run_list *list, struct skl_err *err)
+{
+    *list = (struct skl_run_list){0};
+    char *path = skl_path(folder, "plan.json"), *text = NULL;
+    size_t n;
+    json_error_t why;
+    int status = skl_file_read(path, LIST_LIMIT, &text, &n, err);
+    json_t *root = status ? NULL : json_loadb(text, n, JSON_REJECT_DUPLICATES, &why);
+    const json_t *runs = json_object_get(root, "runs");
+    if (!status && !root) status = skl_fail(err, SKL_DATA, "%s:%d:%d: %s", path, why.line, why.column, why.text);
+    if (!status && (!json_is_array(runs) || json_integer_value(json_object_get(root, "schema_version")) != SCHEMA))
+        status = skl_fail(err, SKL_DATA, "%s: not the list of a sweep's runs, or one of another version", path);
+    list->name = text_of(root, "name");
+    list->label = text_of(root, "label");
+    list->baseline = text_of(root, "baseline");
+    list->run = skl_alloc_array(json_array_size(runs) + 1, sizeof *list->run);
+    for (size_t i = 0; i < json_array_size(runs) && !status; i++)
+        if (!read_run(json_array_get(runs, i), &list->run[list->count++]))
+            status = skl_fail(err, SKL_DATA, "%s: run %zu of the list is incomplete", path, i + 1);
+    json_decref(root);
+    free(text);
+    free(path);
+    if (status) skl_run_list_release(list);
+    return status;
+}
+
+void skl_run_list_release(struct skl_run_list *list)
+{
+    for (int i = 0; i < list->count; i++) {
+        struct skl_listed_run *r = &list->run[i];
+        free(r->dir);
+        free(r->setting);
+        free(r->variant);
+        free(r->paper);
+    }
+    free(list->run);
+    free(list->name);
+    free(list->label);
+    free(list->baseline);
+    *list = (struct skl_run_list){0};
+}
+
+/* ---- writing ---- */
+
+static json_t *optional(const char *text)
+{
+    return text ? json_string(text) : json_null();
+}
+
+static json_t *pack_run(const char *dir, const char *setting, const char *variant, uint64_t seed, const char *hash,
+                        const char *paper, int64_t iterations, int batch)
+{
+    json_t *run = json_pack("{s:s, s:s, s:s, s:I, s:s, s:o, s:I, s:i}", "run", dir, "setting", setting, "variant",
+                            variant, "seed", (json_int_t)seed, "hash", hash, "paper", optional(paper), "iterations",
+                            (json_int_t)iterations, "batch", batch);
+    SKL_CHECK(run);
+    return run;
+}
+
+static bool started(const char *folder, const char *dir)
+{
+    char *path = skl_format("%s/%s/run.json", folder, dir);
+    bool there = skl_exists(path);
+    free(path);
+    return there;
+}
+
+static int by_dir(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The started runs of the former list that the plan does not name. */
+static void add_former(json_t *runs, const char *folder, const struct skl_plan *plan)
+{
+    struct skl_run_list old;
+    if (skl_run_list_read(folder, &old, NULL)) return;
+    const char **planned = skl_alloc_array((size_t)plan->count + 1, sizeof *planned);
+    for (int i = 0; i < plan->count; i++) planned[i] = plan->run[i].dir;
+    qsort(planned, (size_t)plan->count, sizeof *planned, by_dir);
+    for (int i = 0; i < old.count; i++) {
+        const struct skl_listed_run *r = &old.run[i];
+        if (bsearch(&r->dir, planned, (size_t)plan->count, sizeof *planned, by_dir) || !started(folder, r->dir))
+            continue;
+        json_array_append_new(
+            runs, pack_run(r->dir, r->setting, r->variant, r->seed, r->hash, r->paper, r->iterations, r->batch));
+    }
+    free(planned);
+    skl_run_list_release(&old);
+}
+
+static char *format_list(const char *folder, const struct skl_plan *plan)
+{
+    json_t *runs = json_array();
+    for (int i = 0; i < plan->count; i++) {
+        const struct skl_plan_run *r = &plan->run[i];
+        json_array_append_new(runs, pack_run(r->dir, r->setting, r->exp.variant, r->exp.seed, r->exp.hash, r->paper,
+                                             r->exp.train.iterations, r->exp.train.batch));
+    }
+    add_former(runs, folder, plan);
+    json_t *root =
+        json_pack("{s:i, s:s, s:o, s:o, s:s, s:o}", "schema_version", SCHEMA, "name", plan->name, "label",
+                  optional(plan->label), "baseline", optional(plan->baseline), "hash", plan->hash, "runs", runs);
+    SKL_CHECK(root);
+    char *body = json_dumps(root, JSON_SORT_KEYS | JSON_INDENT(1));
+    SKL_CHECK(body);
+    char *text = skl_format("%s\n", body);
+    free(body);
+    json_decref(root);
+    return text;
+}
+
+int skl_run_list_write(const char *folder, const struct skl_plan *plan, struct skl_err *err)
+{
+    char *path = skl_path(folder, "plan.json"), *text = format_list(folder, plan), *old = NULL;
+    size_t n = 0;
+    bool same = skl_file_read(path, LIST_LIMIT, &old, &n, NULL) == SKL_OK && n == strlen(text) && !memcmp(old, text, n);
+    int status = same ? SKL_OK : skl_file_write(path, text, strlen(text), err);
+    free(old);
+    free(text);
+    free(path);
+    return status;
+}

@@ -1,0 +1,266 @@
+#include "core/train/audit.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/fs.h"
+#include "core/io/csv.h"
+#include "core/train/record.h"
+#include "core/train/run.h"
+#include "core/train/state.h"
+
+#define FILE_LIMIT ((size_t)16 << 30)
+const char *const skl_fault_name[] = {
+    [SKL_MISSING] = "missing", [SKL_EDITED] = "edited", [SKL_STALE] = "stale", [SKL_HALF_DONE] = "half-done"};
+
+struct visit {
+    struct skl_audit *audit;
+    const char *folder;
+    struct skl_run_state run;
+    json_t *files; /* run.json's list of result files; NULL: none yet */
+};
+
+void skl_audit_tell(struct skl_audit *a, enum skl_fault kind, const char *path, const char *fmt, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    a->faults++;
+    if (a->tell) a->tell(a->context, kind, path, text);
+}
+
+/* ---- checkpoints ---- */
+
+/* The start of the SHA-256 over parameters and statistics, which stand together before all momentum. */
+static void weights_hash(const struct skl_st *st, char hash[17])
+{
+    const char *first = NULL, *momentum = NULL, *end = NULL;
+    for (int i = 0; i < st->count; i++) {
+        const char *data = st->tensor[i].data;
+        if (!first || data < first) first = data;
+        if (!end || data + st->tensor[i].bytes > end) end = data + st->tensor[i].bytes;
+        if (!strncmp(st->tensor[i].name, "momentum.", 9) && (!momentum || data < momentum)) momentum = data;
+    }
+    char hex[65];
+    skl_sha256_hex(first, (size_t)((momentum ? momentum : end) - first), hex);
+    memcpy(hash, hex, 16);
+    hash[16] = 0;
+}
+
+/* Where test.csv ends with a row of the checkpoint's iteration, that row carries the hash of its weights. */
+static void check_weights(struct visit *v, const char *path, const struct skl_st *st, const struct skl_state *state)
+{
+    char *csv = skl_path(v->folder, "test.csv"), hash[17];
+    struct skl_table t;
+    if (st->count && !skl_table_read(csv, &t, NULL)) {
+        int column = skl_table_column(&t, "weights");
+        const char *last = t.rows && column >= 0 ? t.text[(t.rows - 1) * t.columns + column] : NULL;
+        weights_hash(st, hash);
+        if (last && (int64_t)t.value[(t.rows - 1) * t.columns] == state->iteration && strcmp(last, hash))
+            skl_audit_tell(v->audit, SKL_EDITED, path, "its weights are %s, test.csv says %s at iteration %" PRId64,
+                           hash, last, state->iteration);
+        skl_table_release(&t);
+    }
+    free(csv);
+}
+
+/* The final figures in run.json are those of the last row. */
+static void check_figures(struct visit *v, const char *csv, const char *column, double recorded)
+{
+    char *path = skl_path(v->folder, csv);
+    struct skl_table t;
+    if (!isnan(recorded) && !skl_table_read(path, &t, NULL)) {
+        int i = skl_table_column(&t, column);
+        double last = t.rows && i >= 0 ? t.value[(t.rows - 1) * t.columns + i] : NAN;
+        if (!(fabs(last - recorded) <= 1e-8 * fabs(last)))
+            skl_audit_tell(v->audit, SKL_EDITED, path, "its last %s is %.9g, run.json says %.9g", column, last,
+                           recorded);
+        skl_table_release(&t);
+    }
+    free(path);
+}
+
+/* The newest checkpoint knows how long the logs were; a finished run's have not grown since. */
+static void check_lengths(struct visit *v, const struct skl_state *state)
+{
+    for (int i = 0; i < SKL_LOGS; i++) {
+        char *path = skl_path(v->folder, skl_log_name[i]), *data = NULL;
+        size_t n = 0;
+        bool there = skl_exists(path) && !skl_file_read(path, FILE_LIMIT, &data, &n, NULL);
+        if (state->length[i] && !there && !v->run.complete)
+            skl_audit_tell(v->audit, SKL_MISSING, path, "the checkpoint records %" PRId64 " bytes", state->length[i]);
+        else if (there && ((int64_t)n < state->length[i] || (v->run.complete && (int64_t)n != state->length[i])))
+            skl_audit_tell(v->audit, SKL_EDITED, path, "%zu bytes, the checkpoint records %" PRId64, n,
+                           state->length[i]);
+        free(data);
+        free(path);
+    }
+}
+
+/* Takes data over. */
+static void check_checkpoint(struct visit *v, const char *path, char *data, size_t n, bool newest)
+{
+    struct skl_st st;
+    struct skl_state state;
+    struct skl_err err = {0};
+    if (skl_st_parse(path, data, n, true, &st, &err)) {
+        skl_audit_tell(v->audit, SKL_EDITED, path, "%s", err.text);
+        return;
+    }
+    const char *hash = skl_st_meta(&st, "config_hash");
+    if (skl_state_parse(&st, path, &state, &err)) {
+        skl_audit_tell(v->audit, SKL_EDITED, path, "%s", err.text);
+    } else if (!hash || strcmp(hash, v->run.config_hash)) {
+        skl_audit_tell(v->audit, SKL_STALE, path, "trained with settings %.12s, the run's are %.12s", hash ? hash : "?",
+                       v->run.config_hash);
+    } else if (newest) {
+        if (v->run.complete && state.iteration != v->run.iteration)
+            skl_audit_tell(v->audit, SKL_EDITED, path, "it is of iteration %" PRId64 ", run.json says %" PRId64,
+                           state.iteration, v->run.iteration);
+        check_lengths(v, &state);
+        check_weights(v, path, &st, &state);
+    }
+    skl_st_release(&st);
+}
+
+/* ---- recorded files ---- */
+
+static void check_recorded(struct visit *v, const char *path, const json_t *entry, const char *data, size_t n)
+{
+    json_int_t bytes = json_integer_value(json_object_get(entry, "bytes"));
+    const char *recorded = json_string_value(json_object_get(entry, "sha256"));
+    char hex[65];
+    skl_sha256_hex(data, n, hex);
+    if ((json_int_t)n != bytes)
+        skl_audit_tell(v->audit, SKL_EDITED, path, "%zu bytes, run.json records %lld", n, (long long)bytes);
+    else if (!recorded || strcmp(recorded, hex))
+        skl_audit_tell(v->audit, SKL_EDITED, path, "its SHA-256 is %.16s..., run.json records %.16s...", hex,
+                       recorded ? recorded : "none");
+}
+
+static void check_file(struct visit *v, const char *name)
+{
+    static const char last[] = "last.safetensors", prev[] = "prev.safetensors";
+    const json_t *entry = json_object_get(v->files, name);
+    char *path = skl_path(v->folder, name), *data = NULL;
+    struct skl_err err = {0};
+    size_t n;
+    if (!skl_exists(path)) {
+        if (entry) skl_audit_tell(v->audit, SKL_MISSING, path, "run.json records it");
+    } else if (skl_file_read(path, FILE_LIMIT, &data, &n, &err)) {
+        skl_audit_tell(v->audit, SKL_EDITED, path, "%s", err.text);
+    } else {
+        v->audit->files++;
+        v->audit->bytes += (int64_t)n;
+        if (entry)
+            check_recorded(v, path, entry, data, n);
+        else if (v->files)
+            skl_audit_tell(v->audit, SKL_EDITED, path, "run.json does not record it");
+        bool newest = !strcmp(name, last);
+        if (newest || !strcmp(name, prev)) {
+            check_checkpoint(v, path, data, n, newest);
+            data = NULL;
+        }
+        free(data);
+    }
+    free(path);
+}
+
+/* What every finished run has, whatever run.json's list says. */
+static void check_list(struct visit *v)
+{
+    static const char *const always[] = {"config.yaml", "train.csv", "last.safetensors"};
+    char *path = skl_path(v->folder, "run.json");
+    for (size_t i = 0; v->files && i < sizeof always / sizeof *always; i++)
+        if (!json_object_get(v->files, always[i]))
+            skl_audit_tell(v->audit, SKL_EDITED, path, "its list of files lacks %s", always[i]);
+    if (!v->files) skl_audit_tell(v->audit, SKL_EDITED, path, "it has no list of files, but says %s", v->run.state);
+    free(path);
+}
+
+/* ---- settings and leftovers ---- */
+
+static void check_settings(struct visit *v, const char *planned)
+{
+    char *path = skl_path(v->folder, "config.yaml");
+    struct skl_plan plan;
+    struct skl_err err = {0};
+    if (planned && strcmp(planned, v->run.config_hash))
+        skl_audit_tell(v->audit, SKL_STALE, v->folder, "trained with settings %.12s, the plan has %.12s",
+                       v->run.config_hash, planned);
+    if (!skl_exists(path)) {
+        if (!v->files) skl_audit_tell(v->audit, SKL_MISSING, path, "nobody can tell this run's settings without it");
+    } else if (skl_plan_load(path, NULL, 0, &plan, &err)) {
+        skl_audit_tell(v->audit, SKL_EDITED, path, "%s", err.text);
+    } else {
+        if (plan.count != 1 || strcmp(plan.run[0].exp.hash, v->run.config_hash))
+            skl_audit_tell(v->audit, SKL_EDITED, path, "its settings are %.12s, the run was trained with %.12s",
+                           plan.run[0].exp.hash, v->run.config_hash);
+        skl_plan_release(&plan);
+    }
+    free(path);
+}
+
+static bool is_leftover(const char *name)
+{
+    size_t n = strlen(name);
+    return !strcmp(name, "next.safetensors") || (n > 4 && !strcmp(name + n - 4, ".tmp"));
+}
+
+static void check_leftovers(struct visit *v)
+{
+    DIR *d = opendir(v->folder);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        if (!is_leftover(e->d_name)) continue;
+        char *path = skl_path(v->folder, e->d_name);
+        skl_audit_tell(v->audit, SKL_HALF_DONE, path, "left by a process that died while it wrote; it may be deleted");
+        free(path);
+    }
+    if (d) closedir(d);
+}
+
+static void check_run(struct visit *v, const char *planned)
+{
+    const struct skl_run_state *s = &v->run;
+    bool ended = !strcmp(s->state, "done") || !strcmp(s->state, "diverged"), running = !strcmp(s->state, "running");
+    if (ended)
+        check_list(v);
+    else
+        skl_audit_tell(v->audit, SKL_HALF_DONE, v->folder, "%s at iteration %" PRId64 " of %" PRId64 "%s%s", s->state,
+                       s->iteration, s->iterations, s->cause[0] ? ": " : "", s->cause);
+    if (running) return; /* its files are changing under our eyes */
+    if (s->config_hash[0]) check_settings(v, planned);
+    for (int i = 0; skl_result_files[i]; i++) check_file(v, skl_result_files[i]);
+    check_figures(v, "test.csv", "loss", s->test_loss_final);
+    check_figures(v, "test.csv", "error", s->test_error_final);
+    check_leftovers(v);
+}
+
+void skl_audit_run(struct skl_audit *a, const char *folder, const char *hash)
+{
+    struct visit v = {.audit = a, .folder = folder};
+    struct skl_err err = {0};
+    char *path = skl_path(folder, "run.json");
+    a->runs++;
+    if (!skl_exists(path)) {
+        skl_audit_tell(a, SKL_MISSING, folder, "not started: it has no run.json");
+    } else if (skl_run_state_read(folder, &v.run, &err)) {
+        skl_audit_tell(a, SKL_EDITED, path, "%s", err.text);
+    } else {
+        struct skl_record record;
+        skl_record_open(&record, folder);
+        v.files = json_object_get(record.json, "files");
+        if (!json_is_object(v.files)) v.files = NULL;
+        check_run(&v, hash);
+        skl_record_close(&record);
+    }
+    free(path);
+}

@@ -1,0 +1,28 @@
+/* audit.h - is a run's folder what its run.json says it is?  Reads every result file and computes its hash anew;
+ * trains nothing (verify.h does), writes nothing. */
+#ifndef SKL_AUDIT_H
+#define SKL_AUDIT_H
+#include <stdint.h>
+#include "core/base/err.h"
+
+enum skl_fault {
+    SKL_MISSING,  /* a run was not started, or a recorded file is gone */
+    SKL_EDITED,   /* bytes that are not the recorded ones, files that contradict each other */
+    SKL_STALE,    /* of other settings than the plan's */
+    SKL_HALF_DONE /* not trained to its end, or left by a process that died */
+};
+struct skl_audit {
+    int runs, faults;
+    int64_t files, bytes; /* read and hashed */
+    /* Called for each fault: the folder or file, and one line that says what is wrong. */
+    void (*tell)(void *context, enum skl_fault kind, const char *path, const char *text);
+    void *context;
+};
+extern const char *const skl_fault_name[]; /* "missing", "edited", "stale", "half-done" */
+
+/* Calls tell() and counts the fault. */
+void skl_audit_tell(struct skl_audit *a, enum skl_fault kind, const char *path, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* One run's folder.  hash: the one the plan gives it; NULL: there is no plan. */
+void skl_audit_run(struct skl_audit *a, const char *folder, const char *hash);
+#endif

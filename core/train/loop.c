@@ -1,0 +1,189 @@
+#include "core/train/loop.h"
+
+#include <math.h>
+
+#include "core/train/rows.h"
+#include "core/train/schedule.h"
+#include "core/train/signals.h"
+
+#define RECORD_EVERY 10.0 /* seconds between two run.json of a running run */
+
+double skl_training_seconds(const struct skl_training *t)
+{
+    return t->seconds_before + skl_seconds() - t->start;
+}
+
+double skl_training_speed(const struct skl_training *t)
+{
+    return t->done ? (double)t->done * t->session.exp->train.batch / t->busy : NAN;
+}
+
+static int write_record(struct skl_training *t, struct skl_err *err)
+{
+    skl_record_integer(&t->record, "iteration", t->state.iteration);
+    skl_record_real(&t->record, "seconds", skl_training_seconds(t));
+    skl_record_real(&t->record, "images_per_second", skl_training_speed(t));
+    t->recorded = skl_seconds();
+    return skl_record_write(&t->record, err);
+}
+
+/* ---- rows ---- */
+
+static int train_row(struct skl_training *t, int64_t iteration, double loss, double error, struct skl_err *err)
+{
+    char text[SKL_ROW_MAX];
+    skl_train_row(text, &t->session, iteration, loss, error);
+    return skl_csv_row(&t->log[SKL_LOG_TRAIN], err, "%s", text);
+}
+
+static int timing_row(struct skl_training *t, struct skl_err *err)
+{
+    double images = (double)(t->done - t->row_done) * t->session.exp->train.batch, seconds = t->busy - t->row_busy;
+    t->row_done = t->done;
+    t->row_busy = t->busy;
+    return skl_csv_row(&t->timing, err, "%lld,%.9g,%.9g", (long long)t->state.iteration, skl_training_seconds(t),
+                       images / seconds);
+}
+
+static double mean_loss(const struct skl_state *s)
+{
+    return s->loss_sum / (double)s->count;
+}
+
+static double mean_error(const struct skl_training *t)
+{
+    return 100.0 * (double)t->state.errors / ((double)t->state.count * t->session.exp->train.batch);
+}
+
+static int rows_at_log(struct skl_training *t, struct skl_err *err)
+{
+    struct skl_state *s = &t->state;
+    int status = train_row(t, s->iteration, mean_loss(s), mean_error(t), err);
+    s->loss_sum = 0;
+    s->errors = s->count = 0;
+    if (!status) status = timing_row(t, err);
+    if (!status && skl_seconds() - t->recorded > RECORD_EVERY) status = write_record(t, err);
+    return status;
+}
+
+static int evaluation_row(struct skl_training *t, enum skl_log log, const struct skl_evaluation *e, const char *hash,
+                          struct skl_err *err)
+{
+    char text[SKL_ROW_MAX];
+    skl_test_row(text, &t->session, t->state.iteration, e, hash);
+    return skl_csv_row(&t->log[log], err, "%s", text);
+}
+
+/* Both evaluations come before both rows: a signal in between leaves no half-done test. */
+static int test(struct skl_training *t, struct skl_err *err)
+{
+    struct skl_evaluation on_test, on_validation;
+    char hash[17];
+    bool validation = t->log[SKL_LOG_VALIDATION].path != NULL;
+    skl_progress_phase(&t->progress, "testing");
+    if (!skl_evaluate(&t->session, SKL_PART_TEST, &skl_signal_stop, &on_test)) return SKL_INTERRUPTED;
+    if (validation && !skl_evaluate(&t->session, SKL_PART_VALIDATION, &skl_signal_stop, &on_validation))
+        return SKL_INTERRUPTED;
+    skl_snapshot_hash(&t->snapshot, hash);
+    int status = evaluation_row(t, SKL_LOG_TEST, &on_test, hash, err);
+    if (!status && validation) status = evaluation_row(t, SKL_LOG_VALIDATION, &on_validation, hash, err);
+    t->state.tested = t->state.iteration;
+    t->changed = true;
+    return status;
+}
+
+/* ---- checkpoints ---- */
+
+int skl_training_save(struct skl_training *t, bool scheduled, struct skl_err *err)
+{
+    int status = SKL_OK;
+    for (int i = 0; i < SKL_LOGS && !status; i++) {
+        if (t->log[i].path) status = skl_csv_sync(&t->log[i], err);
+        t->state.length[i] = t->log[i].path ? t->log[i].length : 0;
+    }
+    if (!status) status = skl_csv_sync(&t->timing, err);
+    if (!status) status = skl_probing_sync(&t->probing, err);
+    t->state.scheduled = scheduled;
+    if (!status) status = skl_state_save(t->folder, &t->snapshot, &t->state, &t->identity, t->last_scheduled, err);
+    if (status) return status;
+    t->last_scheduled = t->saved = scheduled;
+    t->changed = false;
+    return write_record(t, err);
+}
+
+/* ---- iterations ---- */
+
+/* The give_up rule looks at the mean error since the last row, at one iteration only. */
+static bool hopeless(const struct skl_training *t)
+{
+    const struct skl_experiment *exp = t->session.exp;
+    return exp->give_up.iteration > 0 && t->state.iteration == exp->give_up.iteration &&
+           mean_error(t) > exp->give_up.train_error_above;
+}
+
+static void judge(struct skl_training *t, double loss)
+{
+    struct skl_state *s = &t->state;
+    if (!isfinite(loss) || !skl_weights_finite(t->session.net))
+        s->outcome = SKL_DIVERGED;
+    else if (s->iteration < s->end && hopeless(t))
+        s->outcome = SKL_STOPPED;
+    if (s->outcome != SKL_RUNNING) s->end = t->progress.end = s->iteration;
+}
+
+static int iterate(struct skl_training *t, struct skl_err *err)
+{
+    struct skl_session *session = &t->session;
+    const struct skl_train_config *c = &session->exp->train;
+    struct skl_state *s = &t->state;
+    double start = skl_seconds();
+    skl_loader_train(session->loader, s->iteration, session->images, session->labels);
+    struct skl_step_result r = skl_iteration(session->net, c, s->iteration, session->images, session->labels);
+    s->loss_sum += r.loss;
+    s->errors += r.errors;
+    s->count++;
+    t->changed = true;
+    t->saved = false;
+    int status = s->iteration == 0 ? train_row(t, 0, r.loss, 100.0 * r.errors / c->batch, err) : SKL_OK;
+    s->iteration++;
+    judge(t, r.loss);
+    t->busy += skl_seconds() - start;
+    t->done++;
+    struct skl_progress_now now = {s->iteration, mean_loss(s), mean_error(t), skl_training_speed(t), c->batch};
+    bool row = skl_due(s->iteration, c->log_every, s->end);
+    if (!status && row) status = rows_at_log(t, err);
+    skl_progress_show(&t->progress, &now, row);
+    return status;
+}
+
+static bool test_due(const struct skl_training *t)
+{
+    const struct skl_state *s = &t->state;
+    return s->outcome != SKL_DIVERGED && s->tested < s->iteration && skl_part_count(&t->session, SKL_PART_TEST) > 0 &&
+           skl_due(s->iteration, t->session.exp->train.test_every, s->end);
+}
+
+static bool probe_due(const struct skl_training *t)
+{
+    return t->state.outcome != SKL_DIVERGED && skl_probing_due(&t->probing, t->state.iteration, t->state.end);
+}
+
+static bool save_due(const struct skl_training *t)
+{
+    return !t->saved && skl_due(t->state.iteration, t->session.exp->train.checkpoint_every, t->state.end);
+}
+
+int skl_training_loop(struct skl_training *t, struct skl_err *err)
+{
+    for (int status = SKL_OK; !status;) {
+        if (test_due(t)) status = test(t, err);
+        if (!status && probe_due(t)) status = skl_probing_rows(&t->probing, &t->session, t->state.iteration, err);
+        if (!status && save_due(t)) status = skl_training_save(t, true, err);
+        if (status) return status;
+        if (t->state.iteration >= t->state.end) return SKL_OK;
+        if (atomic_load(&skl_signal_stop)) return SKL_INTERRUPTED;
+        status = iterate(t, err);
+        if (status) return status;
+    }
+    return SKL_OK;
+}

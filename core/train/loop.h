@@ -1,0 +1,45 @@
+/* loop.h - a run's iterations: what is trained, logged, tested and saved, and when.
+ *
+ * After each iteration, in this order: a row of train.csv, a row of test.csv (and validation.csv), rows of probe.csv, a
+ * checkpoint, each where due.  A checkpoint records the lengths of the logs, so a run that goes on from it cuts away
+ * whatever was written later and writes it again. */
+#ifndef SKL_LOOP_H
+#define SKL_LOOP_H
+#include "core/io/csv.h"
+#include "core/train/probing.h"
+#include "core/train/progress.h"
+#include "core/train/record.h"
+#include "core/train/session.h"
+#include "core/train/state.h"
+
+struct skl_training {
+    const char *folder;
+    struct skl_session session;
+    struct skl_snapshot snapshot;
+    struct skl_state state;
+    struct skl_identity identity;
+    struct skl_csv log[SKL_LOGS], timing; /* path NULL: not open */
+    struct skl_probing probing;
+    struct skl_record record;
+    struct skl_progress progress;
+
+    bool last_scheduled; /* last.safetensors is whole and scheduled: the next one moves it to prev */
+    bool saved;          /* the state now is that of a scheduled checkpoint */
+    bool changed;        /* since the last checkpoint or the resume */
+
+    double seconds_before, start; /* of earlier parts of the run; clock at the start of this one */
+    double busy;                  /* this part of the run: seconds spent in iterations, */
+    int64_t done;                 /* iterations */
+    double row_busy;              /* the same two at the last row of timing.csv */
+    int64_t row_done;
+    double recorded; /* clock when run.json was last written */
+};
+
+/* From state.iteration to state.end.  SKL_OK: the end is reached and saved; SKL_INTERRUPTED: a signal came, nothing
+ * saved yet; SKL_FAILED. */
+int skl_training_loop(struct skl_training *t, struct skl_err *err);
+/* Saves the state now.  scheduled: this checkpoint stays until two newer ones exist. */
+int skl_training_save(struct skl_training *t, bool scheduled, struct skl_err *err);
+double skl_training_seconds(const struct skl_training *t);
+double skl_training_speed(const struct skl_training *t); /* images a second in iterations of this part; NaN at first */
+#endif

@@ -1,0 +1,229 @@
+#include "core/train/record.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "core/base/fs.h"
+#include "core/train/lock.h"
+#include "core/train/run.h"
+
+#define RECORD_LIMIT ((size_t)1 << 20)
+#define FILE_LIMIT ((size_t)16 << 30)
+
+const char *const skl_result_files[] = {"config.yaml", "train.csv",        "test.csv",         "validation.csv",
+                                        "probe.csv",   "last.safetensors", "prev.safetensors", NULL};
+
+/* An object, or NULL where there is none to be had. */
+static json_t *read_object(const char *path, struct skl_err *err)
+{
+    char *text;
+    size_t n;
+    if (skl_file_read(path, RECORD_LIMIT, &text, &n, err)) return NULL;
+    json_error_t why;
+    json_t *json = json_loadb(text, n, JSON_REJECT_DUPLICATES, &why);
+    free(text);
+    if (json_is_object(json)) return json;
+    skl_fail(err, SKL_DATA, "%s:%d:%d: %s", path, json ? 1 : why.line, json ? 1 : why.column,
+             json ? "not a JSON object" : why.text);
+    json_decref(json);
+    return NULL;
+}
+
+void skl_record_open(struct skl_record *r, const char *folder)
+{
+    r->path = skl_path(folder, "run.json");
+    r->json = read_object(r->path, NULL);
+    if (!r->json) r->json = json_object();
+    SKL_CHECK(r->json);
+}
+
+static void set(struct skl_record *r, const char *key, json_t *value)
+{
+    SKL_CHECK(value && !json_object_set_new(r->json, key, value));
+}
+
+void skl_record_text(struct skl_record *r, const char *key, const char *value)
+{
+    json_t *text = value ? json_string(value) : json_null();
+    set(r, key, text ? text : json_string("(not UTF-8)"));
+}
+
+void skl_record_integer(struct skl_record *r, const char *key, int64_t value)
+{
+    set(r, key, json_integer(value));
+}
+void skl_record_flag(struct skl_record *r, const char *key, bool value)
+{
+    set(r, key, json_boolean(value));
+}
+void skl_record_real(struct skl_record *r, const char *key, double value)
+{
+    set(r, key, isfinite(value) ? json_real(value) : json_null());
+}
+
+void skl_record_time(struct skl_record *r, const char *key)
+{
+    char text[32];
+    time_t now = time(NULL);
+    struct tm tm;
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+    skl_record_text(r, key, text);
+}
+
+double skl_record_get_real(const struct skl_record *r, const char *key, double otherwise)
+{
+    const json_t *v = json_object_get(r->json, key);
+    return json_is_number(v) ? json_number_value(v) : otherwise;
+}
+
+bool skl_record_get_flag(const struct skl_record *r, const char *key)
+{
+    return json_is_true(json_object_get(r->json, key));
+}
+
+int skl_record_files(struct skl_record *r, const char *folder, struct skl_err *err)
+{
+    json_t *files = json_object();
+    int status = SKL_OK;
+    for (int i = 0; skl_result_files[i] && !status; i++) {
+        char *path = skl_path(folder, skl_result_files[i]), *data = NULL, hex[65];
+        size_t n;
+        if (skl_exists(path)) {
+            status = skl_file_read(path, FILE_LIMIT, &data, &n, err);
+            if (!status) {
+                skl_sha256_hex(data, n, hex);
+                json_object_set_new(files, skl_result_files[i],
+                                    json_pack("{s:I, s:s}", "bytes", (json_int_t)n, "sha256", hex));
+            }
+            free(data);
+        }
+        free(path);
+    }
+    set(r, "files", files);
+    return status;
+}
+
+int skl_record_write(const struct skl_record *r, struct skl_err *err)
+{
+    char *text = json_dumps(r->json, JSON_SORT_KEYS | JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    SKL_CHECK(text);
+    char *whole = skl_format("%s\n", text);
+    int status = skl_file_write(r->path, whole, strlen(whole), err);
+    free(whole);
+    free(text);
+    return status;
+}
+
+void skl_record_close(struct skl_record *r)
+{
+    json_decref(r->json);
+    free(r->path);
+    *r = (struct skl_record){0};
+}
+
+/* ---- reading: what others need to know of a run ---- */
+
+static void copy_text(const json_t *json, const char *key, char *to, size_t size)
+{
+    const char *text = json_string_value(json_object_get(json, key));
+    snprintf(to, size, "%s", text ? text : "");
+}
+
+static double real_or_nan(const json_t *json, const char *key)
+{
+    const json_t *v = json_object_get(json, key);
+    return json_is_number(v) ? json_number_value(v) : NAN;
+}
+
+static int64_t integer_or_0(const json_t *json, const char *key)
+{
+    return (int64_t)json_integer_value(json_object_get(json, key));
+}
+
+/* All recorded files are there with their recorded sizes. */
+static bool sizes_match(const json_t *json, const char *folder)
+{
+    json_t *files = json_object_get(json, "files");
+    const char *name;
+    json_t *entry;
+    bool match = json_object_size(files) > 0;
+    json_object_foreach(files, name, entry)
+    {
+        char *path = skl_path(folder, name);
+        struct stat st;
+        match = match && !strchr(name, '/') && !stat(path, &st) &&
+                st.st_size == json_integer_value(json_object_get(entry, "bytes"));
+        free(path);
+    }
+    return match;
+}
+
+static bool known_state(const char *state)
+{
+    static const char *const known[] = {"running", "done", "diverged", "failed", "interrupted"};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (!strcmp(state, known[i])) return true;
+    return false;
+}
+
+static void fill(struct skl_run_state *s, const json_t *json, const char *folder)
+{
+    copy_text(json, "state", s->state, sizeof s->state);
+    copy_text(json, "cause", s->cause, sizeof s->cause);
+    copy_text(json, "config_hash", s->config_hash, sizeof s->config_hash);
+    s->iteration = integer_or_0(json, "iteration");
+    s->iterations = integer_or_0(json, "iterations");
+    s->images_per_second = real_or_nan(json, "images_per_second");
+    s->seconds = real_or_nan(json, "seconds");
+    s->train_loss_final = real_or_nan(json, "train_loss_final");
+    s->train_error_final = real_or_nan(json, "train_error_final");
+    s->test_loss_final = real_or_nan(json, "test_loss_final");
+    s->test_error_final = real_or_nan(json, "test_error_final");
+    s->complete = (!strcmp(s->state, "done") || !strcmp(s->state, "diverged")) && sizes_match(json, folder);
+    if (!strcmp(s->state, "running") && !skl_lock_held(folder)) {
+        snprintf(s->state, sizeof s->state, "interrupted");
+        snprintf(s->cause, sizeof s->cause, "its process is gone");
+    }
+}
+
+int skl_run_state_read(const char *folder, struct skl_run_state *state, struct skl_err *err)
+{
+    *state = (struct skl_run_state){.images_per_second = NAN,
+                                    .seconds = NAN,
+                                    .train_loss_final = NAN,
+                                    .train_error_final = NAN,
+                                    .test_loss_final = NAN,
+                                    .test_error_final = NAN};
+    snprintf(state->state, sizeof state->state, "waiting");
+    char *path = skl_path(folder, "run.json");
+    int status = SKL_OK;
+    if (skl_exists(path)) {
+        json_t *json = read_object(path, err);
+        if (json) fill(state, json, folder);
+        if (!json || !known_state(state->state)) {
+            status = json ? skl_fail(err, SKL_DATA, "%s: unknown state '%s'", path, state->state) : SKL_DATA;
+            snprintf(state->state, sizeof state->state, "failed");
+            snprintf(state->cause, sizeof state->cause, "run.json is unreadable");
+        }
+        json_decref(json);
+    }
+    free(path);
+    return status;
+}
+
+int skl_run_state_fail(const char *folder, const char *cause, struct skl_err *err)
+{
+    struct skl_record r;
+    skl_record_open(&r, folder);
+    skl_record_text(&r, "state", "failed");
+    skl_record_text(&r, "cause", cause);
+    skl_record_time(&r, "ended");
+    int status = skl_record_write(&r, err);
+    skl_record_close(&r);
+    return status;
+}

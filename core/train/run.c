@@ -1,0 +1,299 @@
+#include "core/train/run.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/fs.h"
+#include "core/train/lock.h"
+#include "core/train/loop.h"
+#include "core/train/settings.h"
+#include "core/train/signals.h"
+
+#define TRAIN_HEADER "iteration,epoch,lr,loss,error"
+#define TEST_HEADER "iteration,epoch,loss,error,weights"
+#define TIMING_HEADER "iteration,seconds,images_per_second"
+#define TIMING_LIMIT ((size_t)1 << 30)
+
+/* ---- the folder ---- */
+
+/* run.json goes first: from then on nobody takes the rest for a finished run. */
+static int wipe(const char *folder, struct skl_err *err)
+{
+    static const char *const also[] = {"run.json", "timing.csv", "next.safetensors"};
+    int status = SKL_OK, own = sizeof also / sizeof *also;
+    for (int i = 0; !status && (i < own || skl_result_files[i - own]); i++) {
+        char *path = skl_path(folder, i < own ? also[i] : skl_result_files[i - own]);
+        if (unlink(path) && errno != ENOENT)
+            status = skl_fail(err, SKL_FAILED, "cannot remove '%s': %s", path, strerror(errno));
+        free(path);
+    }
+    return status;
+}
+
+static bool is_complete(const char *folder, const char *hash)
+{
+    struct skl_run_state there;
+    return !skl_run_state_read(folder, &there, NULL) && there.complete && !strcmp(there.config_hash, hash);
+}
+
+/* Bytes of timing.csv up to the row of `iteration`, and the seconds in the last row kept.  Its rows differ between
+ * identical runs, so their length cannot stand in a checkpoint. */
+static int64_t timing_until(const char *path, int64_t iteration, double *seconds)
+{
+    char *text = NULL;
+    size_t n;
+    int64_t length = 0;
+    *seconds = 0;
+    if (!skl_exists(path) || skl_file_read(path, TIMING_LIMIT, &text, &n, NULL)) return 0;
+    for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
+        long long at;
+        double spent;
+        bool row = sscanf(line, "%lld,%lf", &at, &spent) == 2;
+        if (line != text && (!row || at > iteration)) break;
+        if (row) *seconds = spent;
+        length = end + 1 - text;
+    }
+    free(text);
+    return length;
+}
+
+static int open_log(struct skl_training *t, enum skl_log log, const char *header, struct skl_err *err)
+{
+    char *path = skl_path(t->folder, skl_log_name[log]);
+    int status = skl_csv_open(&t->log[log], path, header, t->state.length[log], err);
+    free(path);
+    return status;
+}
+
+static int open_logs(struct skl_training *t, struct skl_err *err)
+{
+    char *path = skl_path(t->folder, "timing.csv");
+    int status = open_log(t, SKL_LOG_TRAIN, TRAIN_HEADER, err);
+    if (!status) status = open_log(t, SKL_LOG_TEST, TEST_HEADER, err);
+    if (!status && skl_part_count(&t->session, SKL_PART_VALIDATION) > 0)
+        status = open_log(t, SKL_LOG_VALIDATION, TEST_HEADER, err);
+    if (!status) {
+        int64_t length = timing_until(path, t->state.iteration, &t->seconds_before);
+        status = skl_csv_open(&t->timing, path, TIMING_HEADER, length, err);
+    }
+    if (!status) status = skl_probing_open(&t->probing, &t->session, t->folder, t->state.iteration, err);
+    free(path);
+    return status;
+}
+
+/* ---- start ---- */
+
+static int resume(struct skl_training *t, bool allow_other_numerics, struct skl_err *err)
+{
+    struct skl_resume from;
+    t->state = (struct skl_state){.end = t->session.exp->train.iterations};
+    int status = skl_state_load(t->folder, t->session.net, &t->state, &t->identity, allow_other_numerics, &from, err);
+    if (status) return status;
+    if (from.warning[0]) skl_progress_say(&t->progress, true, "%s", from.warning);
+    bool mixed = from.other_numerics || skl_record_get_flag(&t->record, "other_numerics");
+    skl_record_flag(&t->record, "other_numerics", from.found && mixed);
+    if (!from.found) return SKL_OK;
+    t->saved = t->state.scheduled;
+    t->last_scheduled = t->state.scheduled && !from.from_prev;
+    t->progress.end = t->state.end;
+    skl_record_integer(&t->record, "resumes", (int64_t)skl_record_get_real(&t->record, "resumes", 0) + 1);
+    skl_progress_say(&t->progress, false, "resumed at iteration %lld", (long long)t->state.iteration);
+    return SKL_OK;
+}
+
+/* What the net is and costs: reports open no plug-ins and build no nets. */
+static void record_net(struct skl_record *r, const struct skl_session *s)
+{
+    const struct skl_shortcut *shortcut = s->exp->model.shortcut;
+    struct skl_net_options o =
+        skl_net_options_for(s->exp, skl_loader_size(s->loader), s->set.train.channels, s->set.classes);
+    struct skl_net_info info;
+    skl_record_text(r, "on_shortcut", shortcut->on_shortcut);
+    skl_record_text(r, "on_residual", shortcut->on_residual);
+    if (skl_net_describe(&s->exp->model, &o, &info, NULL)) return;
+    skl_record_integer(r, "parameters", info.parameters);
+    skl_record_integer(r, "multiply_adds", info.multiply_adds);
+    skl_net_info_release(&info);
+}
+
+static int record_start(struct skl_training *t, const struct skl_run_options *options, struct skl_err *err)
+{
+    static const char *const final_figures[] = {"train_loss_final", "train_error_final",     "test_loss_final",
+                                                "test_error_final", "validation_loss_final", "validation_error_final"};
+    struct skl_record *r = &t->record;
+    const struct skl_experiment *exp = t->session.exp;
+    char host[256] = "";
+    gethostname(host, sizeof host - 1);
+    if (!t->state.iteration || !json_object_get(r->json, "started")) skl_record_time(r, "started");
+    if (!json_object_get(r->json, "resumes")) skl_record_integer(r, "resumes", 0);
+    skl_record_text(r, "state", "running");
+    skl_record_text(r, "cause", "");
+    skl_record_text(r, "ended", NULL);
+    skl_record_text(r, "version", options->version ? options->version : "unknown");
+    skl_record_text(r, "commit", options->commit ? options->commit : "unknown");
+    skl_record_text(r, "host", host);
+    skl_record_integer(r, "pid", getpid());
+    skl_record_integer(r, "threads", skl_pool_threads(t->session.pool));
+    skl_record_text(r, "cpu_level", skl_cpu_level_name(skl_cpu_best()));
+    skl_record_text(r, "kernels", t->session.kernels);
+    skl_record_text(r, "gemm", skl_gemm_version());
+    skl_record_text(r, "numerics", t->session.numerics);
+    skl_record_text(r, "config_hash", exp->hash);
+    skl_record_text(r, "data", t->identity.data);
+    record_net(r, &t->session);
+    skl_record_integer(r, "iteration", t->state.iteration);
+    skl_record_integer(r, "iterations", exp->train.iterations);
+    for (size_t i = 0; i < sizeof final_figures / sizeof *final_figures; i++) skl_record_real(r, final_figures[i], NAN);
+    json_object_del(r->json, "files");
+    t->recorded = skl_seconds();
+    return skl_record_write(r, err);
+}
+
+static int prepare(struct skl_training *t, const struct skl_run_options *options, struct skl_err *err)
+{
+    int status = skl_session_open(&t->session, t->session.exp, options->threads, false, err);
+    if (status) return status;
+    skl_snapshot_new(&t->snapshot, t->session.net);
+    t->identity = (struct skl_identity){.config_hash = t->session.exp->hash, .numerics = t->session.numerics};
+    snprintf(t->identity.data, sizeof t->identity.data, "%016llx", (unsigned long long)t->session.set.fingerprint);
+    status = resume(t, options->allow_other_numerics, err);
+    if (!status) status = open_logs(t, err);
+    if (!status) status = record_start(t, options, err);
+    t->start = skl_seconds();
+    return status;
+}
+
+/* ---- end ---- */
+
+/* The figures of the last row, if that is of the last iteration. */
+static void record_last_row(struct skl_training *t, enum skl_log log, const char *loss_key, const char *error_key)
+{
+    struct skl_table table;
+    if (!t->log[log].path || skl_table_read(t->log[log].path, &table, NULL)) return;
+    int loss = skl_table_column(&table, "loss"), error = skl_table_column(&table, "error");
+    const double *row = table.rows ? &table.value[(table.rows - 1) * table.columns] : NULL;
+    if (row && loss >= 0 && error >= 0 && (int64_t)row[0] == t->state.end) {
+        skl_record_real(&t->record, loss_key, row[loss]);
+        skl_record_real(&t->record, error_key, row[error]);
+    }
+    skl_table_release(&table);
+}
+
+static char *cause_of(const struct skl_training *t)
+{
+    const struct skl_experiment *exp = t->session.exp;
+    if (t->state.outcome == SKL_DIVERGED)
+        return skl_format("loss or weights not finite in iteration %lld", (long long)t->state.iteration - 1);
+    if (t->state.outcome == SKL_RUNNING) return skl_strdup("");
+    return skl_format("fail (stopped): train error above %.9g %% at iteration %lld", exp->give_up.train_error_above,
+                      (long long)t->state.iteration);
+}
+
+static void say_done(struct skl_training *t, const char *cause)
+{
+    long long n = t->state.iteration;
+    if (t->state.outcome == SKL_DIVERGED)
+        skl_progress_say(&t->progress, false, "diverged: %s", cause);
+    else
+        skl_progress_say(&t->progress, false, "done after %lld iterations: train error %.2f %%, test error %.2f %%%s%s",
+                         n, skl_record_get_real(&t->record, "train_error_final", NAN),
+                         skl_record_get_real(&t->record, "test_error_final", NAN), *cause ? ", " : "", cause);
+}
+
+static int finish(struct skl_training *t, struct skl_err *err)
+{
+    struct skl_evaluation e = {NAN, NAN};
+    bool diverged = t->state.outcome == SKL_DIVERGED;
+    skl_progress_phase(&t->progress, "evaluating the training set");
+    if (!diverged && !skl_evaluate(&t->session, SKL_PART_TRAIN, &skl_signal_stop, &e)) return SKL_INTERRUPTED;
+    char *cause = cause_of(t);
+    struct skl_record *r = &t->record;
+    skl_record_text(r, "state", diverged ? "diverged" : "done");
+    skl_record_text(r, "cause", cause);
+    skl_record_real(r, "train_loss_final", e.loss);
+    skl_record_real(r, "train_error_final", e.error);
+    record_last_row(t, SKL_LOG_TEST, "test_loss_final", "test_error_final");
+    record_last_row(t, SKL_LOG_VALIDATION, "validation_loss_final", "validation_error_final");
+    skl_record_integer(r, "iteration", t->state.iteration);
+    skl_record_real(r, "seconds", skl_training_seconds(t));
+    if (t->done) skl_record_real(r, "images_per_second", skl_training_speed(t));
+    skl_record_time(r, "ended");
+    int status = skl_record_files(r, t->folder, err);
+    if (!status) status = skl_record_write(r, err);
+    if (!status) say_done(t, cause);
+    free(cause);
+    return status;
+}
+
+static int interrupted(struct skl_training *t, struct skl_err *err)
+{
+    int number = atomic_load(&skl_signal_stop);
+    int status = t->changed ? skl_training_save(t, false, err) : SKL_OK;
+    if (status) return status;
+    char *cause = skl_format("signal %d (%s)", number, strsignal(number));
+    skl_record_text(&t->record, "state", "interrupted");
+    skl_record_text(&t->record, "cause", cause);
+    skl_record_time(&t->record, "ended");
+    status = skl_record_write(&t->record, err);
+    if (!status) {
+        skl_progress_say(&t->progress, false, "stopped");
+        status = skl_fail(err, SKL_INTERRUPTED, "%s: %s at iteration %lld: the same command goes on from there",
+                          t->folder, cause, (long long)t->state.iteration);
+    }
+    free(cause);
+    return status;
+}
+
+static void release(struct skl_training *t)
+{
+    for (int i = 0; i < SKL_LOGS; i++)
+        if (t->log[i].path) skl_csv_close(&t->log[i]);
+    if (t->timing.path) skl_csv_close(&t->timing);
+    skl_probing_close(&t->probing);
+    skl_snapshot_free(&t->snapshot);
+    skl_session_close(&t->session);
+    skl_record_close(&t->record);
+}
+
+static int train(const struct skl_plan *plan, const struct skl_plan_run *run, const char *folder,
+                 const struct skl_run_options *options, struct skl_err *err)
+{
+    struct skl_training t = {.folder = folder, .session.exp = &run->exp};
+    int status = skl_settings_write(plan, run, folder, err);
+    if (status) return status;
+    skl_progress_start(&t.progress, run->dir, run->exp.train.iterations, options->quiet);
+    skl_record_open(&t.record, folder);
+    status = prepare(&t, options, err);
+    if (!status) status = skl_training_loop(&t, err);
+    if (!status) status = finish(&t, err);
+    if (status == SKL_INTERRUPTED) status = interrupted(&t, err);
+    release(&t);
+    return status;
+}
+
+int skl_run(const struct skl_plan *plan, const struct skl_plan_run *run, const char *folder,
+            const struct skl_run_options *options, struct skl_err *err)
+{
+    struct skl_lock lock;
+    int status = skl_mkdirs(folder, err);
+    if (!status) status = skl_lock_take(&lock, folder, err);
+    if (status) return status;
+    skl_signals_catch();
+    skl_atomic_clean(folder, "next.safetensors");
+    skl_atomic_clean(folder, "run.json");
+    if (options->redo) status = wipe(folder, err);
+    if (!status) status = skl_settings_check(plan, run, folder, err);
+    if (!status && is_complete(folder, run->exp.hash)) {
+        if (!options->quiet) fprintf(stderr, "%s: already done\n", run->dir);
+    } else if (!status) {
+        status = train(plan, run, folder, options, err);
+        if (status == SKL_FAILED || status == SKL_DATA) skl_run_state_fail(folder, err ? err->text : "", NULL);
+    }
+    skl_signals_restore();
+    skl_lock_release(&lock);
+    return status;
+}

@@ -1,0 +1,35 @@
+/* run.h - one run in its folder: trains from where the last checkpoint stands to the end.
+ * The folder's files are described in docs/results.md. */
+#ifndef SKL_RUN_H
+#define SKL_RUN_H
+#include <stdbool.h>
+#include "core/base/err.h"
+#include "core/config/plan.h"
+
+struct skl_run_options {
+    int threads; /* 0: all cores */
+    bool quiet;  /* no progress on stderr */
+    bool allow_other_numerics;
+    bool redo;                    /* throw away what is there */
+    const char *version, *commit; /* of the program, for run.json; NULL: unknown */
+};
+/* SKL_OK: done (diverged counts), SKL_INTERRUPTED (a signal; resumable), SKL_FAILED, SKL_USAGE (another config lives
+ * there), SKL_DATA, SKL_BUSY (another process is at it). */
+int skl_run(const struct skl_plan *plan, const struct skl_plan_run *run, const char *folder,
+            const struct skl_run_options *options, struct skl_err *err);
+
+/* What run.json says. */
+struct skl_run_state {
+    char state[16]; /* waiting (no run.json yet), running, done, diverged, failed, interrupted (also where a
+                                        running one's process is gone) */
+    char cause[256];
+    char config_hash[65];
+    int64_t iteration, iterations;
+    double images_per_second, seconds;                                             /* training so far */
+    double train_loss_final, train_error_final, test_loss_final, test_error_final; /* NaN until done */
+    bool complete; /* done or diverged, and all recorded files have their recorded sizes */
+};
+int skl_run_state_read(const char *folder, struct skl_run_state *state, struct skl_err *err); /* absent: waiting */
+/* For the driver whose child died without a word: state failed, with this cause. */
+int skl_run_state_fail(const char *folder, const char *cause, struct skl_err *err);
+#endif

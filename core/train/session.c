@@ -1,0 +1,157 @@
+#include "core/train/session.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/config/registry.h"
+#include "core/train/schedule.h"
+
+int skl_group_size(int batch, int bn_batch, int *group, struct skl_err *err)
+{
+    *group = bn_batch < batch ? bn_batch : batch;
+    if (batch % *group == 0) return SKL_OK;
+    return skl_fail(err, SKL_USAGE, "train.bn_batch (%d) must divide train.batch (%d), or be at least as large",
+                    bn_batch, batch);
+}
+
+struct skl_net_options skl_net_options_for(const struct skl_experiment *exp, int size, int channels, int classes)
+{
+    const struct skl_train_config *c = &exp->train;
+    return (struct skl_net_options){
+        .size = size,
+        .channels = channels,
+        .classes = classes,
+        .batch = c->batch,
+        .group = c->bn_batch < c->batch ? c->bn_batch : c->batch,
+        .conv = (enum skl_conv_algo)c->conv,
+        .init = c->init,
+        .fc_init = c->fc_init,
+        .seed = exp->seed,
+        .iterations = c->iterations,
+        .weight_decay_on = c->weight_decay_on,
+        .kernels = skl_kernels_for(skl_cpu_best()),
+    };
+}
+
+char *skl_numerics_key(const struct skl_net *net, const struct skl_net_options *o)
+{
+    char *kernels = skl_net_kernels(net);
+    char *key = skl_format("%s; %s; %s; %d chunks of %d images", o->kernels->level, kernels, skl_gemm_version(),
+                           skl_chunk_count(o->group), o->group);
+    free(kernels);
+    return key;
+}
+
+/* Another build of a plug-in may compute other numbers. */
+static char *with_plugin(char *key, const struct skl_shortcut *s)
+{
+    const char *sha256 = skl_registry_sha256(s);
+    if (!*sha256) return key;
+    char *longer = skl_format("%s; plug-in %s %.16s", key, s->name, sha256);
+    free(key);
+    return longer;
+}
+
+static int check_memory(const struct skl_experiment *exp, const struct skl_net_options *o, struct skl_err *err)
+{
+    struct skl_net_info info;
+    int status = skl_net_describe(&exp->model, o, &info, err);
+    if (status) return status;
+    double need = (double)info.bytes, have = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    skl_net_info_release(&info);
+    if (need <= have) return SKL_OK;
+    return skl_fail(
+        err, SKL_USAGE,
+        "this net needs %.1f GiB, the machine has %.1f GiB: lower train.bn_batch, model.depth or model.width",
+        need / (1 << 30), have / (1 << 30));
+}
+
+static int open_net(struct skl_session *s, int size, bool inference, struct skl_err *err)
+{
+    struct skl_net_options o = skl_net_options_for(s->exp, size, s->set.train.channels, s->set.classes);
+    o.inference = inference;
+    o.pool = s->pool;
+    int status = skl_group_size(s->exp->train.batch, s->exp->train.bn_batch, &o.group, err);
+    if (!status) status = check_memory(s->exp, &o, err);
+    if (!status) status = skl_net_new(&s->exp->model, &o, &s->net, err);
+    if (status) return status;
+    s->kernels = skl_net_kernels(s->net);
+    s->numerics = with_plugin(skl_numerics_key(s->net, &o), s->exp->model.shortcut);
+    return SKL_OK;
+}
+
+int skl_session_open(struct skl_session *s, const struct skl_experiment *exp, int threads, bool inference,
+                     struct skl_err *err)
+{
+    *s = (struct skl_session){.exp = exp};
+    int group, batch = exp->train.batch;
+    int status = skl_group_size(batch, exp->train.bn_batch, &group, err); /* before reading data: it is cheap */
+    if (status) return status;
+    skl_gemm_setup();
+    s->pool = skl_pool_new(threads > 0 ? threads : skl_cpu_count());
+    status = skl_dataset_open(&exp->data, &s->set, err);
+    if (!status) status = skl_loader_new(&s->set, &exp->data, exp->seed, batch, s->pool, &s->loader, err);
+    if (!status) status = open_net(s, skl_loader_size(s->loader), inference, err);
+    if (status) {
+        skl_session_close(s);
+        return status;
+    }
+    size_t side = (size_t)skl_loader_size(s->loader);
+    s->images = skl_alloc_array((size_t)batch * side * side * (size_t)s->set.train.channels, sizeof *s->images);
+    s->labels = skl_alloc_array((size_t)batch, sizeof *s->labels);
+    return SKL_OK;
+}
+
+void skl_session_close(struct skl_session *s)
+{
+    if (s->net) skl_net_free(s->net);
+    if (s->loader) skl_loader_free(s->loader);
+    skl_dataset_release(&s->set);
+    if (s->pool) skl_pool_free(s->pool);
+    free(s->images);
+    free(s->labels);
+    free(s->kernels);
+    free(s->numerics);
+    *s = (struct skl_session){0};
+}
+
+struct skl_step_result skl_iteration(struct skl_net *net, const struct skl_train_config *c, int64_t t,
+                                     const float *images, const int32_t *labels)
+{
+    struct skl_step_result r = skl_net_gradient(net, images, labels, t, NULL);
+    if (isfinite(r.loss)) skl_net_update(net, skl_lr(c, t), c->momentum, c->weight_decay, c->momentum_form);
+    return r;
+}
+
+int skl_part_count(const struct skl_session *s, enum skl_part part)
+{
+    switch (part) {
+    case SKL_PART_TRAIN:
+        return s->set.train.count;
+    case SKL_PART_VALIDATION:
+        return s->set.validation.count;
+    case SKL_PART_TEST:
+        return s->set.test.count;
+    }
+    return 0;
+}
+
+bool skl_evaluate(struct skl_session *s, enum skl_part part, const atomic_int *stop, struct skl_evaluation *out)
+{
+    int count = skl_part_count(s, part), batch = s->exp->train.batch;
+    double loss = 0;
+    int64_t errors = 0;
+    for (int first = 0; first < count; first += batch) {
+        if (stop && atomic_load(stop)) return false;
+        int n = count - first < batch ? count - first : batch;
+        skl_loader_clean(s->loader, part, first, n, s->images, s->labels);
+        struct skl_step_result r = skl_net_evaluate(s->net, s->images, s->labels, n, NULL);
+        loss += r.loss;
+        errors += r.errors;
+    }
+    *out = (struct skl_evaluation){.loss = count ? loss / count : NAN,
+                                   .error = count ? 100.0 * (double)errors / count : NAN};
+    return true;
+}

@@ -1,0 +1,48 @@
+/* session.h - one experiment brought to life: its data, its net, its mini-batches; one iteration, one evaluation.
+ * Used by training, evaluation and replay, so that all do the same sums in the same order. */
+#ifndef SKL_SESSION_H
+#define SKL_SESSION_H
+#include <stdatomic.h>
+#include <stdbool.h>
+#include "core/config/experiment.h"
+#include "core/data/dataset.h"
+#include "core/nn/net.h"
+
+struct skl_session {
+    const struct skl_experiment *exp; /* borrowed */
+    struct skl_pool *pool;
+    struct skl_dataset set;
+    struct skl_loader *loader;
+    struct skl_net *net;
+    float *images; /* [batch, size, size, channels] */
+    int32_t *labels;
+    char *kernels;  /* convolution kernels in use */
+    char *numerics; /* all that decides the bits of a result besides the config */
+};
+/* threads 0: all cores.  inference: no backward pass.  SKL_USAGE: does not fit the machine's memory, bn_batch does not
+ * divide batch; SKL_DATA: the data. */
+int skl_session_open(struct skl_session *s, const struct skl_experiment *exp, int threads, bool inference,
+                     struct skl_err *err);
+void skl_session_close(struct skl_session *s);
+
+/* The net's settings that follow from an experiment and the shape of its images. */
+struct skl_net_options skl_net_options_for(const struct skl_experiment *exp, int size, int channels, int classes);
+/* Images a batch-norm group for a mini-batch of `batch`: bn_batch, or batch if that is smaller.  SKL_USAGE naming both
+ * keys where it does not divide. */
+int skl_group_size(int batch, int bn_batch, int *group, struct skl_err *err);
+/* "avx2; winograd4-avx2 x9; OpenBLAS ...; 8 chunks of 64 images": malloc'd. */
+char *skl_numerics_key(const struct skl_net *net, const struct skl_net_options *o);
+
+/* Iteration t: forward, backward and one update on a mini-batch.  No update where the loss is not
+ * finite. */
+struct skl_step_result skl_iteration(struct skl_net *net, const struct skl_train_config *c, int64_t t,
+                                     const float *images, const int32_t *labels);
+
+struct skl_evaluation {
+    double loss, error;
+}; /* mean loss; error in % */
+/* All images of one part, clean, with running statistics.  false: *stop was set, the figures are void.
+ * stop may be NULL. */
+bool skl_evaluate(struct skl_session *s, enum skl_part part, const atomic_int *stop, struct skl_evaluation *out);
+int skl_part_count(const struct skl_session *s, enum skl_part part);
+#endif

@@ -1,0 +1,207 @@
+#include "core/train/verify.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/fs.h"
+#include "core/config/plan.h"
+#include "core/train/lock.h"
+#include "core/train/progress.h"
+#include "core/train/rows.h"
+#include "core/train/schedule.h"
+#include "core/train/session.h"
+#include "core/train/state.h"
+
+#define LOG_LIMIT ((size_t)1 << 30)
+
+struct replay {
+    struct skl_session session;
+    struct skl_snapshot snapshot;
+    struct skl_state state, newer; /* of the replay now, and where it ends */
+    struct skl_st last;
+    char *last_path, *prev_path, *log[SKL_LOGS]; /* log: the texts of the CSVs, NULL where absent */
+    const char *folder;
+    struct skl_verdict *verdict;
+    bool quiet;
+};
+
+static int start(struct replay *r, struct skl_err *err)
+{
+    struct skl_identity id = {.config_hash = r->session.exp->hash, .numerics = r->session.numerics};
+    snprintf(id.data, sizeof id.data, "%016llx", (unsigned long long)r->session.set.fingerprint);
+    /* The newer one is loaded first, to see that it belongs here; its weights are overwritten at once. */
+    int status = skl_state_load_file(r->last_path, r->session.net, &r->newer, &id, err);
+    r->state = (struct skl_state){0};
+    if (!status && skl_exists(r->prev_path))
+        status = skl_state_load_file(r->prev_path, r->session.net, &r->state, &id, err);
+    return status;
+}
+
+/* Reads what there is of a log, up to the length that the newer checkpoint records. */
+static int read_logs(struct replay *r, struct skl_err *err)
+{
+    int status = SKL_OK;
+    for (int i = 0; i < SKL_LOGS && !status; i++) {
+        int64_t length = r->newer.length[i];
+        char *path = skl_path(r->folder, skl_log_name[i]);
+        size_t n;
+        if (length) status = skl_file_read(path, LOG_LIMIT, &r->log[i], &n, err);
+        if (length && !status && n < (size_t)length)
+            status = skl_fail(err, SKL_DATA, "%s: %zu bytes, the checkpoint records %lld", path, n, (long long)length);
+        if (length && !status) r->log[i][length] = 0;
+        free(path);
+    }
+    return status;
+}
+
+static void differs(struct replay *r, const char *what, int64_t iteration)
+{
+    if (!r->verdict->same) return;
+    r->verdict->same = false;
+    if (iteration < 0)
+        snprintf(r->verdict->differs, sizeof r->verdict->differs, "%s", what);
+    else
+        snprintf(r->verdict->differs, sizeof r->verdict->differs, "the row of iteration %lld in %s",
+                 (long long)iteration, what);
+}
+
+/* Is `row` a line of the log? */
+static void compare_row(struct replay *r, enum skl_log log, const char *row)
+{
+    char *line = skl_format("\n%s\n", row);
+    if (!r->log[log] || !strstr(r->log[log], line)) differs(r, skl_log_name[log], r->state.iteration);
+    r->verdict->rows++;
+    free(line);
+}
+
+static void train_row(struct replay *r, double loss, int64_t errors, int64_t count)
+{
+    char row[SKL_ROW_MAX];
+    double images = (double)count * r->session.exp->train.batch;
+    skl_train_row(row, &r->session, r->state.iteration, loss / (double)count, 100.0 * (double)errors / images);
+    compare_row(r, SKL_LOG_TRAIN, row);
+}
+
+static void test_row(struct replay *r, enum skl_log log, enum skl_part part)
+{
+    struct skl_evaluation e;
+    char row[SKL_ROW_MAX], hash[17];
+    if (!r->newer.length[log]) return;
+    skl_evaluate(&r->session, part, NULL, &e);
+    skl_snapshot_hash(&r->snapshot, hash);
+    skl_test_row(row, &r->session, r->state.iteration, &e, hash);
+    compare_row(r, log, row);
+}
+
+static void iterate(struct replay *r)
+{
+    struct skl_session *s = &r->session;
+    const struct skl_train_config *c = &s->exp->train;
+    struct skl_state *now = &r->state;
+    skl_loader_train(s->loader, now->iteration, s->images, s->labels);
+    struct skl_step_result result = skl_iteration(s->net, c, now->iteration, s->images, s->labels);
+    if (now->iteration == 0) train_row(r, result.loss, result.errors, 1);
+    now->loss_sum += result.loss;
+    now->errors += result.errors;
+    now->count++;
+    now->iteration++;
+    if (skl_due(now->iteration, c->log_every, r->newer.end)) {
+        train_row(r, now->loss_sum, now->errors, now->count);
+        now->loss_sum = 0;
+        now->errors = now->count = 0;
+    }
+    if (now->iteration > r->newer.tested || !skl_due(now->iteration, c->test_every, r->newer.end)) return;
+    test_row(r, SKL_LOG_TEST, SKL_PART_TEST);
+    test_row(r, SKL_LOG_VALIDATION, SKL_PART_VALIDATION);
+}
+
+static void train(struct replay *r)
+{
+    struct skl_progress progress;
+    struct skl_state *now = &r->state;
+    double start = skl_seconds();
+    int64_t from = now->iteration;
+    int batch = r->session.exp->train.batch;
+    skl_progress_start(&progress, "replay", r->newer.iteration, r->quiet);
+    while (now->iteration < r->newer.iteration) {
+        iterate(r);
+        double count = now->count ? (double)now->count : NAN;
+        struct skl_progress_now shown = {now->iteration, now->loss_sum / count,
+                                         100.0 * (double)now->errors / (count * batch),
+                                         (double)(now->iteration - from) * batch / (skl_seconds() - start), batch};
+        skl_progress_show(&progress, &shown, true);
+    }
+    skl_progress_phase(&progress, "comparing");
+}
+
+static void compare(struct replay *r)
+{
+    struct skl_snapshot *mine = &r->snapshot;
+    skl_snapshot_take(mine, true);
+    for (int i = 0; i < mine->count; i++) {
+        const struct skl_st_tensor *m = &mine->tensor[i], *theirs = skl_st_find(&r->last, m->name);
+        if (!theirs || theirs->bytes != m->bytes || memcmp(theirs->data, m->data, m->bytes)) differs(r, m->name, -1);
+    }
+    skl_snapshot_hash(mine, r->verdict->weights);
+}
+
+/* With no older checkpoint the net must stand at its initial weights: a fresh session. */
+static int replay(struct replay *r, const struct skl_experiment *exp, int threads, struct skl_err *err)
+{
+    int status = skl_st_read(r->last_path, true, &r->last, err);
+    if (!status) status = skl_session_open(&r->session, exp, threads, false, err);
+    if (!status) status = start(r, err);
+    if (!status && r->state.iteration == 0) {
+        skl_session_close(&r->session);
+        status = skl_session_open(&r->session, exp, threads, false, err);
+    }
+    if (!status) status = read_logs(r, err);
+    if (status) return status;
+    skl_snapshot_new(&r->snapshot, r->session.net);
+    *r->verdict = (struct skl_verdict){.same = true, .from = r->state.iteration, .to = r->newer.iteration};
+    if (r->verdict->from >= r->verdict->to)
+        return skl_fail(err, SKL_DATA, "%s is not older than %s", r->prev_path, r->last_path);
+    train(r);
+    compare(r);
+    return SKL_OK;
+}
+
+static void release(struct replay *r)
+{
+    skl_snapshot_free(&r->snapshot);
+    skl_session_close(&r->session);
+    skl_st_release(&r->last);
+    for (int i = 0; i < SKL_LOGS; i++) free(r->log[i]);
+    free(r->last_path);
+    free(r->prev_path);
+}
+
+int skl_verify(const char *folder, int threads, bool quiet, struct skl_verdict *verdict, struct skl_err *err)
+{
+    struct replay r = {.last_path = skl_path(folder, "last.safetensors"),
+                       .prev_path = skl_path(folder, "prev.safetensors"),
+                       .folder = folder,
+                       .verdict = verdict,
+                       .quiet = quiet};
+    char *config = skl_path(folder, "config.yaml");
+    struct skl_plan plan;
+    int status = SKL_OK;
+    *verdict = (struct skl_verdict){0};
+    if (skl_lock_held(folder))
+        status = skl_fail(err, SKL_BUSY, "'%s' is being trained: wait for it or stop it", folder);
+    else if (!skl_exists(config))
+        status = skl_fail(err, SKL_DATA, "'%s' is no run's folder: it has no config.yaml", folder);
+    if (!status) status = skl_plan_load(config, NULL, 0, &plan, err);
+    if (status == SKL_USAGE && err) err->status = SKL_DATA; /* a run's own config.yaml is data */
+    if (status) {
+        status = status == SKL_USAGE ? SKL_DATA : status;
+    } else {
+        status = replay(&r, &plan.run[0].exp, threads, err);
+        skl_plan_release(&plan);
+    }
+    release(&r);
+    free(config);
+    return status;
+}

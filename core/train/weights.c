@@ -1,0 +1,193 @@
+#include "core/train/weights.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/fs.h"
+
+static const char *dtype_name(enum skl_dtype dtype)
+{
+    static const char *const name[] = {
+        [SKL_F32] = "F32", [SKL_I64] = "I64", [SKL_F64] = "F64", [SKL_I32] = "I32", [SKL_U8] = "U8"};
+    return name[dtype];
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+    size_t n = strlen(s), m = strlen(end);
+    return n >= m && !strcmp(s + n - m, end);
+}
+
+static void shape_text(int ndim, const int64_t *shape, char *text, size_t size)
+{
+    size_t n = (size_t)snprintf(text, size, "[");
+    for (int i = 0; i < ndim && n < size; i++)
+        n += (size_t)snprintf(text + n, size - n, "%s%lld", i ? "," : "", (long long)shape[i]);
+    if (n < size) snprintf(text + n, size - n, "]");
+}
+
+static int check_tensor(const struct skl_st_tensor *found, const char *name, const struct skl_tensor *want,
+                        const char *path, struct skl_err *err)
+{
+    if (!found) return skl_fail(err, SKL_DATA, "%s: tensor '%s' is missing: the file is of another model", path, name);
+    if (found->dtype != SKL_F32)
+        return skl_fail(err, SKL_DATA, "%s: tensor '%s' has type %s, F32 is needed", path, name,
+                        dtype_name(found->dtype));
+    int64_t shape[4] = {0};
+    bool same = found->ndim == want->ndim;
+    for (int i = 0; i < want->ndim; i++) {
+        shape[i] = want->shape[i];
+        same = same && found->shape[i] == shape[i];
+    }
+    if (same) return SKL_OK;
+    char there[128], here[128];
+    shape_text(found->ndim, found->shape, there, sizeof there);
+    shape_text(want->ndim, shape, here, sizeof here);
+    return skl_fail(err, SKL_DATA, "%s: tensor '%s' has shape %s, the model needs %s", path, name, there, here);
+}
+
+static const char *momentum_name(const struct skl_tensor *t, char name[128])
+{
+    snprintf(name, 128, "momentum.%s", t->name);
+    return name;
+}
+
+static int check_wanted(const struct skl_tensor *t, int count, const struct skl_st *file, enum skl_weights_mode mode,
+                        const char *path, struct skl_err *err)
+{
+    char name[128];
+    int status = SKL_OK;
+    for (int i = 0; i < count && !status; i++) {
+        status = check_tensor(skl_st_find(file, t[i].name), t[i].name, &t[i], path, err);
+        if (status || mode != SKL_WEIGHTS_MOMENTUM || !t[i].momentum) continue;
+        momentum_name(&t[i], name);
+        status = check_tensor(skl_st_find(file, name), name, &t[i], path, err);
+    }
+    return status;
+}
+
+static bool known_name(const struct skl_tensor *t, int count, const char *name, enum skl_weights_mode mode)
+{
+    if (ends_with(name, ".num_batches_tracked")) return true;
+    bool momentum = !strncmp(name, "momentum.", 9);
+    if (mode == SKL_WEIGHTS_ONLY && (momentum || !strcmp(name, "images") || !strcmp(name, "labels"))) return true;
+    if (momentum) name += 9;
+    for (int i = 0; i < count; i++)
+        if (!strcmp(t[i].name, name)) return !momentum || t[i].momentum;
+    return false;
+}
+
+static int check_unknown(const struct skl_tensor *t, int count, const struct skl_st *file, enum skl_weights_mode mode,
+                         const char *path, struct skl_err *err)
+{
+    for (int i = 0; i < file->count; i++)
+        if (!known_name(t, count, file->tensor[i].name, mode))
+            return skl_fail(err, SKL_DATA, "%s: unknown tensor '%s': the model has none of this name", path,
+                            file->tensor[i].name);
+    return SKL_OK;
+}
+
+int skl_weights_load(struct skl_net *net, const struct skl_st *file, enum skl_weights_mode mode, const char *path,
+                     struct skl_err *err)
+{
+    struct skl_tensor *t;
+    int count = skl_net_tensors(net, &t);
+    int status = check_wanted(t, count, file, mode, path, err);
+    if (!status) status = check_unknown(t, count, file, mode, path, err);
+    if (status) return status;
+    char name[128];
+    for (int i = 0; i < count; i++) {
+        skl_tensor_import(&t[i], skl_st_find(file, t[i].name)->data, t[i].value);
+        if (mode == SKL_WEIGHTS_MOMENTUM && t[i].momentum)
+            skl_tensor_import(&t[i], skl_st_find(file, momentum_name(&t[i], name))->data, t[i].momentum);
+    }
+    return SKL_OK;
+}
+
+int skl_weights_check_names(struct skl_net *net, const struct skl_st *file, const char *path, struct skl_err *err)
+{
+    struct skl_tensor *t;
+    int count = skl_net_tensors(net, &t);
+    return check_unknown(t, count, file, SKL_WEIGHTS_ONLY, path, err);
+}
+
+static struct skl_st_tensor describe(const struct skl_tensor *t, char *name, const float *data)
+{
+    struct skl_st_tensor out = {
+        .name = name, .dtype = SKL_F32, .ndim = t->ndim, .data = data, .bytes = t->count * sizeof(float)};
+    for (int i = 0; i < t->ndim; i++) out.shape[i] = t->shape[i];
+    return out;
+}
+
+void skl_snapshot_new(struct skl_snapshot *s, struct skl_net *net)
+{
+    struct skl_tensor *t;
+    int count = skl_net_tensors(net, &t);
+    *s = (struct skl_snapshot){.net = net, .weights = count};
+    size_t floats = 0;
+    for (int i = 0; i < count; i++) {
+        s->weight_floats += t[i].count;
+        floats += t[i].count * (t[i].momentum ? 2 : 1);
+    }
+    s->data = skl_alloc_array(floats, sizeof *s->data);
+    s->tensor = skl_alloc_array((size_t)count * 2, sizeof *s->tensor);
+    float *at = s->data;
+    for (int i = 0; i < count; at += t[i].count, i++)
+        s->tensor[s->count++] = describe(&t[i], skl_strdup(t[i].name), at);
+    for (int i = 0; i < count; i++) {
+        if (!t[i].momentum) continue;
+        s->tensor[s->count++] = describe(&t[i], skl_format("momentum.%s", t[i].name), at);
+        at += t[i].count;
+    }
+}
+
+void skl_snapshot_take(struct skl_snapshot *s, bool momentum)
+{
+    struct skl_tensor *t;
+    int count = skl_net_tensors(s->net, &t);
+    float *at = s->data;
+    for (int i = 0; i < count; at += t[i].count, i++) skl_tensor_export(&t[i], t[i].value, at);
+    for (int i = 0; momentum && i < count; i++) {
+        if (!t[i].momentum) continue;
+        skl_tensor_export(&t[i], t[i].momentum, at);
+        at += t[i].count;
+    }
+}
+
+void skl_snapshot_free(struct skl_snapshot *s)
+{
+    for (int i = 0; i < s->count; i++) free(s->tensor[i].name);
+    free(s->tensor);
+    free(s->data);
+    *s = (struct skl_snapshot){0};
+}
+
+void skl_snapshot_hash(struct skl_snapshot *s, char hash[17])
+{
+    char hex[65];
+    skl_snapshot_take(s, false);
+    skl_sha256_hex(s->data, s->weight_floats * sizeof(float), hex);
+    memcpy(hash, hex, 16);
+    hash[16] = 0;
+}
+
+bool skl_weights_finite(struct skl_net *net)
+{
+    struct skl_tensor *t;
+    int count = skl_net_tensors(net, &t);
+    for (int i = 0; i < count; i++) {
+        bool finite = true;
+        for (size_t j = 0; j < t[i].count; j++) finite &= fabsf(t[i].value[j]) <= __FLT_MAX__;
+        if (!finite) return false;
+    }
+    return true;
+}
+
+void skl_chw_to_hwc(const float *src, int c, int h, int w, float *dst)
+{
+    size_t pixels = (size_t)h * (size_t)w;
+    for (int i = 0; i < c; i++)
+        for (size_t p = 0; p < pixels; p++) dst[p * (size_t)c + (size_t)i] = src[(size_t)i * pixels + p];
+}

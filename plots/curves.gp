@@ -1,0 +1,40 @@
+# curves.gp - one metric of all variants in one picture.  Lines: median over the seeds; bands: minimum to maximum;
+# crosses: where a run diverged or failed.
+load 'style.gp'
+KEY_HEIGHT = 0.165*KEY_ROWS + 0.12            # inches
+TITLE_HEIGHT = TITLE eq '' ? 0.15 : 0.35
+WIDTH = 6.6
+HEIGHT = 3.8 + KEY_HEIGHT + TITLE_HEIGHT
+
+do for [FORMAT in FORMATS] {
+    eval terminal(FORMAT, WIDTH, HEIGHT)
+    eval picture(FORMAT)
+    set lmargin at screen 0.75/WIDTH
+    set rmargin at screen 1 - 0.2/WIDTH
+    set tmargin at screen 1 - TITLE_HEIGHT/HEIGHT
+    set bmargin at screen (KEY_HEIGHT + 0.55)/HEIGHT
+    set xrange [X_MIN/X_UNIT:X_MAX/X_UNIT]
+    set yrange [Y_MIN:Y_MAX]
+    if (Y_LOG) { set logscale y 10 }
+    set xtics X_STEP/X_UNIT
+    set ytics ()
+    if (Y_LOG) { eval minor_tics('y', Y_MIN, Y_MAX) }
+    do for [t in Y_TICS] { set ytics add (sprintf('%g', t + 0) t + 0) }
+    set grid xtics ytics
+    set label 1 TITLE at screen 0.5, screen 1 - 0.17/HEIGHT center
+    set label 2 X_LABEL at graph 0.5, screen (KEY_HEIGHT + 0.17)/HEIGHT center
+    set label 3 Y_LABEL at screen 0.14/WIDTH, graph 0.5 center rotate by 90
+    set key at screen 0.7/WIDTH, screen KEY_HEIGHT/HEIGHT left top vertical maxrows KEY_ROWS Left reverse samplen 3 spacing 1.1 font SMALL_FONT
+    bands = ''
+    lines = ''
+    entries = ''
+    do for [i = 1:CURVES] {
+        width = STYLE[i] == 0 ? 1.6 : 1.1
+        type = FORMAT eq 'dumb' ? 1 + STYLE[i] : dash(STYLE[i])      # letters there, one a line type
+        bands = bands.(FORMAT eq 'dumb' ? '' : band(BAND[i], 'x1y1', STYLE[i], Y_MIN, Y_MAX))
+        lines = lines.line(CURVE[i], 'x1y1', STYLE[i], type, width).crosses(STOPS[i], 'x1y1', STYLE[i])
+        entries = entries.entry(sprintf('LABEL[%d]', i), STYLE[i], type, width)
+    }
+    eval 'plot '.bands.lines.entries.'NaN notitle'
+    set output
+}

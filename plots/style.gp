@@ -1,0 +1,66 @@
+# style.gp - the look that all figures share: sizes, fonts, colours, line types.
+# A figure's script sets its numbers and then loads this file.  "gnuplot NAME.gp" draws NAME.svg, NAME.pdf and
+# NAME.png; FORMATS chooses others: gnuplot -e "FORMATS='pdf'" NAME.gp
+
+if (!exists('FORMATS')) FORMATS = 'svg pdf png'      # also: dumb (text on the terminal)
+if (!exists('PREFIX')) PREFIX = ''                   # put before the names of the pictures
+if (!exists('TEXT_COLUMNS')) TEXT_COLUMNS = 100      # size of the dumb terminal
+if (!exists('TEXT_ROWS')) TEXT_ROWS = 30
+FONT = 'Helvetica,10'                                # any sans-serif takes its place where it is missing
+SMALL_FONT = 'Helvetica,9'
+DPI = 200                                            # of the PNG
+
+set encoding utf8
+set datafile separator comma columnheaders
+
+# w, h in inches; font sizes are points in all three.  Text is never enhanced: names may hold _ ^ @ { }.
+# (pango takes a point for 1/72 of 96 dots, hence the odd font scales.)
+terminal_svg(w, h) = sprintf("set terminal svg noenhanced size %g,%g dynamic font '%s' fontscale %g linewidth %g dashlength 0.75 background rgb 'white'", \
+    96*w, 96*h, FONT, 96/72., 96/72.)
+terminal_pdf(w, h) = sprintf("set terminal pdfcairo noenhanced color size %gin,%gin font '%s' fontscale 0.75 linewidth 2 dashlength 0.75", \
+    w, h, FONT)
+terminal_png(w, h) = sprintf("set terminal pngcairo noenhanced size %g,%g font '%s' fontscale %g linewidth %g pointscale %g dashlength 0.75", \
+    DPI*w, DPI*h, FONT, DPI/96., DPI/72., DPI/72.)
+terminal_dumb(w, h) = sprintf("set terminal dumb noenhanced size %g,%g", TEXT_COLUMNS, TEXT_ROWS)
+terminal(format, w, h) = format eq 'svg' ? terminal_svg(w, h) : format eq 'pdf' ? terminal_pdf(w, h) : \
+    format eq 'png' ? terminal_png(w, h) : terminal_dumb(w, h)
+picture(format) = format eq 'dumb' ? "set output" : sprintf("set output '%s%s.%s'", PREFIX, NAME, format)
+
+# The palette of Okabe and Ito without its yellow, which is too pale for lines.  Style 0 is the baseline's and alone
+# black; the others go through 6 colours and 7 dashes, which repeat together after 42.
+COLORS = '#D55E00 #0072B2 #009E73 #E69F00 #CC79A7 #56B4E9'
+color(style) = style == 0 ? '#000000' : word(COLORS, 1 + int(style - 1) % 6)
+dash(style) = 1 + int(style) % 7
+set linetype 1 dashtype solid
+set linetype 2 dashtype (12,4)
+set linetype 3 dashtype (3,3)
+set linetype 4 dashtype (12,4,3,4)
+set linetype 5 dashtype (6,3)
+set linetype 6 dashtype (20,4,3,4,3,4)
+set linetype 7 dashtype (24,6)
+
+set border linewidth 0.6 linecolor rgb '#404040'
+set tics scale 0.6,0.3 nomirror textcolor rgb 'black'
+set grid linetype 1 linewidth 0.4 linecolor rgb '#dddddd'
+set style fill transparent solid 0.18 noborder
+
+# Parts of a plot command, '' where there is no file; X_UNIT iterations are 1 on the x axis; axes: x1y1 or x1y2.
+# Lines: iteration,seeds,median,low,high.  Bands: iteration,low,high, cut off at low..high of the axis, where the file
+# has rows.  Zeros are lifted, so that a logarithmic axis shows a curve sinking out of the picture.
+x = "(column('iteration')/X_UNIT)"
+positive(y) = y > 0 ? y : 1e-12
+cut(y, low, high) = y < low ? low : y > high ? high : y
+band(file, axes, style, low, high) = file eq '' ? '' : sprintf("'%s' using %s:(cut(column('low'), %g, %g)):(cut(column('high'), %g, %g)) axes %s with filledcurves linecolor rgb '%s' notitle, ", \
+    file, x, low, high, low, high, axes, color(style))
+line(file, axes, style, type, width) = file eq '' ? '' : sprintf("'%s' using %s:(positive(column('median'))) axes %s with lines %s linecolor rgb '%s' notitle, ", \
+    file, x, axes, look(type, width), color(style))
+look(type, width) = sprintf('linetype %d linewidth %g', type, width)
+# Crosses where runs diverged or failed.  Columns: iteration,value.
+crosses(file, axes, style) = file eq '' ? '' : sprintf("'%s' using %s:'value' axes %s with points pointtype 2 pointsize 0.7 linewidth 1.2 linecolor rgb '%s' notitle, ", \
+    file, x, axes, color(style))
+# A line of the legend; title: the name of a variable that holds its text, '' for none.
+entry(title, style, type, width) = title eq '' ? '' : sprintf("keyentry with lines %s linecolor rgb '%s' title %s, ", look(type, width), color(style), title)
+
+# The small ticks between the powers of ten of a logarithmic axis.
+minor_tics(axis, low, high) = sprintf("do for [k = %d:%d] { do for [m = 2:9] { set %stics add ('' m*10.0**k 1) } }", \
+    int(floor(log10(low))), int(floor(log10(high))), axis)

@@ -1,0 +1,30 @@
+"""Every shipped experiment, all its variants trained for real: small nets, three iterations on computed images."""
+import json
+from skl import *
+
+SMALL = ["model.depth=20", "model.width=4", "data={dataset: synthetic, synthetic: {train: 48, test: 16, size: 8}}", "data.validation=0",
+         "data.size=8", "data.test_images=16", "train.iterations=3", "train.batch=8", "train.bn_batch=4", "train.warmup.iterations=1", "train.lr_drops.at=[2]",
+         "seeds=[1]"]
+
+
+class Experiments(Case):
+    def small(self, path):
+        with open(path) as f:
+            text = f.read()
+        overrides = list(SMALL)
+        if "validation" in text:
+            overrides[3] = "data.validation=16"
+        self.ends(0, "sweep", path, *overrides, "--threads", "1", timeout=600)
+        status = self.ends(0, "status", os.path.join("results", os.path.basename(path)[:-5]), "--json").stdout
+        return json.loads(status)
+
+    def test_all(self):
+        for name in sorted(os.listdir(os.path.join(SOURCE, "configs"))):
+            if name.endswith(".yaml"):
+                with self.subTest(name):
+                    status = self.small(os.path.join(SOURCE, "configs", name))
+                    self.assertGreater(status["count"], 1)
+                    self.assertEqual(set(s for s, n in status["states"].items() if n), {"done"}, status)
+
+
+main()

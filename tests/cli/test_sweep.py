@@ -1,0 +1,339 @@
+"""Sweeps: runs as processes, resume after any death, failures that stay alone, several drivers on one folder."""
+import json
+
+from skl import *
+
+CONFIG = """name: t
+model: {{depth: 8, width: 4}}
+data:
+  dataset: synthetic
+  synthetic: {{train: 256, test: 64, size: 16, channels: 3, classes: 4}}
+train: {{iterations: {iterations}, batch: 32, log_every: 10, test_every: {test}, checkpoint_every: {checkpoint}}}
+seeds: 2
+variants:
+  - name: original
+    set: {{model.shortcut: {{type: identity}}}}
+  - name: gates
+    set: {{model.shortcut: {{type: exclusive_gating}}}}
+"""
+RUNS = ["gates/seed-1", "gates/seed-2", "original/seed-1", "original/seed-2"]
+
+
+class Sweep(Case):
+    def config(self, iterations=40, **more):
+        return self.write("x.yaml", CONFIG.format(iterations=iterations, test=iterations // 2, checkpoint=max(10, iterations // 20)))
+
+    def long_config(self):
+        """Runs long enough to disturb them; the build tells how long that is."""
+        return self.config(iterations=int(os.environ.get("SKIPLAB_ITERATIONS", "600")))
+
+    def states(self, results="results"):
+        status = json.loads(self.ends(0, "status", f"{results}/t", "--json").stdout)
+        return {run["run"]: run for run in status["runs"]}
+
+    def state(self, run, results="results"):
+        return self.states(results)[run]["state"]
+
+    def rows(self, run, results="results"):
+        try:
+            return len(self.read(results, "t", run, "train.csv").splitlines())
+        except OSError:
+            return 0
+
+    def children(self):
+        """Processes of runs below this test's folder: those whose parent is a sweep of ours."""
+        found = {}
+        for pid, arguments in processes("--run-dir").items():
+            try:
+                if os.path.realpath(os.readlink(f"/proc/{pid}/cwd")) == os.path.realpath(self.dir):
+                    found[pid] = arguments
+            except OSError:
+                pass
+        return found
+
+    def child(self, run):
+        return next((pid for pid, arguments in self.children().items() if any(a.endswith("t/" + run) for a in arguments)), None)
+
+    references = {}
+
+    def reference(self):
+        """What the runs of the present config look like when nothing disturbs them."""
+        config = self.read("x.yaml")
+        if config not in self.references:
+            self.ends(0, "sweep", "x.yaml", "--jobs", "2", "--results", "undisturbed")
+            self.references[config] = exact(self.path("undisturbed/t"))
+        return self.references[config]
+
+    def finished_like(self, reference):
+        self.assertEqual({run: s["state"] for run, s in self.states().items()}, dict.fromkeys(RUNS, "done"))
+        found = exact(self.path("results/t"))
+        self.assertEqual(found.keys(), reference.keys())
+        for path in found:
+            self.assertEqual(found[path], reference[path], path)
+
+
+class Whole(Sweep):
+    def test_jobs_and_threads_do_not_change_a_byte(self):
+        self.config()
+        self.ends(0, "sweep", "x.yaml", "--results", "one", "--jobs", "1", "--threads", "1")
+        self.ends(0, "sweep", "x.yaml", "--results", "two", "--jobs", "2", "--threads", "3")
+        one, two = exact(self.path("one/t")), exact(self.path("two/t"))
+        self.assertEqual(len(one), 5 * len(RUNS))
+        self.assertEqual(one, two)
+
+    def test_train_alone_gives_the_same_bytes_as_its_sweep(self):
+        self.config()
+        self.ends(0, "sweep", "x.yaml", "--only", "gates/seed-2")
+        self.assertEqual(list(self.states()), ["original/seed-1", "gates/seed-1", "original/seed-2", "gates/seed-2"])
+        self.ends(0, "train", "results/t/gates/seed-2/config.yaml", "--run-dir", "again")
+        self.assertEqual(exact(self.path("again")), exact(self.path("results/t/gates/seed-2")))
+
+    def test_a_second_sweep_touches_nothing(self):
+        self.config()
+        first = self.ends(0, "sweep", "x.yaml")
+        self.assertEqual(first.stdout, "")
+        before = tree(self.path("results"))
+        second = self.ends(0, "sweep", "x.yaml")
+        self.assertEqual(tree(self.path("results")), before)
+        self.assertIn("4 of 4 runs done", second.stderr)
+        self.assertNotIn("started", second.stderr)
+
+    def test_more_seeds_and_iterations_elsewhere_only_add(self):
+        self.config()
+        self.ends(0, "sweep", "x.yaml")
+        before = tree(self.path("results/t/original"))
+        self.ends(0, "sweep", "x.yaml", "seeds=3")
+        after = tree(self.path("results/t/original"))
+        self.assertEqual(len(self.states()), 6)
+        self.assertEqual({p: v for p, v in after.items() if p in before}, before)
+
+    def test_only_and_dry_run(self):
+        self.config()
+        dry = self.ends(0, "sweep", "x.yaml", "--dry-run").stdout
+        self.assertIn("4 runs, 4 not finished", dry)
+        self.assertEqual(os.listdir(self.dir), ["x.yaml"])
+        self.ends(0, "sweep", "x.yaml", "--only", "original")
+        self.assertEqual([r for r, s in self.states().items() if s["state"] == "done"], ["original/seed-1", "original/seed-2"])
+        self.assertIn("4 runs, 2 not finished", self.ends(0, "sweep", "x.yaml", "--dry-run").stdout)
+        self.assertRegex(self.ends(2, "sweep", "x.yaml", "--only", "nothing").stderr, r"--only 'nothing'")
+        self.assertRegex(self.ends(2, "sweep", "x.yaml", "--redo", "nothing").stderr, r"--redo 'nothing'")
+
+    def test_redo_begins_anew_and_ends_the_same(self):
+        self.config()
+        self.ends(0, "sweep", "x.yaml")
+        before = tree(self.path("results/t"))
+        self.ends(0, "sweep", "x.yaml", "--redo", "gates/seed-1")
+        after = tree(self.path("results/t"))
+        touched = {os.path.dirname(p) for p in after if after[p] != before.get(p)}
+        self.assertEqual(touched, {"gates/seed-1"})
+        for path in after:
+            if os.path.basename(path) in EXACT:
+                self.assertEqual(after[path][0], before[path][0], path)
+
+    def test_diverged_runs_are_results(self):
+        self.config()
+        result = self.ends(0, "sweep", "x.yaml", "--only", "original/seed-1", "train.lr=1000")
+        self.assertIn("diverged", result.stderr)
+        self.assertEqual(self.state("original/seed-1"), "diverged")
+        self.assertNotIn("started", self.ends(0, "sweep", "x.yaml", "--only", "original/seed-1", "train.lr=1000").stderr)
+
+
+    def test_hopeless_runs_are_given_up(self):
+        self.config()
+        result = self.ends(0, "sweep", "x.yaml", "--only", "original/seed-1", "give_up.iteration=20", "give_up.train_error_above=1")
+        self.assertIn("1 of 1 runs done", result.stderr)
+        state = self.states()["original/seed-1"]
+        self.assertEqual((state["state"], state["iteration"]), ("done", 20))
+        self.assertRegex(state["cause"], r"fail \(stopped\): train error above 1 % at iteration 20")
+        self.assertEqual(self.read("results/t/original/seed-1/train.csv").splitlines()[-1].split(",")[0], "20")
+        self.ends(0, "audit", "results/t/original/seed-1")
+        self.assertNotIn("started", self.ends(0, "sweep", "x.yaml", "--only", "original/seed-1", "give_up.iteration=20",
+                                              "give_up.train_error_above=1").stderr)
+
+
+class OtherSettings(Sweep):
+    def test_other_settings_are_refused_key_by_key(self):
+        self.config()
+        self.ends(0, "sweep", "x.yaml")
+        before = tree(self.path("results"))
+        result = self.ends(2, "sweep", "x.yaml", "train.lr=0.05", "model.width=8")
+        for text in ("train.lr", "0.05", "0.1", "model.width", "--redo"):
+            self.assertIn(text, result.stderr)
+        self.assertNotIn("momentum", result.stderr)
+        self.assertEqual(tree(self.path("results")), before)
+
+    def test_redo_replaces_other_settings(self):
+        self.config()
+        self.ends(0, "sweep", "x.yaml", "--only", "original/*")
+        self.ends(0, "sweep", "x.yaml", "--only", "original/*", "train.lr=0.05", "--redo", "original/*")
+        self.assertIn("lr: 0.05", self.read("results/t/original/seed-1/config.yaml"))
+        self.assertEqual(self.state("original/seed-2"), "done")
+
+    def test_extend_only_adds(self):
+        self.config()
+        self.ends(0, "sweep", "x.yaml", "--only", "original/*")
+        before, plan = tree(self.path("results/t/original")), self.read("results/t/plan.json")
+        result = self.ends(2, "sweep", "x.yaml", "--extend", "seeds=[2,3]")
+        self.assertRegex(result.stderr, r"--extend only adds runs, but the experiment no longer has [^\n]*original/seed-1\n")
+        result = self.ends(2, "sweep", "x.yaml", "--extend", "train.lr=0.05")
+        self.assertRegex(result.stderr, r"--extend only adds runs: [^\n]*original/seed-1[^\n]*train\.lr: 0\.1 there, 0\.05 here")
+        result = self.ends(2, "sweep", "x.yaml", "--extend", "--only", "gates/*", "train.lr=0.05")
+        self.assertIn("--extend only adds runs", result.stderr)
+        self.assertEqual(self.read("results/t/plan.json"), plan)
+        result = self.ends(0, "sweep", "x.yaml", "--extend", "--only", "original/*", "seeds=3")
+        self.assertIn("results/t: 4 runs as before, 2 added\n", result.stderr)
+        after = tree(self.path("results/t/original"))
+        self.assertEqual({p: v for p, v in after.items() if p in before}, before)
+        self.assertEqual(self.state("original/seed-3"), "done")
+        self.assertEqual({r for r in self.states()}, set(RUNS) | {"original/seed-3", "gates/seed-3"})
+
+    def test_labels_are_no_settings(self):
+        self.config()
+        self.ends(0, "sweep", "x.yaml")
+        before = exact(self.path("results"))
+        self.ends(0, "sweep", "x.yaml", "label=A new title", "baseline=gates")
+        self.assertEqual(exact(self.path("results")), before)
+        self.assertIn("A new title", self.read("results/t/plan.json"))
+
+
+class Deaths(Sweep):
+    def test_a_killed_driver_leaves_nobody_writing_and_is_resumed(self):
+        self.long_config()
+        reference = self.reference()
+        for round in range(3):
+            driver = self.start("sweep", "x.yaml", "--jobs", "2")
+            wait_until(lambda: len(self.children()) == 2 and self.rows("original/seed-1") > 2 + 3 * round)
+            driver.kill()
+            driver.wait()
+            wait_until(lambda: not self.children(), seconds=10)
+        before = tree(self.path("results"))
+        time.sleep(0.2)
+        self.assertEqual(tree(self.path("results")), before)
+        self.assertIn(self.state("original/seed-1"), ("interrupted", "done"))
+        self.ends(0, "sweep", "x.yaml", "--jobs", "2")
+        self.finished_like(reference)
+
+    def test_term_and_int_stop_with_75_and_a_checkpoint(self):
+        self.long_config()
+        reference = self.reference()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+            driver = self.start("sweep", "x.yaml", "--jobs", "2")
+            wait_until(lambda: len(self.children()) == 2 and all(self.rows(r) > 3 for r in ("original/seed-1", "gates/seed-1")))
+            driver.send_signal(number)
+            _, err = driver.communicate(timeout=200)
+            self.assertEqual(driver.returncode, 75, err)
+            self.assertRegex(err, r"skiplab: interrupted[^\n]*\n\Z")
+            self.assertEqual(self.children(), {})
+        self.assertTrue(os.path.exists(self.path("results/t/original/seed-1/last.safetensors")))
+        self.assertIn(self.state("original/seed-1"), ("interrupted", "done"))
+        self.ends(0, "sweep", "x.yaml", "--jobs", "2")
+        self.finished_like(reference)
+
+    def test_a_killed_run_fails_and_the_next_sweep_resumes_it(self):
+        self.long_config()
+        reference = self.reference()
+        driver = self.start("sweep", "x.yaml", "--jobs", "2")
+        wait_until(lambda: self.rows("gates/seed-1") > 5)
+        os.kill(wait_until(lambda: self.child("gates/seed-1")), signal.SIGKILL)
+        _, err = driver.communicate(timeout=200)
+        self.assertEqual(driver.returncode, 1, err)
+        self.assertRegex(err, "failed .*gates/seed-1.*signal 9")
+        states = self.states()
+        self.assertEqual([s["state"] for r, s in states.items() if r != "gates/seed-1"], ["done"] * 3)
+        self.assertEqual(states["gates/seed-1"]["state"], "failed")
+        self.assertIn("signal 9", states["gates/seed-1"]["cause"])
+        self.ends(0, "sweep", "x.yaml")
+        self.finished_like(reference)
+
+    def test_a_crash_stays_failed_until_retried(self):
+        self.long_config()
+        reference = self.reference()
+        driver = self.start("sweep", "x.yaml", "--jobs", "2")
+        wait_until(lambda: self.rows("original/seed-1") > 5)
+        os.kill(wait_until(lambda: self.child("original/seed-1")), signal.SIGABRT)
+        self.assertEqual(driver.wait(timeout=200), 1)
+        self.assertIn("signal 6", self.states()["original/seed-1"]["cause"])
+        again = self.ends(1, "sweep", "x.yaml")
+        self.assertNotIn("resumed", again.stderr)
+        self.assertIn("--retry failed", again.stderr)
+        self.ends(0, "sweep", "x.yaml", "--retry", "failed")
+        self.finished_like(reference)
+
+    def test_a_failing_run_does_not_stop_the_others(self):
+        self.config()
+        os.makedirs(self.path("results/t/original/seed-1/train.csv"))      # a folder where its log should be
+        result = self.ends(1, "sweep", "x.yaml")
+        self.assertEqual({r: s["state"] for r, s in self.states().items()},
+                         {r: "failed" if r == "original/seed-1" else "done" for r in RUNS})
+        self.assertIn("train.csv", self.states()["original/seed-1"]["cause"])
+        self.assertRegex(result.stderr, r"failed: results/t/original/seed-1\n  [^\n]*train\.csv")
+        os.rmdir(self.path("results/t/original/seed-1/train.csv"))
+        self.ends(0, "sweep", "x.yaml", "--retry", "failed")
+
+    def test_fail_fast(self):
+        self.config()
+        os.makedirs(self.path("results/t/original/seed-1/train.csv"))
+        self.ends(1, "sweep", "x.yaml", "--fail-fast")
+        self.assertEqual([s["state"] for s in self.states().values()], ["failed", "waiting", "waiting", "waiting"])
+
+
+class Together(Sweep):
+    def test_two_drivers_share_the_runs(self):
+        self.long_config()
+        reference = self.reference()
+        drivers = [self.start("sweep", "x.yaml", "--jobs", "1") for _ in range(3)]
+        for driver in drivers:
+            _, err = driver.communicate(timeout=200)
+            self.assertEqual(driver.returncode, 0, err)
+        self.finished_like(reference)
+        for run in RUNS:
+            done = re.findall(r"done after", self.read("results/t", run, "stderr.log"))
+            self.assertEqual(len(done), 1, run)
+
+    def test_a_second_driver_takes_over_from_a_dead_one(self):
+        self.long_config()
+        reference = self.reference()
+        first = self.start("sweep", "x.yaml", "--jobs", "2")
+        wait_until(lambda: self.rows("gates/seed-1") > 5)
+        second = self.start("sweep", "x.yaml", "--jobs", "2")
+        time.sleep(0.3)
+        first.kill()
+        _, err = second.communicate(timeout=200)
+        self.assertEqual(second.returncode, 0, err)
+        self.finished_like(reference)
+
+    def test_train_in_a_claimed_folder_is_refused(self):
+        self.long_config()
+        self.start("sweep", "x.yaml")
+        wait_until(lambda: self.rows("original/seed-1") > 5)
+        result = self.ends(4, "train", "x.yaml", "--variant", "original", "--seed", "1", "--quiet")
+        self.assertRegex(result.stderr, r"skiplab: [^\n]*process \d+ on [^\n]*\n\Z")
+
+
+class Files(Sweep):
+    def test_a_damaged_plan_is_named_by_status_and_mended_by_sweep(self):
+        self.config()
+        self.ends(0, "sweep", "x.yaml")
+        good = self.read("results/t/plan.json")
+        for bad in ("", "{", "[]", '{"schema_version": 1, "runs": [{"run": "../x"}]}', good.replace('"original/seed-1"', '"../seed-1"')):
+            with self.subTest(bad[:20]):
+                self.write("results/t/plan.json", bad)
+                self.assertIn("plan.json", self.ends(3, "status", "results/t").stderr)
+        self.ends(0, "sweep", "x.yaml")
+        self.assertEqual(self.read("results/t/plan.json"), good)
+        self.assertRegex(self.ends(3, "status", "nowhere").stderr, r"\Askiplab: [^\n]*nowhere")
+
+    def test_unwritable_results(self):
+        self.config()
+        self.write("results", "a file")
+        self.assertRegex(self.ends(1, "sweep", "x.yaml").stderr, r"skiplab: [^\n]*results")
+
+    def test_finished_runs_are_checked_fast(self):
+        self.config(iterations=2)
+        self.ends(0, "sweep", "x.yaml", "--jobs", "2", "--threads", "1", "seeds=25")
+        begin = time.monotonic()
+        self.assertIn("50 of 50 runs done", self.ends(0, "sweep", "x.yaml", "seeds=25").stderr)
+        self.assertLess(time.monotonic() - begin, 1)
+
+
+main()

@@ -1,0 +1,43 @@
+/* saboteur.c - a plug-in whose run ends badly in iteration `at`: shortcuts that people write have mistakes. */
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/shortcut.h"
+
+enum { NOTHING, NOT_A_NUMBER, SEGFAULT, ABORT, LEAVE, HANG };
+static const char *const ways[] = {"nothing", "nan", "segfault", "abort", "exit", "hang", NULL};
+
+struct options {
+    int how, at;
+};
+static const struct skl_param params[] = {
+    SKL_PARAM_CHOICE(struct options, how, NOTHING, "what happens", ways),
+    SKL_PARAM(struct options, at, 5, 0, 1000000, "in which iteration"),
+    SKL_PARAM_END,
+};
+
+static void affine(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b)
+{
+    const struct options *o = k->opts;
+    (void)a;
+    if (!k->training || k->iteration != o->at) return;
+    if (o->how == NOT_A_NUMBER) b->k = NAN;
+    if (o->how == SEGFAULT) raise(SIGSEGV);
+    if (o->how == ABORT) abort();
+    if (o->how == LEAVE) _exit(3);
+    while (o->how == HANG) pause();
+}
+
+SKL_SHORTCUT(saboteur) = {
+    SKL_SHORTCUT_HEAD(saboteur),
+    .summary = "x + F until something happens",
+    .formula = "y = x + F",
+    .source = "a test",
+    .on_shortcut = "1",
+    .on_residual = "1",
+    .opts_size = sizeof(struct options),
+    .params = params,
+    .affine = affine,
+};

@@ -1,0 +1,172 @@
+"""How runs end: by signals and how fast, by mistakes in a shortcut, by others who want the same folder."""
+import json
+
+from lab import *
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+TRIES = 5       # one of which must be fast: the machine may be busy with other things
+
+
+class Signals(Lab):
+    def start_train(self, *words):
+        folder = self.folder()
+        return folder, self.start("train", "x.yaml", "--run-dir", folder, "--quiet", "--threads", "2", *words)
+
+    def wait_for_rows(self, folder, count):
+        def there():
+            try:
+                with open(os.path.join(folder, "train.csv")) as f:
+                    return f.read().count("\n") > count
+            except OSError:
+                return False
+        wait_until(there, every=0.005)
+
+    def seconds_to_end(self, process):
+        begin = time.monotonic()
+        process.communicate(timeout=60)
+        return time.monotonic() - begin
+
+    def test_a_signal_ends_a_run_within_a_second_with_a_checkpoint(self):
+        self.write("x.yaml", config(iterations=1000000, checkpoint=1000000))
+        for number in SIGNALS:
+            took = []
+            for _ in range(TRIES):
+                folder, process = self.start_train()
+                self.wait_for_rows(folder, self.random.randint(2, 30))
+                process.send_signal(number)
+                took.append(self.seconds_to_end(process))
+                self.assertEqual(process.returncode, 75)
+                self.assertTrue(whole(os.path.join(folder, "last.safetensors")))
+                if not SLOW and min(took) < 1:
+                    break
+            print(f"{signal.Signals(number).name} {min(took):.3f} s", end=" ")
+            self.assertLess(min(took), 1)
+
+    def test_a_second_signal_ends_it_at_once(self):
+        """Even where the first is of no use: the shortcut never returns."""
+        self.write("x.yaml", config("{type: saboteur, how: hang, at: 3}", checkpoint=1) + f"plugins: [{SABOTEUR}]\n")
+        took = []
+        for _ in range(TRIES):
+            folder, process = self.start_train()
+            self.wait_for_rows(folder, 4)       # the header, and 0 to 3: now it is in iteration 3
+            time.sleep(0.3)
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+            self.assertIsNone(process.poll())
+            process.send_signal(signal.SIGTERM)
+            took.append(self.seconds_to_end(process))
+            self.assertEqual(process.returncode, 75)
+            self.assertTrue(whole(os.path.join(folder, "last.safetensors")))
+            if not SLOW and min(took) < 0.2:
+                break
+        print(f"{min(took):.3f} s", end=" ")
+        self.assertLess(min(took), 0.2)
+
+
+class Kills(Lab):
+    """kill -9 at random times, up to five times a run, for every shortcut in two unit orders."""
+
+    def kills_of_one_run(self, seconds):
+        folder, kills = self.folder(), 0
+        while kills < 5:
+            process = self.start("train", "x.yaml", "--run-dir", folder, "--quiet", "--threads", "2")
+            time.sleep(self.random.uniform(0, seconds))
+            process.kill()
+            if process.wait() == 0:
+                break
+            kills += 1
+        self.train(folder, code=0)
+        self.same(folder, f"{kills} kills")
+        return kills
+
+    def test_killed_at_random_times(self):
+        kinds = [(shortcut, order) for shortcut in VARIANTS for order in ("original", "full_preact")]
+        kills = 0
+        for shortcut, order in kinds if SLOW else self.random.sample(kinds, 3):
+            begin = time.monotonic()
+            self.reference(config(shortcut, order=order))
+            seconds, before = time.monotonic() - begin, kills
+            while kills - before < (30 if SLOW else 10):
+                kills += self.kills_of_one_run(seconds)
+        print(kills, "kills", end=" ")
+
+
+class Mistakes(Lab):
+    """A plug-in that ends its run badly disturbs no other run of the sweep."""
+
+    SWEEP = config("{type: identity}").replace("name: tiny", "name: t") + f"plugins: [{SABOTEUR}]\nvariants:\n" + "".join(
+        f"  - {{name: {how}, set: {{model.shortcut: {{type: saboteur, how: {how}, at: 7}}}}}}\n"
+        for how in ("nan", "segfault", "abort", "exit", "nothing")) + "  - {name: original, set: {model.shortcut: {type: identity}}}\n"
+
+    def states(self):
+        said = json.loads(self.ends(0, "status", "results/t", "--json").stdout)
+        return {r["variant"]: r for r in said["runs"]}
+
+    def test_a_nan_is_a_result_at_its_iteration(self):
+        self.write("x.yaml", self.SWEEP)
+        for variant in ("nan", "original", "nothing"):
+            self.ends(0, "sweep", "x.yaml", "--only", variant, "--threads", "1")
+        states = self.states()
+        self.assertEqual((states["nan"]["state"], states["nan"]["iteration"]), ("diverged", 8))
+        self.assertIn("iteration 7", states["nan"]["cause"])
+        rows = self.read("results/t/nan/seed-1/train.csv").splitlines()
+        self.assertEqual(rows[:-1], self.read("results/t/nothing/seed-1/train.csv").splitlines()[:len(rows) - 1])
+        self.assertIn("nan", rows[-1])
+        self.assertEqual(states["original"]["state"], "done")
+
+    def test_crashes_stay_alone_and_say_why(self):
+        self.write("x.yaml", self.SWEEP)
+        result = self.ends(1, "sweep", "x.yaml", "--threads", "1", "--jobs", "2")
+        states = self.states()
+        self.assertEqual({name: s["state"] for name, s in states.items()},
+                         {"nan": "diverged", "segfault": "failed", "abort": "failed", "exit": "failed", "nothing": "done", "original": "done"})
+        for name, cause in (("segfault", "signal 11"), ("abort", "signal 6"), ("exit", "exit code 3")):
+            self.assertIn(cause, states[name]["cause"])
+            self.assertRegex(result.stderr, rf"failed +{name}/seed-1: [^\n]*{cause}")
+        again = self.ends(1, "sweep", "x.yaml")
+        self.assertNotIn("started", again.stderr)
+        self.ends(3, "audit", "results/t")
+
+    def test_a_hanging_run_can_be_stopped(self):
+        self.write("x.yaml", self.SWEEP.replace("how: exit", "how: hang"))
+        driver = self.start("sweep", "x.yaml", "--only", "exit", "--threads", "1")
+        wait_until(lambda: os.path.exists(self.path("results/t/exit/seed-1/last.safetensors")))
+        driver.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        driver.send_signal(signal.SIGTERM)
+        driver.communicate(timeout=20)
+        self.assertNotEqual(driver.returncode, 0)
+        wait_until(lambda: not processes(self.dir), seconds=5)
+
+
+class Races(Lab):
+    """Several processes want one folder at the same moment: exactly one trains, nothing is done twice."""
+
+    def test_one_of_two_trains(self):
+        self.reference(config(iterations=6))
+        for round in range(200 if SLOW else 20):
+            folder = self.folder()
+            both = [self.start("train", "x.yaml", "--run-dir", folder, "--threads", "1") for _ in range(2)]
+            said = [p.communicate(timeout=60)[1] for p in both]
+            codes = sorted(p.returncode for p in both)
+            self.assertIn(codes, ([0, 4], [0, 0]), said)     # the slower one: busy, or already done
+            self.assertEqual(sum("done after" in s for s in said), 1, said)
+            for text, process in zip(said, both):
+                if process.returncode == 4:
+                    self.assertRegex(text, r"skiplab: [^\n]*process \d+ on ")
+            self.same(folder, f"race {round}")
+
+    def test_two_drivers_run_everything_once(self):
+        self.write("x.yaml", config(iterations=2) + "seeds: 3\n")
+        for round in range(100 if SLOW else 3):
+            results = f"results{round}"
+            both = [self.start("sweep", "x.yaml", "--results", results, "--threads", "1", "--jobs", "2") for _ in range(2)]
+            for driver in both:
+                _, err = driver.communicate(timeout=60)
+                self.assertEqual(driver.returncode, 0, err)
+            for seed in (1, 2, 3):
+                log = self.read(results, "tiny/exclusive_gating", f"seed-{seed}", "stderr.log")
+                self.assertEqual(log.count("done after"), 1, log)
+
+
+main()

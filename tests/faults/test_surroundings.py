@@ -1,0 +1,105 @@
+"""The same bytes in any surroundings; clear words where the surroundings make it impossible."""
+import pwd
+import resource
+import subprocess
+
+from lab import *
+
+
+class Bytes(Lab):
+    def test_surroundings_do_not_change_a_byte(self):
+        self.reference(config("{type: dropout}"))
+        surroundings = {
+            "locale": {"LC_ALL": "de_DE.UTF-8", "LANG": "tr_TR.UTF-8"}, "time zone": {"TZ": "Asia/Kathmandu"},
+            "memory": {"MALLOC_PERTURB_": "90", "MALLOC_ARENA_MAX": "1"}, "BLAS threads": {"OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "2"},
+            "no home": {"HOME": "/nowhere", "USER": "", "PATH": ""}, "colour": {"TERM": "dumb", "NO_COLOR": "1"}}
+        for name, env in surroundings.items():
+            with self.subTest(name):
+                folder = self.folder()
+                self.train(folder, env=env, code=0)
+                self.same(folder, name)
+
+    def limited(self, what, limit):
+        folder = self.folder()
+        command = [PROGRAM, "train", "x.yaml", "--run-dir", folder, "--quiet", "--threads", "2"]
+        p = subprocess.run(command, cwd=self.dir, preexec_fn=limit, stderr=subprocess.PIPE, text=True, timeout=100)
+        self.assertEqual(p.returncode, 0, f"{what}: {p.stderr}")
+        self.same(folder, what)
+        return folder
+
+    def test_limits_do_not_change_a_byte(self):
+        self.reference(config("{type: conv1x1}"))
+        self.limited("small stack", lambda: resource.setrlimit(resource.RLIMIT_STACK, (256 << 10, 256 << 10)))
+        self.limited("few files", lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16)))
+        self.limited("nice", lambda: os.nice(10))
+        private = self.limited("umask", lambda: os.umask(0o077))
+        self.assertEqual(os.stat(os.path.join(private, "train.csv")).st_mode & 0o777, 0o600)
+
+    def test_threads_do_not_change_a_byte(self):
+        for shortcut in VARIANTS if SLOW else self.random.sample(VARIANTS, 2):
+            for order in ("original", "full_preact"):
+                self.reference(config(shortcut, order=order, iterations=8))
+                for threads in (1, 2, 3, 4, 7, 8, 16):
+                    folder = self.folder()
+                    self.train(folder, "--threads", threads, code=0)
+                    self.same(folder, f"{shortcut} {order} {threads} threads")
+
+
+class Places(Lab):
+    def test_awkward_names(self):
+        self.reference(config())
+        for name in ("with space", "Übung-日本", "line\nfeed", "quote'\"$(id)`id`", "-rf", "%s%n", "x" * 255, "a/b/c/d"):
+            with self.subTest(name[:20]):
+                folder = self.path("places", name)
+                self.train(folder, code=0)
+                self.same(folder, name)
+        self.assertEqual(sorted(os.listdir(self.path("places"))), sorted(
+            ["with space", "Übung-日本", "line\nfeed", "quote'\"$(id)`id`", "-rf", "%s%n", "x" * 255, "a"]))
+
+    def refused(self, folder, **how):
+        p = subprocess.run([PROGRAM, "train", "x.yaml", "--run-dir", folder, "--quiet"], cwd=self.dir, stderr=subprocess.PIPE, text=True, **how)
+        self.assertEqual(p.returncode, 1, p.stderr)
+        self.assertRegex(p.stderr, r"\Askiplab: [^\n]*\n\Z")
+        return p.stderr
+
+    def test_places_where_nothing_can_be_written(self):
+        self.write("x.yaml", config())
+        self.write("file", "")
+        self.assertIn("File name too long", self.refused(self.path("y" * 256)))
+        self.assertIn("Not a directory", self.refused(self.path("file/run")))
+        self.assertIn("/proc/nowhere", self.refused("/proc/nowhere/run"))
+        os.mkdir(self.path("closed"))
+        os.chmod(self.path("closed"), 0o555)
+        how = {}
+        if os.geteuid() == 0:       # whom nothing is closed to
+            os.chmod(self.dir, 0o755)
+            how = {"user": pwd.getpwnam("nobody").pw_uid}
+        self.assertIn("Permission denied", self.refused(self.path("closed/run"), **how))
+
+    def test_closed_streams(self):
+        self.reference(config())
+        for streams in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+            folder = self.folder()
+            p = subprocess.run(["sh", "-c", f'exec "$0" train x.yaml --run-dir "$1" --threads 1 {streams}', PROGRAM, folder], cwd=self.dir,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            if ">&-" not in streams.split():
+                self.assertEqual(p.returncode, 0, streams)
+            self.same(folder, streams)
+
+    def test_a_full_file_system_and_room_again(self):
+        mount = self.path("small")
+        os.mkdir(mount)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96k", "none", mount], stderr=subprocess.DEVNULL).returncode:
+            self.skipTest("mounting a small file system is not allowed here")
+        self.addCleanup(subprocess.run, ["umount", mount])
+        self.reference(config())
+        folder = os.path.join(mount, "run")
+        code, message, _ = self.train(folder)
+        self.assertEqual(code, 1, message)
+        self.assertIn("No space left on device", message)
+        subprocess.run(["mount", "-o", "remount,size=4m", mount], check=True)
+        self.train(folder, code=0)
+        self.same(folder, "full")
+
+
+main()

@@ -1,0 +1,193 @@
+"""Rules of the source that a machine can check: who includes whom, what is listed where, what is not called."""
+import glob
+import os
+import re
+import subprocess
+import unittest
+import sys
+
+SOURCE = os.path.abspath(os.environ["SKIPLAB_SOURCE"])
+BUILD = os.path.abspath(os.environ["SKIPLAB_BUILD"])
+CC = os.environ.get("CC", "cc").split()
+
+# A folder of core may include these others.  The order has no circle: each looks to earlier ones only.
+MAY_INCLUDE = {
+    "base": {},
+    "io": {"base"},
+    "kernels": {"base"},
+    "config": {"base", "io"},
+    "data": {"base", "io", "config"},
+    "nn": {"base", "kernels", "config"},
+    "train": {"base", "io", "config", "data", "nn", "kernels"},
+    "sweep": {"base", "io", "config"},      # and runs through files and child processes only:
+    "report": {"base", "io", "config"},
+    "check": {"base", "io", "kernels", "config", "data", "nn", "train"},
+    "cli": {"base", "io", "kernels", "config", "data", "nn", "train", "sweep", "report", "check"},
+}
+RUN_FILES = {"core/train/audit.h", "core/train/run.h", "core/train/settings.h"}      # what a run's folder holds, for sweep and report
+VARIANT = {"core/shortcut.h", "core/vec.h"}
+EXTRA = {
+    "sweep": RUN_FILES, "report": RUN_FILES, "config": {"core/shortcut.h", "shortcut_list.h"},
+    "nn": VARIANT, "check": VARIANT, "train": {"core/shortcut.h"}, "cli": {"core/shortcut.h"},
+}
+# Libraries that only one place knows.
+OWNERS = {"cblas.h": "core/kernels/gemm.c", "yaml.h": "core/io/yaml.c", "zlib.h": "core/data/"}
+
+BANNED = ("strcpy strcat sprintf vsprintf gets strtok atoi atol atof system popen rand srand random alloca tmpnam mktemp "
+          "setlocale longjmp abort").split()
+MAY_ABORT = {"core/base/err.c"}
+
+
+def files(*patterns):
+    found = []
+    for pattern in patterns:
+        found += glob.glob(os.path.join(SOURCE, pattern), recursive=True)
+    return sorted(os.path.relpath(f, SOURCE) for f in found if not re.search(r"/build[^/]*/", f[len(SOURCE):]))
+
+
+def read(path):
+    with open(os.path.join(SOURCE, path), encoding="utf-8") as f:
+        return f.read()
+
+
+def code(text):
+    """Without comments and the insides of strings."""
+    pattern = r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|/\*.*?\*/|//[^\n]*'
+    return re.sub(pattern, lambda m: '""' if m.group()[0] in "\"'" else re.sub(r"[^\n]", " ", m.group()), text, flags=re.S)
+
+
+C_FILES = files("core/**/*.[ch]", "shortcuts/**/*.[ch]")
+ALL_C = C_FILES + files("tests/**/*.[ch]", "examples/**/*.[ch]")
+
+
+# Kernel headers are compiled once a CPU level (core/kernels/meson.build).
+LEVEL = ["-DSKL_LEVEL=base", "-DSKL_LANES=4", "-DSKL_LEVEL_ID=SKL_CPU_BASE"]
+
+
+class Includes(unittest.TestCase):
+    def test_directions(self):
+        for path in C_FILES:
+            folder = path.split("/")[1] if path.startswith("core/") and path.count("/") > 1 else None
+            for name in re.findall(r'(?m)^\s*#\s*include\s*"([^"]+)"', read(path)):
+                with self.subTest(path, include=name):
+                    if path.startswith("shortcuts/"):
+                        self.assertIn(name, VARIANT)
+                    elif folder:
+                        self.assertIn(folder, MAY_INCLUDE, "a new folder of core belongs in the table of this test")
+                        allowed = MAY_INCLUDE[folder] | {folder} if MAY_INCLUDE[folder] else {folder}
+                        target = name.split("/")
+                        inside = len(target) == 3 and target[0] == "core" and target[1] in allowed
+                        self.assertTrue(inside or name in EXTRA.get(folder, ()), f"core/{folder} may not include it")
+
+    def test_the_table_has_no_circle(self):
+        folders = list(MAY_INCLUDE)
+        for i, folder in enumerate(folders):
+            self.assertLessEqual(set(MAY_INCLUDE[folder]), set(folders[:i]))
+
+    def test_one_place_knows_a_library(self):
+        for path in C_FILES:
+            for name in re.findall(r"(?m)^\s*#\s*include\s*<([^>]+)>", read(path)):
+                if name in OWNERS:
+                    self.assertTrue(path.startswith(OWNERS[name]), f"{path} includes <{name}>; only {OWNERS[name]} may")
+
+    def test_guards_are_unique(self):
+        seen = {}
+        for path in files("core/**/*.h"):
+            guard = re.search(r"(?m)^#ifndef (SKL_\w+_H)$", read(path))
+            if guard:
+                self.assertNotIn(guard.group(1), seen, f"{path} and {seen.get(guard.group(1))} have one include guard")
+                seen[guard.group(1)] = path
+
+    def test_headers_compile_alone(self):
+        for path in files("core/**/*.h"):
+            with self.subTest(path):
+                p = subprocess.run(CC + ["-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function", "-fsyntax-only",
+                                         *LEVEL, "-I", SOURCE, "-I", BUILD, "-x", "c", "-"], input=f'#include "{path}"\n', text=True, stderr=subprocess.PIPE)
+                self.assertEqual(p.returncode, 0, p.stderr)
+
+
+class Lists(unittest.TestCase):
+    def test_every_shortcut_is_listed(self):
+        listed = re.findall(r"'([a-z0-9_]+)'", read("shortcuts/meson.build").split("shortcut_names = [")[1].split("]")[0])
+        there = [os.path.basename(f)[:-2] for f in files("shortcuts/*.c")]
+        self.assertEqual(sorted(listed), sorted(there), "shortcuts/meson.build and the files beside it")
+        for name in there:
+            self.assertIn(f"SKL_SHORTCUT({name})", read(f"shortcuts/{name}.c"))
+
+    def test_every_source_is_built(self):
+        for path in files("core/**/*.c"):
+            folder, name = os.path.split(path)
+            if folder == "core/cli" and name.startswith("cmd_"):
+                words = read("core/cli/meson.build").replace("-", "_")
+                self.assertIn(f"'{name[4:-2]}'", words, f"{path} is not among the words of core/cli/meson.build")
+            elif not os.path.exists(os.path.join(SOURCE, folder, "meson.build")):
+                self.fail(f"{folder} has no meson.build")
+            else:
+                self.assertIn(name, read(f"{folder}/meson.build"), path)
+
+    def test_every_test_is_built(self):
+        for path in files("tests/**/test_*.c"):
+            stem = os.path.basename(path)[5:-2]
+            built = re.search(rf"(test_)?{stem}\b", read(os.path.dirname(path) + "/meson.build"))
+            self.assertTrue(built, f"{path} is not in the meson.build beside it")
+
+    def test_links_in_documents_lead_somewhere(self):
+        for path in files("*.md", "docs/**/*.md", "configs/*.md", "results/*.md", "tests/**/*.md", "shortcuts/**/*.md"):
+            for target in re.findall(r"\]\(([^)#\s]+)", read(path)):
+                if not re.match(r"[a-z]+:", target):
+                    self.assertTrue(os.path.exists(os.path.join(SOURCE, os.path.dirname(path), target)), f"{path} links to {target}")
+
+
+class Code(unittest.TestCase):
+    def test_banned_calls(self):
+        for path in C_FILES:
+            for number, line in enumerate(code(read(path)).split("\n"), 1):
+                for name in re.findall(r"(?<![\w>.])(" + "|".join(BANNED) + r")\s*\(", line):
+                    if name == "abort" and path in MAY_ABORT:
+                        continue
+                    self.fail(f"{path}:{number}: {name}() is not used here")
+
+    def test_no_unsafe_arithmetic(self):
+        for path in files("**/meson.build", "meson_options.txt", "dev"):
+            self.assertNotRegex(re.sub("#.*", "", read(path)), r"-ffast-math|-Ofast|-funsafe-math|-fassociative-math|-ffinite-math|-ffp-contract=(fast|on)", path)
+        for path in C_FILES:
+            self.assertNotRegex(read(path), r"fast-math|Ofast|pragma.*(associative|fp_contract)", path)
+
+    def test_plain_text(self):
+        for path in ALL_C + files("**/meson.build", "**/*.py", "configs/*.yaml", "**/*.gp", "*.md", "docs/*.md", "dev", ".ci/run"):
+            text = read(path)
+            self.assertTrue(text == "" or text.endswith("\n"), f"{path} does not end with a line feed")
+            for number, line in enumerate(text.split("\n"), 1):
+                self.assertNotRegex(line, r"\t|\r|[ ]$", f"{path}:{number}: tab, carriage return or blanks at the end")
+
+    def test_files_are_short(self):
+        for path in C_FILES:      # kernels: one algorithm stays in one file
+            self.assertLessEqual(read(path).count("\n"), 800 if path.startswith("core/kernels/") else 600, path)
+
+    def test_functions_are_short(self):
+        for path in C_FILES:
+            lines = read(path).split("\n")
+            start = None
+            for number, line in enumerate(lines, 1):
+                if line == "{":
+                    start = number
+                elif line == "}" and start:
+                    if not path.startswith("core/kernels/"):      # hot loops may be longer and say why
+                        self.assertLessEqual(number - start, 70, f"{path}:{start}: a function of {number - start} lines")
+                    start = None
+
+    def test_public_names_have_the_prefix(self):
+        """... but those a folder keeps for itself, declared in its internal.h (hidden from plug-ins)."""
+        archives = sorted(glob.glob(os.path.join(BUILD, "core/**/*.a"), recursive=True) + glob.glob(os.path.join(BUILD, "shortcuts/*.a")))
+        self.assertTrue(archives)
+        for archive in archives:
+            own = os.path.join(os.path.dirname(os.path.relpath(archive, BUILD)), "internal.h")
+            internal = set(re.findall(r"\w+", code(read(own)))) if os.path.exists(os.path.join(SOURCE, own)) else set()
+            p = subprocess.run(["nm", "--defined-only", "--extern-only", "--format=posix", archive], cwd=os.path.dirname(archive), text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            names = [line.split()[0] for line in p.stdout.split("\n") if len(line.split()) > 2]
+            wrong = [n for n in names if not n.startswith(("skl_", "__", "_GLOBAL_")) and n not in internal]
+            self.assertEqual(wrong, [], archive)
+
+
+unittest.main(verbosity=2, argv=[sys.argv[0]])

@@ -1,0 +1,31 @@
+/* made_up.h - variants that exist only to test the conformance test. */
+#ifndef MADE_UP_H
+#define MADE_UP_H
+#include <stddef.h>
+#include "core/shortcut.h"
+#include "core/vec.h"
+
+#define TEXTS \
+    .abi = SKL_SHORTCUT_ABI, .size = sizeof(struct skl_shortcut), .summary = "made up", .formula = "y = ...", \
+    .source = "a test", .on_shortcut = "1", .on_residual = "1"
+
+/* Right, but of every kind that the shipped ones are not. */
+extern const struct skl_shortcut *const right_variants[];
+/* Wrong in one place each, with the check that must notice. */
+struct wrong_variant {
+    struct skl_shortcut s;
+    const char *check; /* the row that must fail */
+    const char *says;  /* a part of its text */
+};
+extern const struct wrong_variant wrong_variants[];
+extern const int wrong_count;
+
+static inline size_t image_floats(const struct skl_call *k)
+{
+    return (size_t)k->unit->out.h * (size_t)k->unit->out.w * (size_t)k->unit->out.c;
+}
+static inline size_t all_floats(const struct skl_call *k)
+{
+    return (size_t)k->n * image_floats(k);
+}
+#endif

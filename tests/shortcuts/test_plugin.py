@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""Plug-ins as a user meets them: the start that new-shortcut writes, the tutorial's code, loading, refusals, resuming."""
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+SOURCE = os.path.abspath(os.environ["SKIPLAB_SOURCE"])
+PROGRAM = os.path.abspath(os.environ["SKIPLAB"])
+CC = os.environ.get("CC", "cc").split()
+FLAGS = "-std=gnu11 -O2 -ffp-contract=off -fvisibility=hidden -fPIC -shared".split() + os.environ.get("PLUGIN_FLAGS", "").split()
+
+MINE = """#include "core/shortcut.h"
+%s
+static void affine(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b) { (void)k, (void)a; b->k = %s; }
+SKL_SHORTCUT(mine) = { SKL_SHORTCUT_HEAD(mine), .summary = "s", .formula = "y = x + F", .source = "s", .on_shortcut = "1", .on_residual = "1", .affine = affine };
+"""
+CONFIG = """
+plugins: [../lib/mine.so]
+model: {depth: 8, width: 8, shortcut: {type: mine}}
+data: {dataset: synthetic, synthetic: {train: 64, test: 16, size: 16}}
+train: {iterations: 100000, batch: 16, log_every: 100, test_every: 100000, checkpoint_every: 10}
+"""
+
+
+class Plugins(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="skiplab-plugin-")
+        self.dir = self.folder.name
+
+    def tearDown(self):
+        self.folder.cleanup()
+
+    def path(self, *parts): return os.path.join(self.dir, *parts)
+
+    def write(self, name, text):
+        os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
+        with open(self.path(name), "w") as f:
+            f.write(text)
+
+    def build(self, name, *flags, target=None):
+        command = CC + ["-I", SOURCE] + FLAGS + ["-Wall", "-Wextra", "-Werror", "-Wno-missing-field-initializers", *flags, name + ".c", "-o", (target or name) + ".so"]
+        done = subprocess.run(command, cwd=self.dir, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def mine(self, factor="1", before=""):
+        self.write("mine.c", MINE % (before, factor))
+        os.makedirs(self.path("lib"), exist_ok=True)
+        self.build("mine", target="lib/mine")
+
+    def run_it(self, *words):
+        return subprocess.run([PROGRAM, *words], cwd=self.dir, capture_output=True, text=True)
+
+    def ends(self, code, *words):
+        done = self.run_it(*words)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        if code in (1, 2): self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+        return done.stdout + done.stderr
+
+    def test_the_start_compiles_and_passes(self):
+        for name, options in (("start_one", []), ("start_two", ["--pointwise"])):
+            text = self.ends(0, "new-shortcut", name, *options)
+            self.assertIn("plugins: [./%s.so]" % name, text)
+            self.build(name)
+            self.assertIn("%s keeps the contract" % name, self.ends(0, "check", "./%s.so" % name))
+            self.assertIn("is there already", self.ends(2, "new-shortcut", name))
+
+    def test_names_that_cannot_be(self):
+        for name in ("Mine", "1st", "a-b", "../up", "", "x" * 41, "identity"):
+            self.ends(2, "new-shortcut", name)
+            self.assertEqual(os.listdir(self.dir), [])
+
+    def test_the_code_of_the_tutorial(self):
+        with open(os.path.join(SOURCE, "docs/adding-a-shortcut.md")) as f:
+            text = f.read()
+        blocks = re.findall(r"```c\n(/\* (\w+)\.c.*?)```", text, re.S)
+        self.assertTrue(blocks)
+        for code, name in blocks:
+            self.write(name + ".c", code)
+            self.build(name)
+            self.ends(0, "check", "./%s.so" % name)
+        self.ends(0, "new-shortcut", "skip_init")       # what its second chapter quotes stands in the file
+        with open(self.path("skip_init.c")) as f:
+            source = " ".join(f.read().split())
+        for line in ("double start;", 'SKL_PARAM(struct options, start, 0.5, -10, 10, "initial s"),', "b->v = k->w[0];", "k->dw[0][0] += db[0];"):
+            self.assertIn(line, text)
+            self.assertIn(line, source)
+        config = "".join(line[4:] + "\n" for line in re.search(r"`skip_init.yaml`:\n\n((?:    .*\n)+)", text).group(1).splitlines())
+        self.write("skip_init.yaml", config)
+        self.build("skip_init")
+        self.assertEqual(self.ends(0, "sweep", "skip_init.yaml", "--dry-run").count("skip-init/start="), 2)
+
+    def test_a_wrong_one_fails(self):
+        self.ends(0, "new-shortcut", "flipped")
+        with open(self.path("flipped.c")) as f:
+            source = f.read()
+        self.write("flipped.c", source.replace("+= db[0]", "-= db[0]"))
+        self.build("flipped")
+        text = self.ends(1, "check", "./flipped.so")
+        self.assertRegex(text, r"FAIL  gradients[^\n]*\n[^\n]*derivative by s: .*the sign is wrong")
+        self.assertRegex(text, r"check: flipped fails \d of \d+ checks")
+
+    def test_refusals(self):
+        self.mine()
+        self.assertIn("./mine.so", self.ends(2, "check", "mine.so"))
+        os.chmod(self.path("lib/mine.so"), 0o777)
+        self.assertIn("can be changed by everybody", self.ends(2, "check", "./lib/mine.so"))
+        os.chmod(self.path("lib/mine.so"), 0o755)
+        self.assertIn("is not a file", self.ends(2, "check", "./lib"))
+        self.assertIn("No such file", self.ends(2, "check", "./none.so"))
+        self.write("text.so", "no library")
+        self.assertIn("text.so", self.ends(2, "check", "./text.so"))
+        self.mine(before="#undef SKL_SHORTCUT_ABI\n#define SKL_SHORTCUT_ABI 99")
+        text = self.ends(2, "check", "./lib/mine.so")
+        self.assertRegex(text, r"interface 99 \(\d+ bytes\), skiplab has 1 \(\d+ bytes\): rebuild it")
+        self.write("experiments/x.yaml", CONFIG)
+        self.assertRegex(self.ends(2, "train", "experiments/x.yaml"), r"experiments/x.yaml:2:\d+: .*rebuild it")
+
+    def test_a_missing_function_is_a_message(self):
+        self.mine(before="float nowhere(void);", factor="nowhere()")
+        self.assertIn("nowhere", self.ends(2, "check", "./lib/mine.so"))
+
+    def interrupted(self, *words):
+        """Starts training, waits for a checkpoint, stops it; the run's numerics key."""
+        run = subprocess.Popen([PROGRAM, "train", "experiments/x.yaml", "--run-dir", "run", "--threads", "1", "--quiet", *words], cwd=self.dir, stderr=subprocess.PIPE, text=True)
+        seen = os.stat(self.path("run/last.safetensors")).st_mtime_ns if os.path.exists(self.path("run/last.safetensors")) else 0
+        for _ in range(600):
+            if run.poll() is not None: break
+            if os.path.exists(self.path("run/last.safetensors")) and os.stat(self.path("run/last.safetensors")).st_mtime_ns > seen: break
+            time.sleep(0.1)
+        run.send_signal(signal.SIGTERM)
+        text = run.communicate(timeout=60)[1]
+        return run.returncode, text
+
+    def test_a_run_remembers_its_build(self):
+        self.mine()
+        self.write("experiments/x.yaml", CONFIG)
+        code, text = self.interrupted()
+        self.assertEqual(code, 75, text)
+        with open(self.path("run/run.json")) as f:
+            self.assertRegex(f.read(), r"plug-in mine [0-9a-f]{16}")
+        code, text = self.interrupted()
+        self.assertEqual(code, 75, text)                     # the same build goes on
+        self.mine(factor="0.5f")
+        self.assertIn("plug-in mine", self.ends(2, "train", "experiments/x.yaml", "--run-dir", "run", "--threads", "1", "--quiet"))
+        code, text = self.interrupted("--allow-other-numerics")
+        self.assertEqual(code, 75, text)
+
+
+if __name__ == "__main__":
+    unittest.main()
