@@ -242,6 +242,10 @@ INLINE void pointwise_backward(const struct skl_conv_backward *job, int first, i
 }
 
 /* ---- instances: the CIFAR nets' shapes as constants, and any other ---- */
+#ifdef SKL_ANY_SHAPE
+#define FOR_SHAPES(call) call(s->c, s->k, s->size, s->stride)
+#define FOR_WIDTHS(call, c, k) call(c, k)
+#else
 
 #define IF_SHAPE(C, K, SIZE, STRIDE, call) \
     if (s->c == C && s->k == K && s->size == SIZE && s->stride == STRIDE) { call(C, K, SIZE, STRIDE); return; }
@@ -253,6 +257,12 @@ INLINE void pointwise_backward(const struct skl_conv_backward *job, int first, i
     IF_SHAPE(32, 64, 3, 2, call)   \
     IF_SHAPE(3, 16, 3, 1, call)    \
     call(s->c, s->k, s->size, s->stride)
+#define FOR_WIDTHS(call, c, k)                  \
+    if (c == 16 && k == 16) call(16, 16);       \
+    else if (c == 32 && k == 32) call(32, 32);  \
+    else if (c == 64 && k == 64) call(64, 64);  \
+    else call(c, k)
+#endif
 
 static void forward_spatial(const struct skl_conv_forward *job, int first, int n, struct skl_sums *sums, float *scratch)
 {
@@ -273,11 +283,10 @@ static void backward_spatial(const struct skl_conv_backward *job, int first, int
 static void forward(const struct skl_conv_forward *job, int first, int n, struct skl_sums *sums, float *scratch)
 {
     const int c = job->shape.c, k = job->shape.k;
+#define CALL(C, K) pointwise_forward(job, first, n, sums, scratch, C, K)
     if (!is_pointwise(&job->shape)) forward_spatial(job, first, n, sums, scratch);
-    else if (c == 16 && k == 16) pointwise_forward(job, first, n, sums, scratch, 16, 16);
-    else if (c == 32 && k == 32) pointwise_forward(job, first, n, sums, scratch, 32, 32);
-    else if (c == 64 && k == 64) pointwise_forward(job, first, n, sums, scratch, 64, 64);
-    else pointwise_forward(job, first, n, sums, scratch, c, k);
+    else FOR_WIDTHS(CALL, c, k);
+#undef CALL
 }
 
 static size_t gradient_floats(const struct skl_conv_shape *s) { return (size_t)(s->size * s->size) * (size_t)s->c * (size_t)s->k; }
@@ -287,10 +296,9 @@ static void backward(const struct skl_conv_backward *job, int first, int n, floa
     const int c = job->shape.c, k = job->shape.k;
     if (n == 0) memset(dw, 0, sizeof *dw * gradient_floats(&job->shape));
     else if (!is_pointwise(&job->shape)) backward_spatial(job, first, n, dw, sums, scratch);
-    else if (c == 16 && k == 16) pointwise_backward(job, first, n, dw, sums, scratch, 16, 16);
-    else if (c == 32 && k == 32) pointwise_backward(job, first, n, dw, sums, scratch, 32, 32);
-    else if (c == 64 && k == 64) pointwise_backward(job, first, n, dw, sums, scratch, 64, 64);
-    else pointwise_backward(job, first, n, dw, sums, scratch, c, k);
+#define CALL(C, K) pointwise_backward(job, first, n, dw, sums, scratch, C, K)
+    else FOR_WIDTHS(CALL, c, k);
+#undef CALL
 }
 
 static bool supports(const struct skl_conv_shape *s)

@@ -597,6 +597,9 @@ INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n
 }
 
 /* ---- instances: the shapes of the CIFAR nets, at full and half size, as constants; and any other ---- */
+#ifdef SKL_ANY_SHAPE
+#define FOR_SHAPES(s, CALL) CALL((s)->h, (s)->w, (s)->c, (s)->k)
+#else
 #define FOR_SHAPES(s, CALL)                                               \
     if (IS(s, 32, 16)) CALL(32, 32, 16, 16);                                  \
     else if (IS(s, 16, 32)) CALL(16, 16, 32, 32);                             \
@@ -605,6 +608,7 @@ INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n
     else if (IS(s, 8, 32)) CALL(8, 8, 32, 32);                               \
     else if (IS(s, 4, 64)) CALL(4, 4, 64, 64);                               \
     else CALL((s)->h, (s)->w, (s)->c, (s)->k)
+#endif
 #define IS(s, W, C) ((s)->h == (W) && (s)->w == (W) && (s)->c == (C) && (s)->k == (C))
 
 #define INSTANCES(M)                                                                                                       \
