@@ -45,6 +45,7 @@ static json_t *unit_json(const struct skl_probe_unit *u)
     json_t *o = json_pack("{s:i, s:i, s:s}", "unit", u->unit, "stage", u->stage, "name", u->name);
     for (const struct skl_probe_column *c = skl_probe_columns; c->name; c++)
         json_object_set_new(o, c->name, number(skl_probe_value(u, c)));
+    json_object_set_new(o, "sum_share", number(u->sum_share));
     return o;
 }
 
@@ -66,22 +67,26 @@ static void print_json(const struct skl_probe *p)
     json_decref(list);
 }
 
+static void print_cell(double v)
+{
+    if (isnan(v))
+        printf(" %10s", "-");
+    else
+        printf(" %10.4g", v);
+}
+
 static void print_units(const struct skl_probe *p)
 {
     static const char *const head[] = {"signal", "branch", "gradient", "lambda", "direct",
                                        "share",  "cosine", "clipped",  "gate"};
     printf("%-10s", "unit");
     for (int i = 0; skl_probe_columns[i].name; i++) printf(" %10s", head[i]);
-    putchar('\n');
+    printf(" %10s\n", "sum");
     for (int i = 0; i < p->units; i++) {
         printf("%-10s", p->unit[i].name);
-        for (const struct skl_probe_column *c = skl_probe_columns; c->name; c++) {
-            double v = skl_probe_value(&p->unit[i], c);
-            if (isnan(v))
-                printf(" %10s", "-");
-            else
-                printf(" %10.4g", v);
-        }
+        for (const struct skl_probe_column *c = skl_probe_columns; c->name; c++)
+            print_cell(skl_probe_value(&p->unit[i], c));
+        print_cell(p->unit[i].sum_share);
         putchar('\n');
     }
 }

@@ -123,7 +123,7 @@ static const struct skl_key keys[] = {
 
     KEY(give_up.iteration, H, 0, 0, BILLION, "at this iteration a hopeless run stops; 0: never"),
     KEY(give_up.train_error_above, H, 80, 0, 100, "hopeless: training error above this, in %"),
-    KEY(probe.every, 0, 0, 0, BILLION, "iterations between rows of probe.csv; 0: no probe"),
+    KEY(probe.every, 0, 0, 0, BILLION, "iterations between rows of probe.csv, sums.csv, responses.csv; 0: no probe"),
 
     PLAN_REAL(report.fail_above, 20, 0, 100, "CIFAR-10: test error in % above which the report says \"fail\""),
     PLAN_REAL(report.fail_times_baseline, 3, 0, 1000,

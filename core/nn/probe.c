@@ -32,6 +32,8 @@ struct watcher {
     double scale;     /* a power of two */
     double top;       /* |dE/dx_L| */
     double per_image; /* the net divides by its mini-batch, the probe by its own */
+    float *sum;       /* of the branches from here up, in the shape of x_L */
+    double size;      /* |x_L| */
 };
 
 /* ---- sums over a tensor, or over two of the same shape: per chunk, then in the chunks' order ---- */
@@ -135,6 +137,52 @@ static double clipped(struct skl_net *net, struct unit *u)
     struct skl_load y = before_relu(net, u);
     moments(net, &y, NULL, u->place.out, m);
     return sqrt(m[NEGATIVE_SQUARES] / m[SQUARES]);
+}
+
+/* ---- the sum of the branches ---- */
+struct sum_job {
+    const struct skl_load *f;
+    struct skl_shape from, to; /* to: of x_L */
+    int step;
+    float *sum;
+    double squares[SKL_MAX_CHUNKS];
+};
+
+static void add_image(const struct sum_job *job, const float *restrict f, float *restrict sum)
+{
+    const struct skl_shape from = job->from, to = job->to;
+    for (int y = 0; y < to.h; y++)
+        for (int x = 0; x < to.w; x++) {
+            const float *a = f + ((size_t)(y * job->step) * (size_t)from.w + (size_t)(x * job->step)) * (size_t)from.c;
+            float *b = sum + ((size_t)y * (size_t)to.w + (size_t)x) * (size_t)to.c;
+            for (int c = 0; c < from.c; c++) b[c] += a[c];
+        }
+}
+
+static void sum_chunk(struct skl_net *net, void *arg, int chunk, int first, int n, float *scratch)
+{
+    struct sum_job *job = arg;
+    const size_t pixels = (size_t)job->from.h * (size_t)job->from.w, image = shape_floats(job->to);
+    for (int i = first; i < first + n; i++) {
+        float *sum = job->sum + (size_t)i * image;
+        double m[MOMENTS] = {0};
+        net->o.kernels->load_rows(job->f, (size_t)i * pixels, (int)pixels, job->from.c, scratch);
+        add_image(job, scratch, sum);
+        add_moments(image, sum, sum, m);
+        job->squares[chunk] += m[SQUARES];
+    }
+}
+
+/* Adds F of this unit; |sum| / |x_L|. */
+static double sum_share(struct skl_net *net, struct watcher *w, const struct unit *u)
+{
+    const struct skl_load f = branch_load(net, u);
+    struct sum_job job = {&f, u->place.out, net->value[net->units].shape, 1, w->sum, {0}};
+    double squares = 0;
+    for (int h = job.from.h; h > job.to.h; h = (h + 1) / 2) job.step *= 2;
+    for_chunks(net, sum_chunk, &job);
+    for (int i = 0; i < net->chunks; i++) squares += job.squares[i];
+    return sqrt(squares) / w->size;
 }
 
 /* ---- the shortcut's factor ---- */
@@ -274,6 +322,7 @@ static void measure_unit(struct skl_net *net, struct watcher *w, int l)
     row->stage = l / (net->units / 3) + 1;
     row->signal_rms = rms(net, (struct skl_load){.x = net->value[l].z}, net->value[l].shape);
     row->branch_rms = rms(net, branch_load(net, u), u->place.out);
+    row->sum_share = sum_share(net, w, u);
     row->clipped = clipped(net, u);
     row->shortcut_gain = shortcut_gain(net, u);
     row->gate_mean = u->variant->gain ? 1 - row->shortcut_gain : NAN;
@@ -285,9 +334,11 @@ static void start_direct(struct skl_net *net, struct watcher *w)
 {
     const struct skl_shape shape = net->value[net->units].shape;
     double m[MOMENTS];
-    struct skl_load g = {.x = net->g};
+    struct skl_load g = {.x = net->g}, x = {.x = net->value[net->units].z};
     moments(net, &g, NULL, shape, m);
     w->top = sqrt(m[SQUARES]);
+    moments(net, &x, NULL, shape, m);
+    w->size = sqrt(m[SQUARES]);
     memcpy(w->direct, net->g, (size_t)net->n * shape_floats(shape) * sizeof *w->direct);
 }
 
@@ -352,10 +403,12 @@ void skl_net_probe(struct skl_net *net, const float *images, const int32_t *labe
     const int64_t iteration = net->iteration;
     float *const buffer[] = {net->g, net->r, net->t[0], net->t[1], net->t[2]};
     float *direct = skl_alloc_array((size_t)n * net->activation, sizeof *direct);
+    float *sum = skl_alloc_array((size_t)n * shape_floats(net->value[net->units].shape), sizeof *sum);
     float *kept = skl_alloc_array(statistics(net, NULL, false), sizeof *kept);
     *probe = (struct skl_probe){.units = net->units, .unit = skl_alloc_array((size_t)net->units, sizeof *probe->unit)};
     probe->response = skl_alloc_array((size_t)(net->units * SKL_MAX_CONVS + 1), sizeof *probe->response);
-    struct watcher w = {.probe = probe, .direct = direct, .scale = 1, .per_image = (double)net->o.batch / n};
+    struct watcher w = {
+        .probe = probe, .direct = direct, .scale = 1, .per_image = (double)net->o.batch / n, .sum = sum};
     statistics(net, kept, false);
     net->watch = watch;
     net->watcher = &w;
@@ -368,6 +421,7 @@ void skl_net_probe(struct skl_net *net, const float *images, const int32_t *labe
     /* passing a unit exchanges buffers, `direct` among them */
     net->g = buffer[0], net->r = buffer[1], net->t[0] = buffer[2], net->t[1] = buffer[3], net->t[2] = buffer[4];
     free(direct);
+    free(sum);
     free(kept);
 }
 

@@ -30,8 +30,10 @@ struct skl_probe_unit {
     double direct_cosine; /* of the angle between direct_l and dE/dx_l */
     double clipped;       /* |relu(-y)| / |y|, y what the ReLU after the addition reads; 0 where there is none */
     double gate_mean;     /* mean of g = 1 - lambda; NaN where the variant has no gain() */
+    double sum_share;     /* |F(x_l) + ... + F(x_{L-1})| / |x_L|, equation (7); F of an earlier stage at every second
+                             place, as option A takes it */
 };
-/* The figures by name, in the order of probe.csv; name NULL ends. */
+/* The figures of probe.csv by name, in its order; name NULL ends. */
 struct skl_probe_column {
     const char *name;
     size_t offset;
@@ -55,7 +57,7 @@ struct skl_probe {
 };
 /* Forward, backward and the direct pass of n images (n <= the net's group) as one batch-norm group in training mode,
  * at iteration 0: random masks are the same in every call.  Parameters, running statistics and momenta stay as they
- * are, bit for bit; gradients do not.  Takes one activation's worth of memory for itself.  Not for inference nets.
+ * are, bit for bit; gradients do not.  Takes two activations' worth of memory for itself.  Not for inference nets.
  * Free with skl_probe_release. */
 void skl_net_probe(struct skl_net *net, const float *images, const int32_t *labels, int n, struct skl_probe *probe);
 void skl_probe_release(struct skl_probe *probe);

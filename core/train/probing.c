@@ -11,15 +11,22 @@
 
 #define FILE_LIMIT ((size_t)16 << 30)
 
-static int units_of(const struct skl_experiment *exp)
+enum { UNITS, SUMS, RESPONSES };
+static const char *const files[SKL_PROBE_LOGS] = {"probe.csv", "sums.csv", "responses.csv"};
+
+/* Rows of one probe in each file. */
+static void count_rows(const struct skl_experiment *exp, int rows[SKL_PROBE_LOGS])
 {
     int n = 0;
-    return skl_depth_units(exp->model.depth, exp->model.block, &n, NULL) ? 0 : 3 * n;
+    if (skl_depth_units(exp->model.depth, exp->model.block, &n, NULL)) n = 0;
+    rows[UNITS] = rows[SUMS] = 3 * n;
+    rows[RESPONSES] = 1 + 3 * n * (exp->model.block == SKL_BASIC ? 2 : 1);
 }
 
-/* "iteration,unit,stage," and the figures. */
-static char *header(void)
+static char *header(int log)
 {
+    if (log == SUMS) return skl_strdup("iteration,unit,sum_share");
+    if (log == RESPONSES) return skl_strdup("iteration,layer,name,mean,std");
     char *text = skl_strdup("iteration,unit,stage");
     for (const struct skl_probe_column *c = skl_probe_columns; c->name; c++) {
         char *longer = skl_format("%s,%s", text, c->name);
@@ -29,8 +36,8 @@ static char *header(void)
     return text;
 }
 
-/* Bytes up to the end of the last whole probe of at most `iteration` iterations. */
-static int64_t whole_probes(const char *text, int units, int64_t iteration, int64_t *last)
+/* Bytes up to the end of the last whole probe of at most `iteration` iterations.  Units count from 0, layers from 1. */
+static int64_t whole_probes(const char *text, int first, int rows, int64_t iteration, int64_t *last)
 {
     int64_t length = 0;
     int next = 0;
@@ -38,30 +45,43 @@ static int64_t whole_probes(const char *text, int units, int64_t iteration, int6
     *last = -1;
     for (const char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
         long long at;
-        int unit;
-        if (sscanf(line, "%lld,%d,", &at, &unit) != 2) {
+        int row;
+        if (sscanf(line, "%lld,%d,", &at, &row) != 2) {
             if (line != text) break;
             length = end + 1 - text; /* the header */
             continue;
         }
-        if (at > iteration || unit != next || (unit > 0 && at != current)) break;
+        if (at > iteration || row - first != next || (next > 0 && at != current)) break;
         current = at;
-        next = (unit + 1) % units;
+        next = (next + 1) % rows;
         if (next == 0) *last = at, length = end + 1 - text;
     }
     return length;
 }
 
-static int open_csv(struct skl_probing *p, const char *path, int units, int64_t iteration, struct skl_err *err)
+/* What the files hold, up to the last probe that is whole in all of them. */
+static int open_files(struct skl_probing *p, const char *folder, const int rows[], int64_t iteration,
+                      struct skl_err *err)
 {
-    char *text = NULL, *line = header();
+    char *path[SKL_PROBE_LOGS], *text[SKL_PROBE_LOGS] = {NULL};
+    int status = SKL_OK;
     size_t n;
-    int64_t length = 0;
-    int status = skl_exists(path) ? skl_file_read(path, FILE_LIMIT, &text, &n, err) : SKL_OK;
-    if (text) length = whole_probes(text, units, iteration, &p->last);
-    if (!status) status = skl_csv_open(&p->csv, path, line, length, err);
-    free(text);
-    free(line);
+    p->last = iteration;
+    for (int i = 0; i < SKL_PROBE_LOGS; i++) {
+        int64_t last = -1;
+        path[i] = skl_path(folder, files[i]);
+        if (!status && skl_exists(path[i])) status = skl_file_read(path[i], FILE_LIMIT, &text[i], &n, err);
+        if (text[i]) whole_probes(text[i], i == RESPONSES, rows[i], p->last, &last);
+        if (last < p->last) p->last = last;
+    }
+    for (int i = 0; i < SKL_PROBE_LOGS; i++) {
+        int64_t last, length = text[i] ? whole_probes(text[i], i == RESPONSES, rows[i], p->last, &last) : 0;
+        char *line = header(i);
+        if (!status) status = skl_csv_open(&p->csv[i], path[i], line, length, err);
+        free(line);
+        free(text[i]);
+        free(path[i]);
+    }
     return status;
 }
 
@@ -82,27 +102,32 @@ int skl_probing_open(struct skl_probing *p, struct skl_session *s, const char *f
 {
     *p = (struct skl_probing){.every = s->exp->probe.every, .last = -1};
     if (p->every == 0) return SKL_OK;
-    char *path = skl_path(folder, "probe.csv");
-    int status = open_csv(p, path, units_of(s->exp), iteration, err);
-    free(path);
+    int rows[SKL_PROBE_LOGS];
+    count_rows(s->exp, rows);
+    int status = open_files(p, folder, rows, iteration, err);
     if (!status) take_images(p, s);
     return status;
 }
 
 bool skl_probing_due(const struct skl_probing *p, int64_t n, int64_t end)
 {
-    return p->csv.path && p->last < n && (n == 0 || skl_due(n, p->every, end));
+    return p->csv[0].path && p->last < n && (n == 0 || skl_due(n, p->every, end));
 }
 
-static int row(struct skl_probing *p, int64_t iteration, const struct skl_probe_unit *u, struct skl_err *err)
+static double plain(double v)
+{
+    return isnan(v) ? NAN : v;
+} /* printf knows a -nan too */
+
+static int unit_rows(struct skl_probing *p, int64_t iteration, const struct skl_probe_unit *u, struct skl_err *err)
 {
     char text[512];
     int n = 0;
-    for (const struct skl_probe_column *c = skl_probe_columns; c->name; c++) {
-        double v = skl_probe_value(u, c);
-        n += snprintf(text + n, sizeof text - (size_t)n, ",%.9g", isnan(v) ? NAN : v); /* printf knows a -nan too */
-    }
-    return skl_csv_row(&p->csv, err, "%lld,%d,%d%s", (long long)iteration, u->unit, u->stage, text);
+    for (const struct skl_probe_column *c = skl_probe_columns; c->name; c++)
+        n += snprintf(text + n, sizeof text - (size_t)n, ",%.9g", plain(skl_probe_value(u, c)));
+    int status = skl_csv_row(&p->csv[UNITS], err, "%lld,%d,%d%s", (long long)iteration, u->unit, u->stage, text);
+    return status ? status
+                  : skl_csv_row(&p->csv[SUMS], err, "%lld,%d,%.9g", (long long)iteration, u->unit, plain(u->sum_share));
 }
 
 int skl_probing_rows(struct skl_probing *p, struct skl_session *s, int64_t iteration, struct skl_err *err)
@@ -110,7 +135,12 @@ int skl_probing_rows(struct skl_probing *p, struct skl_session *s, int64_t itera
     struct skl_probe probe;
     int status = SKL_OK;
     skl_net_probe(s->net, p->images, p->labels, p->n, &probe);
-    for (int i = 0; !status && i < probe.units; i++) status = row(p, iteration, &probe.unit[i], err);
+    for (int i = 0; !status && i < probe.units; i++) status = unit_rows(p, iteration, &probe.unit[i], err);
+    for (int i = 0; !status && i < probe.responses; i++) {
+        const struct skl_probe_response *r = &probe.response[i];
+        status = skl_csv_row(&p->csv[RESPONSES], err, "%lld,%d,%s,%.9g,%.9g", (long long)iteration, i + 1, r->name,
+                             plain(r->mean), plain(r->std));
+    }
     skl_probe_release(&probe);
     p->last = iteration;
     return status;
@@ -118,12 +148,16 @@ int skl_probing_rows(struct skl_probing *p, struct skl_session *s, int64_t itera
 
 int skl_probing_sync(struct skl_probing *p, struct skl_err *err)
 {
-    return p->csv.path ? skl_csv_sync(&p->csv, err) : SKL_OK;
+    int status = SKL_OK;
+    for (int i = 0; i < SKL_PROBE_LOGS && !status; i++)
+        if (p->csv[i].path) status = skl_csv_sync(&p->csv[i], err);
+    return status;
 }
 
 void skl_probing_close(struct skl_probing *p)
 {
-    if (p->csv.path) skl_csv_close(&p->csv);
+    for (int i = 0; i < SKL_PROBE_LOGS; i++)
+        if (p->csv[i].path) skl_csv_close(&p->csv[i]);
     free(p->images);
     free(p->labels);
     *p = (struct skl_probing){.every = 0};

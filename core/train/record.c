@@ -15,8 +15,9 @@
 #define RECORD_LIMIT ((size_t)1 << 20)
 #define FILE_LIMIT ((size_t)16 << 30)
 
-const char *const skl_result_files[] = {"config.yaml", "train.csv",        "test.csv",         "validation.csv",
-                                        "probe.csv",   "last.safetensors", "prev.safetensors", NULL};
+const char *const skl_result_files[] = {"config.yaml",      "train.csv", "test.csv",      "validation.csv",
+                                        "probe.csv",        "sums.csv",  "responses.csv", "last.safetensors",
+                                        "prev.safetensors", NULL};
 
 /* An object, or NULL where there is none to be had. */
 static json_t *read_object(const char *path, struct skl_err *err)

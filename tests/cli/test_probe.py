@@ -43,7 +43,7 @@ class Probe(Case):
         self.assertEqual([u["stage"] for u in units], [1, 2, 3])
         self.assertEqual([u["name"] for u in units], ["layer1.0", "layer2.0", "layer3.0"])
         for u in units:
-            self.assertEqual(list(u), ["unit", "stage", "name"] + FIGURES)
+            self.assertEqual(list(u), ["unit", "stage", "name"] + FIGURES + ["sum_share"])
             self.assertEqual(u["shortcut_gain"], 1)
             self.assertIsNone(u["gate_mean"])
             self.assertTrue(0 < u["direct_gain"] <= 1 and u["gradient_rms"] > 0)
@@ -53,7 +53,7 @@ class Probe(Case):
         self.assertIn("ResNet-8, identity (identity), 32 images, loss ", lines[0])
         self.assertEqual(lines[2].split()[0], "unit")
         self.assertEqual([line.split()[0] for line in lines[3:]], ["layer1.0", "layer2.0", "layer3.0"])
-        self.assertEqual({len(line.split()) for line in lines[2:]}, {1 + len(FIGURES)})
+        self.assertEqual({len(line.split()) for line in lines[2:]}, {2 + len(FIGURES)})
 
     def test_responses(self):
         layers = json.loads(self.ends(0, "probe", "model.yaml", "--responses", "--json").stdout)

@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from resnet import Net
 
 GATED = ("exclusive_gating", "shortcut_only_gating", "highway")
-FORWARD = ("signal_rms", "branch_rms", "shortcut_gain", "clipped", "gate_mean")
+FORWARD = ("signal_rms", "branch_rms", "shortcut_gain", "clipped", "gate_mean", "sum_share")
 WHOLE, DIRECT, BRANCH = range(3)
 CLOSE = 2e-5
 
@@ -56,6 +56,7 @@ class ProbedNet(Net):
     def branch(self, *args):
         f = super().branch(*args)
         self.row["branch_rms"] = rms(f.detach())
+        self.last_branch = f.detach()
         return f.detach() if self.mode == DIRECT else f
 
     def merge(self, name, index, kind, o, raw, x, f, stride):
@@ -114,9 +115,10 @@ class ProbedNet(Net):
         units, rows, responses = self.units(), [], {}
         x = self.relu(self.bn("bn1", self.conv("conv1", images.double())))
         responses["conv1"] = self.bn_output["bn1"]
-        xs = [x.detach()]
+        xs, branches = [x.detach()], []
         for u in units:
             xs.append(self.unit(*u, xs[-1]).detach())
+            branches.append(self.last_branch)
             rows.append(self.row)
             for j in range(1, self.convs + 1):
                 if self.block == "basic" or j == 2: responses["%s.conv%d" % (u[0], j)] = self.response(u[0], j)
@@ -125,9 +127,12 @@ class ProbedNet(Net):
         pooled = (self.relu(x) if self.preact else x).mean((2, 3))
         loss = F.cross_entropy(F.linear(pooled, self.w["fc.weight"], self.w["fc.bias"]), labels)
         whole = direct = torch.autograd.grad(loss, top)[0]
-        rest = torch.zeros_like(whole)
+        rest, total = torch.zeros_like(whole), torch.zeros_like(whole)
         size = whole.norm().item()
-        for u, row, x in reversed(list(zip(units, rows, xs))):
+        for u, row, x, f in reversed(list(zip(units, rows, xs, branches))):
+            while f.shape[2] > total.shape[2]: f = f[:, :, ::2, ::2]
+            total[:, :f.shape[1]] += f
+            row["sum_share"] = (total.norm() / top.detach().norm()).item()
             rest = self.back(u, x, rest, DIRECT) + self.back(u, x, whole, BRANCH)
             whole, direct = self.back(u, x, whole, WHOLE), self.back(u, x, direct, DIRECT)
             row["sum_error"] = (direct + rest - whole).norm().item() / whole.norm().item()

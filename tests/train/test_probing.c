@@ -1,4 +1,4 @@
-/* Runs with probes: the same bytes as runs without, and a probe.csv that no interruption changes. */
+/* Runs with probes: the same bytes as runs without, and files of probes that no interruption changes. */
 #include "tests/train/lab.h"
 
 #define EVERY "probe.every=4"
@@ -12,6 +12,9 @@ static void expect_same_file(const char *a, const char *b, const char *file)
     free(da), free(db), free(pa), free(pb);
 }
 
+static const char *const probe_files[] = {"probe.csv", "sums.csv", "responses.csv"};
+enum { FILES = sizeof probe_files / sizeof *probe_files };
+
 static void run(const char *folder, const char *threads, const char *every)
 {
     struct launch l = {folder, {"--quiet", "--threads", threads, every}};
@@ -22,7 +25,7 @@ static void run(const char *folder, const char *threads, const char *every)
 static void same_with_probes(const char *a, const char *b)
 {
     lab_same(a, b);
-    expect_same_file(a, b, "probe.csv");
+    for (int i = 0; i < FILES; i++) expect_same_file(a, b, probe_files[i]);
 }
 
 static void a_probe_changes_nothing_else(void **state)
@@ -66,7 +69,37 @@ static void rows(void **state)
     }
     assert_int_equal(*(strchr(line, '\n') + 1), 0);
     free(text), free(path);
-    lab_run_json_says("with", "\"probe.csv\"");
+    for (int i = 0; i < FILES; i++) {
+        char *quoted = skl_format("\"%s\"", probe_files[i]);
+        lab_run_json_says("with", quoted);
+        free(quoted);
+    }
+}
+
+/* ResNet-8: three units, and the stem with two layers a unit. */
+static void other_rows(void **state)
+{
+    static const struct {
+        const char *file, *head, *first, *last;
+        int rows;
+    } expected[] = {{"sums.csv", "iteration,unit,sum_share\n0,0,", "\n4,0,", "\n18,2,", 18},
+                    {"responses.csv", "iteration,layer,name,mean,std\n0,1,conv1,", "\n4,2,layer1.0.conv1,",
+                     "\n18,7,layer3.0.conv2,", 42}};
+    lab_write_config("{type: identity}");
+    run("with", "2", EVERY);
+    for (int i = 0; i < 2; i++) {
+        char *path = lab_path("with", expected[i].file);
+        size_t n;
+        char *text = lab_read(path, &n);
+        assert_non_null(text);
+        assert_int_equal(strncmp(text, expected[i].head, strlen(expected[i].head)), 0);
+        assert_contains(text, expected[i].first);
+        assert_contains(text, expected[i].last);
+        int lines = 0;
+        for (const char *p = text; *p; p++) lines += *p == '\n';
+        assert_int_equal(lines, 1 + expected[i].rows);
+        free(text), free(path);
+    }
 }
 
 /* Before every 7th change of the file system, or at any moment, with whatever half of a probe is written then. */
@@ -110,9 +143,11 @@ static void a_torn_file_is_mended(void **state)
         lab_unlink("torn", "run.json");
         if (i >= 5) lab_unlink("torn", "last.safetensors"); /* goes on from iteration 15 */
         cut("torn", "probe.csv", lost[i % 5]);
+        cut("torn", "sums.csv", lost[i / 2 % 3]);
+        cut("torn", "responses.csv", lost[(i + 2) % 5]);
         struct launch l = {"torn", {"--quiet", EVERY}};
         lab_expect(lab_train(&l), 0, "torn");
-        expect_same_file("whole", "torn", "probe.csv");
+        for (int k = 0; k < FILES; k++) expect_same_file("whole", "torn", probe_files[k]);
         expect_same_file("whole", "torn", "last.safetensors");
     }
 }
@@ -157,6 +192,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_probe_changes_nothing_else),
         cmocka_unit_test(rows),
+        cmocka_unit_test(other_rows),
         cmocka_unit_test(killed_at_any_change),
         cmocka_unit_test(a_torn_file_is_mended),
         cmocka_unit_test(asked_for_later),

@@ -92,6 +92,32 @@ static void signals_add_up(void **state)
     close_lab(&lab);
 }
 
+/* The same over all three stages: what x_L is more than x_l, taken down as option A does, is the sum of the branches. */
+static void sums_of_branches(void **state)
+{
+    struct lab lab;
+    OPEN(&lab, "model.depth=20", "model.order=full_preact");
+    const struct value *top = &lab.net->value[lab.p.units];
+    const struct skl_shape to = top->shape;
+    for (int l = 0; l < lab.p.units; l++) {
+        const struct value *x = &lab.net->value[l];
+        const int step = x->shape.h / to.h;
+        double rest = 0, size = 0;
+        for (int i = 0; i < IMAGES * to.h * to.w; i++)
+            for (int c = 0; c < to.c; c++) {
+                const int image = i / (to.h * to.w), y = i / to.w % to.h * step, at = i % to.w * step;
+                const double z = top->z[i * to.c + c],
+                             carried = c < x->shape.c
+                                           ? x->z[((image * x->shape.h + y) * x->shape.w + at) * x->shape.c + c]
+                                           : 0;
+                rest += (z - carried) * (z - carried);
+                size += z * z;
+            }
+        close_to(lab.p.unit[l].sum_share, sqrt(rest / size), 1e-5, "sum_share", l);
+    }
+    close_lab(&lab);
+}
+
 /* (8): nothing is lost along identity shortcuts with f = identity; 1 exactly, and the same throughout a stage. */
 static void identity_carries_the_gradient(void **state)
 {
@@ -399,6 +425,7 @@ int main(void)
     skl_gemm_setup();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signals_add_up),
+        cmocka_unit_test(sums_of_branches),
         cmocka_unit_test(identity_carries_the_gradient),
         cmocka_unit_test(factors_multiply),
         cmocka_unit_test(masks_by_hand),
