@@ -5,6 +5,8 @@
 #include "core/config/keys.h"
 #include "core/config/tree.h"
 
+enum { MAX_KEYS = 64 }; /* of one variant */
+
 bool skl_is_paper_key(const char *path)
 {
     return strncmp(path, "paper", 5) == 0 && (!path[5] || path[5] == '.');
@@ -78,7 +80,10 @@ int skl_axes_add(struct skl_axes *axes, const struct skl_ynode *node, bool zip, 
     const char *word = zip ? "zip" : "grid";
     if (node->kind != SKL_YMAP) return skl_tree_fail(node, true, err, "%s must be a mapping of keys to lists", word);
     struct skl_entry *entry;
-    int count, status = skl_tree_flatten(node, &entry, &count, err);
+    int count, status = skl_tree_flatten(node, &entry, &count, err), before = 0;
+    for (int a = 0; a < axes->count; a++) before += axes->axis[a].key_count;
+    if (!status && before + count > MAX_KEYS)
+        status = skl_tree_fail(node, true, err, "more than %d keys in grid and zip", MAX_KEYS);
     for (int i = 0; i < count && !status; i++) {
         status = skl_check_run_key(entry[i].path, entry[i].node, err);
         if (!status) status = check_list(&entry[i], err);

@@ -7,6 +7,8 @@
 #include "core/config/registry.h"
 #include "core/config/tree.h"
 
+enum { MAX_PAPERS = 64 }; /* each run keeps a copy */
+
 /* text, then ", " + item; frees text and item */
 static char *add(char *text, const char *separator, char *item)
 {
@@ -205,6 +207,8 @@ int skl_read_paper(const struct skl_ynode *node, struct skl_experiment *exp, str
     (void)exp;
     if (node->kind != SKL_YMAP)
         return skl_tree_fail(node, true, err, "paper must be a mapping like {test_error: 6.61}");
+    if (skl_tree_count(node) > MAX_PAPERS)
+        return skl_tree_fail(node, true, err, "paper has more than %d figures", MAX_PAPERS);
     for (const struct skl_ynode *c = node->child; c; c = c->next)
         if (c->kind != SKL_YSCALAR) return skl_tree_fail(c, true, err, "paper.%.80s must be text or a number", c->key);
     return SKL_OK;

@@ -5,14 +5,22 @@
 #include "core/config/settings.h"
 #include "core/config/tree.h"
 
-enum { MAX_FOLDER = 255 }; /* bytes of one folder's name on every file system we know */
+enum {
+    MAX_FOLDER = 255,   /* bytes of one folder's name on every file system we know */
+    MAX_EXCLUDES = 1000 /* each is compared with each combination */
+};
 
+struct exclusion {
+    struct skl_entry *entry;
+    int count;
+};
 /* One variant while it is unrolled. */
 struct variant {
     const struct skl_layers *layers;
-    char *name;                         /* NULL: named after the shortcut */
-    const struct skl_ynode *node;       /* entry of `variants`; NULL: a file without variants */
-    const struct skl_ynode *exclude[2]; /* the file's and the variant's, or NULL */
+    char *name;                   /* NULL: named after the shortcut */
+    const struct skl_ynode *node; /* entry of `variants`; NULL: a file without variants */
+    struct exclusion *exclude;    /* the file's, then the variant's */
+    int excludes;
     struct skl_axes axes;
 };
 
@@ -31,8 +39,8 @@ static int check_set(const struct skl_ynode *set, struct skl_err *err)
 /* The results folder holds these beside the variants' folders. */
 static bool is_reserved(const char *name)
 {
-    static const char *const taken[] = {"figures",     "report.html",  "report.md", "report.tex",
-                                        "summary.csv", "summary.json", NULL};
+    static const char *const taken[] = {"figures",     "plan.json",    "report.html", "report.md",  "report.tex",
+                                        "summary.csv", "summary.json", "runs.csv",    "curves.csv", NULL};
     for (const char *const *t = taken; *t; t++)
         if (strcmp(*t, name) == 0) return true;
     return false;
@@ -75,26 +83,30 @@ static int add_axes(struct variant *v, const struct skl_ynode *map, struct skl_e
 
 /* ---- exclude ---- */
 
-static int check_exclude(const struct skl_ynode *list, struct skl_err *err)
+static int check_excluded(const struct skl_entry *e, struct skl_err *err)
 {
+    int status = skl_check_run_key(e->path, e->node, err);
+    if (status) return status;
+    if (e->node->kind != SKL_YSCALAR) return skl_tree_fail(e->node, true, err, "exclude takes single values");
+    if (skl_key_find(e->path) || strncmp(e->path, "model.shortcut.", 15) == 0 || skl_is_paper_key(e->path))
+        return SKL_OK;
+    return skl_tree_fail(e->node, false, err, "unknown key '%s'", e->path);
+}
+
+static int read_exclude(struct variant *v, const struct skl_ynode *list, struct skl_err *err)
+{
+    if (!list) return SKL_OK;
     if (list->kind != SKL_YLIST) return skl_tree_fail(list, true, err, "exclude must be a list of mappings");
-    for (const struct skl_ynode *c = list->child; c; c = c->next) {
+    int more = skl_tree_count(list), status = SKL_OK;
+    if (more > MAX_EXCLUDES) return skl_tree_fail(list, true, err, "exclude has more than %d entries", MAX_EXCLUDES);
+    for (const struct skl_ynode *c = list->child; c && !status; c = c->next) {
         if (c->kind != SKL_YMAP || !c->child)
             return skl_tree_fail(c, true, err, "exclude must list mappings of keys to values");
-        struct skl_entry *entry;
-        int count, status = skl_tree_flatten(c, &entry, &count, err);
-        for (int i = 0; i < count && !status; i++) {
-            status = skl_check_run_key(entry[i].path, entry[i].node, err);
-            if (!status && entry[i].node->kind != SKL_YSCALAR)
-                status = skl_tree_fail(entry[i].node, true, err, "exclude takes single values");
-            if (!status && !skl_key_find(entry[i].path) && strncmp(entry[i].path, "model.shortcut.", 15) != 0 &&
-                !skl_is_paper_key(entry[i].path))
-                status = skl_tree_fail(entry[i].node, false, err, "unknown key '%s'", entry[i].path);
-        }
-        skl_tree_entries_free(entry, count);
-        if (status) return status;
+        struct exclusion *x = &v->exclude[v->excludes++];
+        status = skl_tree_flatten(c, &x->entry, &x->count, err);
+        for (int i = 0; i < x->count && !status; i++) status = check_excluded(&x->entry[i], err);
     }
-    return SKL_OK;
+    return status;
 }
 
 static bool same_value(const struct skl_ynode *a, const struct skl_ynode *b)
@@ -118,15 +130,12 @@ static bool has_value(const struct skl_ynode *tree, const struct skl_entry *e)
 
 static bool is_excluded(const struct variant *v, const struct skl_ynode *tree)
 {
-    for (int i = 0; i < 2; i++)
-        for (const struct skl_ynode *c = v->exclude[i] ? v->exclude[i]->child : NULL; c; c = c->next) {
-            struct skl_entry *entry;
-            int count, hits = 0;
-            if (skl_tree_flatten(c, &entry, &count, NULL)) continue;
-            for (int k = 0; k < count; k++) hits += has_value(tree, &entry[k]);
-            skl_tree_entries_free(entry, count);
-            if (hits == count) return true;
-        }
+    for (int i = 0; i < v->excludes; i++) {
+        const struct exclusion *x = &v->exclude[i];
+        int hits = 0;
+        while (hits < x->count && has_value(tree, &x->entry[hits])) hits++;
+        if (hits == x->count) return true;
+    }
     return false;
 }
 
@@ -231,15 +240,16 @@ static int unroll(struct variant *v, int limit, struct settings *settings, struc
 static int read_variant(const struct skl_layers *layers, const struct skl_ynode *node, int limit,
                         struct settings *settings, struct skl_err *err)
 {
-    const struct skl_ynode *exclude = skl_yaml_get(layers->root, "exclude");
-    struct variant v = {
-        .layers = layers, .node = node, .exclude = {exclude, node ? skl_yaml_get(node, "exclude") : NULL}};
+    struct variant v = {.layers = layers, .node = node};
+    v.exclude = skl_alloc_array(2 * MAX_EXCLUDES, sizeof *v.exclude);
     int status = node ? check_variant(&v, err) : SKL_OK;
-    for (int i = 0; i < 2 && !status; i++)
-        if (v.exclude[i]) status = check_exclude(v.exclude[i], err);
+    if (!status) status = read_exclude(&v, skl_yaml_get(layers->root, "exclude"), err);
+    if (!status && node) status = read_exclude(&v, skl_yaml_get(node, "exclude"), err);
     if (!status) status = add_axes(&v, layers->root, err);
     if (!status && node) status = add_axes(&v, node, err);
     if (!status) status = unroll(&v, limit, settings, err);
+    for (int i = 0; i < v.excludes; i++) skl_tree_entries_free(v.exclude[i].entry, v.exclude[i].count);
+    free(v.exclude);
     skl_axes_release(&v.axes);
     free(v.name);
     return status;
@@ -247,18 +257,30 @@ static int read_variant(const struct skl_layers *layers, const struct skl_ynode 
 
 /* ---- all variants ---- */
 
+static int by_name_then_place(const void *a, const void *b)
+{
+    const struct skl_ynode *x = *(const struct skl_ynode *const *)a, *y = *(const struct skl_ynode *const *)b;
+    int order = strcmp(x->text, y->text);
+    if (order) return order;
+    if (x->value_line != y->value_line) return x->value_line < y->value_line ? -1 : 1;
+    return (x->value_column > y->value_column) - (x->value_column < y->value_column);
+}
+
 static int check_names(const struct skl_ynode *variants, struct skl_err *err)
 {
+    const struct skl_ynode **sorted = skl_alloc_array((size_t)skl_tree_count(variants), sizeof *sorted);
+    size_t count = 0;
+    int status = SKL_OK;
     for (const struct skl_ynode *c = variants->child; c; c = c->next) {
         const struct skl_ynode *name = skl_yaml_get(c, "name");
-        if (!name || name->kind != SKL_YSCALAR) continue;
-        for (const struct skl_ynode *d = variants->child; d != c; d = d->next) {
-            const struct skl_ynode *other = skl_yaml_get(d, "name");
-            if (other && other->kind == SKL_YSCALAR && strcmp(other->text, name->text) == 0)
-                return skl_tree_fail(name, true, err, "a second variant named '%.80s'", name->text);
-        }
+        if (name && name->kind == SKL_YSCALAR) sorted[count++] = name;
     }
-    return SKL_OK;
+    qsort(sorted, count, sizeof *sorted, by_name_then_place);
+    for (size_t i = 1; i < count && !status; i++)
+        if (strcmp(sorted[i - 1]->text, sorted[i]->text) == 0)
+            status = skl_tree_fail(sorted[i], true, err, "a second variant named '%.80s'", sorted[i]->text);
+    free(sorted);
+    return status;
 }
 
 static int by_folder(const void *a, const void *b)
@@ -287,6 +309,8 @@ int skl_settings_read(const struct skl_layers *layers, int limit, struct setting
     const struct skl_ynode *variants = skl_yaml_get(layers->root, "variants");
     if (variants && (variants->kind != SKL_YLIST || !variants->child))
         return skl_tree_fail(variants, true, err, "variants must be a list of mappings, each with a name");
+    if (variants && skl_tree_count(variants) > limit)
+        return skl_tree_fail(variants, true, err, "variants and seeds give more than %d runs", SKL_PLAN_MAX_RUNS);
     int status = variants ? check_names(variants, err) : read_variant(layers, NULL, limit, settings, err);
     for (const struct skl_ynode *c = variants ? variants->child : NULL; c && !status; c = c->next)
         status = read_variant(layers, c, limit, settings, err);

@@ -155,6 +155,7 @@ static const struct bad bad[] = {
     {"variants:\n  - nam: a\n", "2:5", "unknown key 'nam' (did you mean 'name'?)"},
     {"variants:\n  - {name: a}\n  - {name: a}\n", "3:12", "a second variant named 'a'"},
     {"variants:\n  - name: figures\n", "2:11", "taken by the sweep's own files"},
+    {"variants:\n  - name: plan.json\n", "2:11", "taken by the sweep's own files"},
     {"variants:\n  - name: a/b\n", "2:11", "a variant's name must be"},
     {"variants:\n  - name: a\n    set: 3\n", "3:10", "set must be a mapping"},
     {"variants:\n  - name: a\n    set: {model.dpeth: 3}\n", "3:11", "unknown key 'dpeth' (did you mean 'depth'?)"},
