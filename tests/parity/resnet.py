@@ -123,6 +123,7 @@ class Net:
     def start(self, training, masks=None, iteration=0, flips=()):
         self.training, self.masks, self.iteration = training, masks or {}, iteration
         self.first = self.calls = 0
+        self.parts = {}            # see factor
         self.kinks = []            # (how near to zero, relative to the RMS; which call of relu; which element), see relu
         self.flips = set(flips)    # kinks to be taken from the other side
 
@@ -137,6 +138,13 @@ class Net:
             for c, e in self.flips:
                 if c == call: passes[e] = ~passes[e]
         return x * passes.reshape(x.shape)
+
+    def factor(self, name, f):
+        """A factor on f, spread over its channels.  The gradient of one that all channels share is a sum whose terms may
+        cancel: the norm of the channels' parts, in self.parts, is what its rounding is measured by."""
+        v = self.w[name].expand(f.shape[1])
+        if v.requires_grad: v.register_hook(lambda g: self.parts.__setitem__(name, self.parts.get(name, 0) + g.detach()))
+        return v[None, :, None, None]
 
     def bn(self, name, x):
         w = self.w
@@ -204,8 +212,8 @@ class Net:
             rate, inverted = o.get("rate", 0.5), o.get("inverted", False)
             if not self.training: return (1 if inverted else 1 - rate) * x + f
             return self.mask(name, index, rate, x) * x / (1 - rate if inverted else 1) + f
-        if kind == "learned_scale" or kind == "layer_scale": return x + self.w[s + "scale"][None, :, None, None] * f
-        if kind == "weighted_residual": return x + torch.tanh(self.w[s + "weight"]) * f
+        if kind == "learned_scale" or kind == "layer_scale": return x + self.factor(s + "scale", f) * f
+        if kind == "weighted_residual": return x + torch.tanh(self.factor(s + "weight", f)) * f
         if kind == "branch_scaling":
             depth = o.get("scale", "depth") == "depth"
             return x + (1 / math.sqrt(3 * self.per_stage) if depth else o.get("factor", 0.1)) * f

@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 """Nets drawn at random: `skiplab step` against resnet.py (PyTorch, float64).
 
-    test_parity.py --skiplab build/core/cli/skiplab [--count 24] [--seed 1] [--only 7] [--cpu avx2,base] [--conv auto,gemm]
+    test_parity.py --skiplab build/core/cli/skiplab [--count 24 | --all] [--seed 1] [--only 7] [--cpu avx2,base] [--conv auto,gemm]
 
 Net number i of seed s is always the same one; a failure prints the command that draws it again, and keeps its files.
+Variants come in turn, and every further turn brings each of them another order, projection and block: --all draws as
+many nets as there are such combinations, each once.
 
 Bounds, on relative Frobenius errors: 1e-4 for everything.  But where a ReLU's input lies next to zero (within 2e-5 of its
 tensor's RMS), float32 may see it on the other side of the kink than float64, and the gradients move: such inputs are
 taken from the other side one after another, nearest first, and stay there if that brings the gradients nearer.  Where
-there are too many to try, gradients may be 5e-2 off.  A gradient is divided by 1e-3 of the largest gradient's norm at
-least: one that a later batch norm cancels is rounding alone.
+that does not explain the difference (one flip can move others), gradients may be 5e-2 off, but only in a tenth of all nets.
+A gradient is divided by 1e-3 of the largest gradient's norm at least: one that a later batch norm cancels is rounding
+alone; and that of a factor all channels share by the norm of the channels' parts, of which it is the sum.
 """
 import argparse
 import json
@@ -31,7 +34,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import safetensors_io
 from resnet import ORDERS, Net
 
-TIGHT, FLIPPED, TRIES = 1e-4, 5e-2, 16
+TIGHT, FLIPPED, TRIES, UNEXPLAINED = 1e-4, 5e-2, 16, 0.1
 CONVS = ["auto", "winograd4", "winograd2", "direct", "gemm"]
 
 
@@ -45,6 +48,7 @@ def shortcut(rng, kind):
         "branch_scaling": lambda: {"scale": pick(["depth", "constant"]), "factor": 0.25},
         "stochastic_depth": lambda: {"survival": pick([0.5, 0.8]), "per": pick(["batch", "image"])},
         "shakedrop": lambda: {"survival": pick([0.2, 0.5])},
+        "zero_init_gamma": lambda: {"start": 0.5},      # 0 is refused where F ends with a ReLU; the weights come from the file
         "highway": lambda: {"gate_bias": pick([-3, 0]), "bias_decay": pick([True, False])},
     }
     return {"type": kind, **options.get(kind, dict)()}
@@ -56,13 +60,17 @@ def known_shortcuts(skiplab):
     return [s["name"] for s in json.loads(text)]
 
 
+STYLES = [(order, projection, block) for block in ("basic", "bottleneck") for projection in "AB" for order in ORDERS]
+
+
 def draw(seed, number, kinds):
-    """Settings of net `number`; variants and orders in turn, the rest at random."""
+    """Settings of net `number`: the variant by its place in a turn, the style another one each turn, the rest at random."""
     rng = random.Random("%d-%d" % (seed, number))
-    block = rng.choice(["basic", "basic", "bottleneck"])
+    turn, kind = divmod(number, len(kinds))
+    order, projection, block = STYLES[(7 * turn + 3 * kind) % len(STYLES)]      # 7 and 20 have no common factor: all styles
     model = dict(depth=rng.choice([8, 14, 20] if block == "basic" else [11, 20]), width=rng.choice([8, 12, 16, 16, 5]), block=block,
-                 order=ORDERS[(number + number // len(kinds)) % 5], projection=rng.choice("AB"),
-                 shortcut=shortcut(rng, kinds[number % len(kinds)]), channels=rng.choice([1, 3]), classes=rng.choice([3, 10]))
+                 order=order, projection=projection, shortcut=shortcut(rng, kinds[kind]), channels=rng.choice([1, 3]),
+                 classes=rng.choice([3, 10]))
     if rng.random() < 0.2: model["shortcut_at"] = rng.choice(["same_shape", [0, 1]])
     groups, group = rng.choice([1, 1, 2, 3]), rng.choice([2, 3, 4])
     train = dict(lr=0.1, momentum=0.9, momentum_form=rng.choice(["torch", "caffe"]), weight_decay=rng.choice([1e-4, 0.01]),
@@ -99,25 +107,25 @@ def run(args, folder, mode, cpu, conv):
     return {k: torch.from_numpy(v.astype(numpy.float64)) for k, v in tensors.items()}, meta
 
 
-def differences(want, got, least=0.0):
+def differences(want, got, least, parts=()):
     """(error, name) of every tensor, the largest first."""
     rows = []
     for name, w in want.items():
         if name not in got or got[name].shape != w.shape:
             rows.append((math.inf, name))
             continue
-        g = got[name]
-        error = (g - w).norm() / max(w.norm().item(), least if name.startswith("grad.") else 1e-30)
-        rows.append((error.item() if torch.isfinite(g).all() else math.inf, name))
+        scale = max(w.norm().item(), least if name.startswith("grad.") else 1e-30)
+        if name.startswith("grad.") and name[5:] in parts: scale = max(scale, parts[name[5:]].norm().item())
+        rows.append(((got[name] - w).norm().item() / scale if torch.isfinite(got[name]).all() else math.inf, name))
     rows += [(math.inf, name) for name in got if name not in want and not name.startswith("mask.")]
     return sorted(rows, reverse=True)
 
 
-def compare(want, got, bound=TIGHT):
+def compare(want, got, parts=(), bound=TIGHT):
     """Worst error of each kind, and complaints; bound: on gradients and updated parameters."""
     least = 1e-3 * max([v.norm().item() for k, v in want.items() if k.startswith("grad.")] or [0])
     complaints, worst = [], {"exact": 0.0, "gradient": 0.0}
-    for error, name in differences(want, got, least):
+    for error, name in differences(want, got, least, parts):
         exact = name in ("loss", "logits") or "running_" in name
         kind, allowed = ("exact", TIGHT) if exact else ("gradient", bound)
         worst[kind] = max(worst[kind], error)
@@ -127,14 +135,16 @@ def compare(want, got, bound=TIGHT):
 
 def train_step(net, got, step):
     """The reference step, from the sides of the kinks that fit best: worst errors, complaints, a word on the kinks."""
-    worst, complaints = compare(step(()), got)
+    def take(flips, bound=TIGHT): return compare(step(flips), got, net.parts, bound)
+
+    worst, complaints = take([])
     kinks, flips = sorted(net.kinks), []
     if not kinks or worst["gradient"] <= TIGHT: return worst, complaints, ""
     for _, call, element in kinks[:TRIES]:
-        tried, _ = compare(step(flips + [(call, element)]), got)
+        tried, _ = take(flips + [(call, element)])
         if tried["gradient"] < worst["gradient"]: worst, flips = tried, flips + [(call, element)]
         if worst["gradient"] <= TIGHT: break
-    _, complaints = compare(step(flips), got, TIGHT if len(kinks) <= TRIES else FLIPPED)
+    _, complaints = take(flips, FLIPPED)
     return worst, complaints, " (%d of %d kinks)" % (len(flips), len(kinks))
 
 
@@ -177,30 +187,33 @@ def one(args, number, kinds, cpu, conv):
     for c in complaints[:12]: print("      " + c)
     if complaints: print("      again: %s --skiplab %s --seed %d --only %d --cpu %s --conv %s; files in %s" % (sys.argv[0], args.skiplab, args.seed, number, cpu, conv, folder))
     else: subprocess.run(["rm", "-r", folder], check=True)
-    return not complaints
+    return not complaints, worst["gradient"] > TIGHT
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--skiplab", required=True)
     p.add_argument("--count", type=int, default=20)
+    p.add_argument("--all", action="store_true", help="every variant in every order, projection and block")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--only", type=int)
-    p.add_argument("--cpu", default="", help="levels, in turn; empty: this machine's")
-    p.add_argument("--conv", default="auto", help="algorithms, in turn: " + ",".join(CONVS))
+    p.add_argument("--cpu", default="", help="levels to draw from; empty: this machine's")
+    p.add_argument("--conv", default="auto", help="algorithms to draw from: " + ",".join(CONVS))
     args = p.parse_args()
     args.skiplab = os.path.abspath(args.skiplab)
     torch.set_num_threads(2)
     kinds = known_shortcuts(args.skiplab)
     cpus, convs = args.cpu.split(","), args.conv.split(",")
-    numbers = [args.only] if args.only is not None else range(args.count)
+    numbers = [args.only] if args.only is not None else range(len(kinds) * len(STYLES) if args.all else args.count)
     print("seed %d" % args.seed)
-    failed = 0
+    failed = unexplained = 0
     for n in numbers:
-        failed += not one(args, n, kinds, cpus[n % len(cpus)], convs[n % len(convs)])
+        rng = random.Random("%d-%d-how" % (args.seed, n))
+        good, loose = one(args, n, kinds, rng.choice(cpus), rng.choice(convs))
+        failed, unexplained = failed + (not good), unexplained + loose
         sys.stdout.flush()
-    print("%d nets, %d failed" % (len(numbers), failed))
-    return 1 if failed else 0
+    print("%d nets, %d failed, %d beyond %.0e by kinks" % (len(numbers), failed, unexplained, TIGHT))
+    return 1 if failed or unexplained > max(1, UNEXPLAINED * len(numbers)) else 0
 
 
 if __name__ == "__main__":
