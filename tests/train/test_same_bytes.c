@@ -117,7 +117,10 @@ static void a_signal_leaves_a_checkpoint(void **state)
 {
     struct launch l = {"long", {"--quiet", "train.iterations=100000", "train.checkpoint_every=100000"}};
     lab_remove("long");
-    lab_expect(stop_after(lab_start(&l), 0.6, SIGTERM), 75, "long");
+    pid_t pid = lab_start(&l);
+    while (lab_rows("long") < 2) lab_sleep(0.01);
+    kill(pid, SIGTERM);
+    lab_expect(lab_wait(pid), 75, "long");
     lab_run_json_says("long", "\"state\": \"interrupted\"");
     lab_run_json_says("long", "signal 15");
     char *path = lab_path("long", "last.safetensors");
