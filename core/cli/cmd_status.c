@@ -9,6 +9,7 @@
 #include "core/sweep/display.h"
 #include "core/sweep/driver.h"
 #include "core/sweep/plan_file.h"
+#include "core/sweep/slurm.h"
 #include "core/train/run.h"
 
 static bool as_json;
@@ -19,15 +20,16 @@ struct row {
     char word[16];
     struct skl_row last; /* of train.csv; loss NaN: none */
     int64_t iteration;
-    double left; /* seconds; NaN: unknown */
+    double left;                     /* seconds; NaN: unknown */
+    const struct skl_queued *queued; /* what Slurm says of it; NULL: nothing */
 };
 
 static const char *const words[] = {"running", "interrupted", "waiting", "failed", "unreadable", "diverged", "done"};
 enum { WORDS = sizeof words / sizeof *words };
 
-static struct row look(const char *folder, const struct skl_listed_run *run)
+static struct row look(const char *folder, const struct skl_listed_run *run, const struct skl_queue *queue)
 {
-    struct row r = {.run = run, .left = NAN};
+    struct row r = {.run = run, .left = NAN, .queued = skl_queue_find(queue, run->dir)};
     char *dir = skl_format("%s/%s", folder, run->dir);
     struct skl_err err = {0};
     if (skl_run_state_read(dir, &r.state, &err)) {
@@ -97,6 +99,12 @@ static json_t *real(double v)
     return isfinite(v) ? json_real(v) : json_null();
 }
 
+static json_t *queued(const struct row *r)
+{
+    const struct skl_queued *q = r->queued;
+    return q ? json_pack("{s:s, s:s, s:s}", "job", q->job, "state", q->state, "reason", q->reason) : json_null();
+}
+
 static void print_json(const struct skl_run_list *list, const struct row *row)
 {
     json_t *runs = json_array(), *counts = json_object();
@@ -112,6 +120,7 @@ static void print_json(const struct skl_run_list *list, const struct row *row)
                                               real(r->state.test_error_final), "seconds_left", real(r->left)));
         json_object_set_new(json_array_get(runs, (size_t)i), "train_loss", real(r->last.loss));
         json_object_set_new(json_array_get(runs, (size_t)i), "train_error", real(r->last.error));
+        json_object_set_new(json_array_get(runs, (size_t)i), "slurm", queued(r));
     }
     for (int i = 0; i < WORDS; i++)
         json_object_set_new(counts, words[i], json_integer(count(row, list->count, words[i])));
@@ -147,6 +156,8 @@ static char *figures_of(const struct row *r)
         fprintf(out, "  test error %.2f %%", r->state.test_error_final);
     if (!strcmp(r->word, "running") && isfinite(r->left)) fprintf(out, "  %s left", skl_duration(r->left, left));
     if (*r->state.cause) fprintf(out, "  %s", r->state.cause);
+    if (r->queued) fprintf(out, "  Slurm job %s: %s", r->queued->job, r->queued->state);
+    if (r->queued && *r->queued->reason) fprintf(out, " (%s)", r->queued->reason);
     SKL_CHECK(fclose(out) == 0);
     return text;
 }
@@ -197,13 +208,16 @@ static int run(int argc, char **argv, struct skl_err *err)
     struct skl_run_list list;
     int status = skl_run_list_read(argv[0], &list, err);
     if (status) return skl_context(err, "status");
+    struct skl_queue queue;
+    skl_queue_read(argv[0], &queue);
     struct row *row = skl_alloc_array((size_t)list.count + 1, sizeof *row);
-    for (int i = 0; i < list.count; i++) row[i] = look(argv[0], &list.run[i]);
+    for (int i = 0; i < list.count; i++) row[i] = look(argv[0], &list.run[i], &queue);
     if (as_json)
         print_json(&list, row);
     else
         print_text(&list, row);
     free(row);
+    skl_queue_release(&queue);
     skl_run_list_release(&list);
     return SKL_OK;
 }
@@ -222,7 +236,8 @@ const struct skl_command skl_cmd_status = {
     .description =
         "A line a run: how far it is, loss and error of its last row of train.csv, images/s, time left, the final\n"
         "test error, or why it ended; and the time left of the whole sweep, if it goes on with as many runs at a\n"
-        "time as now. Reads files only, so it may be asked at any time, from another machine too.\n",
+        "time as now. Reads files only, so it may be asked at any time, from another machine too. Where the runs were\n"
+        "submitted with --slurm, it also asks squeue and tells each run's job.\n",
     .examples = "skiplab status results/quickstart\n"
                 "skiplab status results/quickstart --json\n",
     .options = status_options,

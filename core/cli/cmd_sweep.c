@@ -16,7 +16,7 @@
 
 static struct skl_sweep_options options = {.results = "results"};
 static bool dry_run, slurm;
-static const char *retry;
+static const char *retry, *slurm_options;
 
 /* ---- --dry-run ---- */
 
@@ -158,6 +158,7 @@ static int run(int argc, char **argv, struct skl_err *err)
 {
     if (retry && strcmp(retry, "failed"))
         return skl_fail(err, SKL_USAGE, "sweep: --retry knows 'failed' only, not '%s'", retry);
+    if (slurm_options && !slurm) return skl_fail(err, SKL_USAGE, "sweep: --slurm-options goes with --slurm");
     options.retry_failed = retry != NULL;
     if (!options.jobs && !slurm) options.jobs = 1;
     struct skl_plan plan;
@@ -166,7 +167,7 @@ static int run(int argc, char **argv, struct skl_err *err)
     if (dry_run)
         status = list_runs(&plan, err);
     else if (slurm)
-        status = skl_sweep_slurm(&plan, &options, err);
+        status = skl_sweep_slurm(&plan, &options, slurm_options, err);
     else if (!(status = check_data(&plan, err)))
         status = skl_sweep(&plan, &options, err);
     skl_plan_release(&plan);
@@ -188,6 +189,8 @@ static const struct skl_option sweep_options[] = {
      &options.extend, 0, 0},
     {"fail-fast", SKL_OPT_FLAG, NULL, "stop all when one run fails", &options.fail_fast, 0, 0},
     {"slurm", SKL_OPT_FLAG, NULL, "submit the runs as Slurm job arrays instead of running them here", &slurm, 0, 0},
+    {"slurm-options", SKL_OPT_STRING, "WORDS", "what sbatch should know besides: '--partition=long --time=4:00:00'",
+     &slurm_options, 0, 0},
     {"allow-other-numerics", SKL_OPT_FLAG, NULL, "resume runs begun with other kernels or BLAS; marks them",
      &options.allow_other_numerics, 0, 0},
     {0},
@@ -205,13 +208,13 @@ const struct skl_command skl_cmd_sweep = {
         "others; one that was killed, or found the disk full, is resumed next time, any other failure stays until\n"
         "--retry failed. Words like train.iterations=10 override the file.\n"
         "With --slurm every run is an element of a job array, queued again when it is preempted or its time is over;\n"
-        "partition and time limit come from sbatch's own variables, such as SBATCH_PARTITION and SBATCH_TIMELIMIT.\n",
+        "--slurm-options, or sbatch's own variables such as SBATCH_PARTITION, say where and how long.\n",
     .examples = "skiplab sweep configs/quickstart.yaml\n"
                 "skiplab sweep configs/quickstart.yaml --dry-run\n"
                 "skiplab sweep configs/table1-mini.yaml --jobs 2 --only 'original/*'\n"
                 "skiplab sweep configs/quickstart.yaml --retry failed\n"
                 "skiplab sweep configs/quickstart.yaml --extend seeds=3\n"
-                "skiplab sweep configs/table1.yaml --slurm --threads 8 --jobs 20\n"
+                "skiplab sweep configs/table1.yaml --slurm --threads 8 --jobs 20 --slurm-options '--time=4:00:00'\n"
                 "skiplab sweep configs/quickstart.yaml name=short train.iterations=20\n",
     .options = sweep_options,
     .min_args = 1,

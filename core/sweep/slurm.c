@@ -2,11 +2,12 @@
 #include "core/sweep/slurm.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/base/fs.h"
@@ -16,57 +17,51 @@
 
 enum { DEFAULT_ARRAY_SIZE = 1001, OUTPUT_LIMIT = 1 << 20 };
 
-/* $1 the program, $2 the list of run folders, the rest goes to `train`.  The shell gets USR1 (--signal=B:) or TERM and
- * hands it on to srun, which hands it to the run; `wait` returns at each signal. */
+/* $1 the program, $2 the sweep's folder, $3 the list of runs; the rest goes to `train`. */
 static const char script_text[] =
     "#!/bin/sh\n"
     "# Written by skiplab sweep --slurm: one element of a job array trains one run.\n"
-    "program=$1 list=$2\n"
-    "shift 2\n"
-    "run=$(sed -n \"${SLURM_ARRAY_TASK_ID}p\" \"$list\")\n"
-    "srun --ntasks=1 \"$program\" train \"$run/config.yaml\" --run-dir \"$run\" \"$@\" &\n"
-    "child=$!\n"
-    "trap 'kill -USR1 $child' USR1 TERM\n"
-    "wait $child\n"
-    "code=$?\n"
-    "while kill -0 $child 2>/dev/null; do wait $child; code=$?; done\n"
-    "if [ $code = 75 ]; then scontrol requeue \"${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}\"; fi\n"
+    "program=$1 sweep=$2 list=$3\n"
+    "shift 3\n"
+    "element=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID\n"
+    "run=$sweep/$(sed -n \"${SLURM_ARRAY_TASK_ID}p\" \"$list\")\n"
+    "echo \"skiplab: job $element on $(uname -n), restart ${SLURM_RESTART_COUNT:-0}: $run\" >&2\n"
+    "\n"
+    "# USR1 comes to this shell alone and is handed on; TERM comes to the run too.\n"
+    "child= asked=\n"
+    "trap 'asked=yes; [ -z \"$child\" ] || kill -USR1 \"$child\"' USR1\n"
+    "trap 'asked=yes' TERM\n"
+    "\n"
+    "train() {\n"
+    "    srun --ntasks=1 ${SLURM_CPUS_PER_TASK:+--cpus-per-task=$SLURM_CPUS_PER_TASK} \"$program\" train "
+    "\"$run/config.yaml\" \\\n"
+    "        --run-dir \"$run\" \"$@\" &\n"
+    "    child=$!\n"
+    "    wait $child\n"
+    "    code=$?\n"
+    "    while kill -0 $child 2>/dev/null; do wait $child; code=$?; done\n"
+    "    child=\n"
+    "}\n"
+    "\n"
+    "train \"$@\"\n"
+    "# 4: the run is in use, perhaps by a process that died with its machine: its claim ends after 30 seconds.\n"
+    "tries=4\n"
+    "while [ $code = 4 ] && [ $tries -gt 0 ] && [ -z \"$asked\" ]; do\n"
+    "    tries=$((tries - 1))\n"
+    "    sleep 10\n"
+    "    train \"$@\"\n"
+    "done\n"
+    "# Asked to end before the run could catch it.\n"
+    "if [ -n \"$asked\" ] && [ $code -gt 128 ]; then code=75; fi\n"
+    "if [ $code = 75 ]; then scontrol requeue \"$element\"; fi\n"
     "exit $code\n";
-
-/* ---- other programs ---- */
-
-/* Runs argv without a shell, its standard output in text (at most size - 1 bytes).  -1: not run, else its exit code. */
-static int run_program(char *const argv[], char *text, size_t size)
-{
-    int ends[2];
-    text[0] = 0;
-    if (pipe(ends)) return -1;
-    pid_t pid = fork();
-    if (pid == 0) {
-        dup2(ends[1], STDOUT_FILENO);
-        close(ends[0]);
-        close(ends[1]);
-        execvp(argv[0], argv);
-        _exit(127);
-    }
-    close(ends[1]);
-    FILE *f = fdopen(ends[0], "r");
-    SKL_CHECK(f);
-    size_t n = pid > 0 ? fread(text, 1, size - 1, f) : 0;
-    text[n] = 0;
-    for (char rest[4096]; pid > 0 && fread(rest, 1, sizeof rest, f) > 0;) continue;
-    fclose(f);
-    int status;
-    if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) == 127) return -1;
-    return WEXITSTATUS(status);
-}
 
 /* The largest number of elements of one array: its indices go from 1 to MaxArraySize - 1. */
 static int array_size(void)
 {
     char *text = skl_alloc(OUTPUT_LIMIT), *argv[] = {"scontrol", "show", "config", NULL};
     int size = DEFAULT_ARRAY_SIZE;
-    if (run_program(argv, text, OUTPUT_LIMIT) == 0) {
+    if (skl_program_output(argv, text, OUTPUT_LIMIT) == 0) {
         const char *line = strstr(text, "MaxArraySize");
         const char *value = line ? strchr(line, '=') : NULL;
         if (value) size = (int)strtol(value + 1, NULL, 10);
@@ -75,54 +70,132 @@ static int array_size(void)
     return size > 1 ? size - 1 : DEFAULT_ARRAY_SIZE - 1;
 }
 
+/* ---- the words of sbatch ---- */
+
+enum { MAX_WORDS = 128 };
+struct words {
+    char *word[MAX_WORDS + 1];
+    int count;
+};
+
+static void add_word(struct words *w, char *word)
+{
+    SKL_CHECK(w->count < MAX_WORDS);
+    w->word[w->count++] = word;
+}
+
+static void release_words(struct words *w)
+{
+    for (int i = 0; i < w->count; i++) free(w->word[i]);
+}
+
+static bool undoes_the_array(const char *word)
+{
+    static const char *const ours[] = {"--array", "--wrap", "--parsable", "--output", "--signal", "--dependency"};
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+        size_t n = strlen(ours[i]);
+        if (!strncmp(word, ours[i], n) && (!word[n] || word[n] == '=')) return true;
+    }
+    return !strncmp(word, "-a", 2) || !strncmp(word, "-o", 2) || !strncmp(word, "-d", 2);
+}
+
+/* The user's own, parted by blanks. */
+static int split_words(const char *text, struct words *w, struct skl_err *err)
+{
+    static const char blanks[] = " \t\n";
+    for (const char *p = text; p && *(p += strspn(p, blanks));) {
+        size_t n = strcspn(p, blanks);
+        if (w->count == MAX_WORDS / 2) return skl_fail(err, SKL_USAGE, "--slurm-options: too many words");
+        add_word(w, skl_format("%.*s", (int)n, p));
+        p += n;
+    }
+    if (w->count && w->word[0][0] != '-')
+        return skl_fail(err, SKL_USAGE, "--slurm-options: '%s' is no option of sbatch: write it as '--partition=long'",
+                        w->word[0]);
+    for (int i = 0; i < w->count; i++)
+        if (undoes_the_array(w->word[i]))
+            return skl_fail(err, SKL_USAGE, "--slurm-options: '%s' is set by skiplab itself", w->word[i]);
+    return SKL_OK;
+}
+
 /* ---- submitting ---- */
 
 struct submission {
     const struct skl_plan *plan;
     const struct skl_sweep_options *options;
-    char *folder, *script, program[PATH_MAX];
+    struct words more; /* the user's */
+    char *sweep, *folder, *script, program[PATH_MAX];
+    char last[64]; /* the array submitted before this one */
 };
 
-static int submit(const struct submission *s, const char *list, int count, struct skl_err *err)
+/* Slurm reads % in a file name. */
+static char *output_pattern(const char *folder)
+{
+    char *text = skl_alloc(2 * strlen(folder) + 16), *to = text;
+    for (const char *p = folder; *p; p++) {
+        if (*p == '%') *to++ = '%';
+        *to++ = *p;
+    }
+    memcpy(to, "/%A_%a.log", sizeof "/%A_%a.log");
+    return text;
+}
+
+/* --jobs is a limit to all arrays together: each waits for the one before it. */
+static void compose(const struct submission *s, const char *list, int count, struct words *w)
 {
     const struct skl_sweep_options *o = s->options;
     int threads = o->threads ? o->threads : 1;
-    char *cap = o->jobs ? skl_format("%%%d", o->jobs) : skl_strdup("");
-    char *array = skl_format("--array=1-%d%s", count, cap), *name = skl_format("--job-name=skiplab-%s", s->plan->name);
-    char *output = skl_format("--output=%s/%%A_%%a.log", s->folder), *cpus = skl_format("--cpus-per-task=%d", threads);
-    char number[16], id[256];
-    snprintf(number, sizeof number, "%d", threads);
-    char *argv[24] = {"sbatch",
-                      "--parsable",
-                      array,
-                      name,
-                      output,
-                      cpus,
-                      "--requeue",
-                      "--open-mode=append",
-                      "--signal=B:USR1@120",
-                      s->script,
-                      (char *)s->program,
-                      (char *)list,
-                      "--threads",
-                      number};
-    int n = 14;
-    if (o->allow_other_numerics) argv[n++] = "--allow-other-numerics";
-    int code = run_program(argv, id, sizeof id), status = SKL_OK;
+    char *output = output_pattern(s->folder);
+    add_word(w, skl_strdup("sbatch"));
+    add_word(w, skl_strdup("--parsable"));
+    add_word(w, skl_format("--job-name=skiplab-%s", s->plan->name));
+    add_word(w, skl_format("--cpus-per-task=%d", threads));
+    for (int i = 0; i < s->more.count; i++) add_word(w, skl_strdup(s->more.word[i]));
+    add_word(w, o->jobs ? skl_format("--array=1-%d%%%d", count, o->jobs) : skl_format("--array=1-%d", count));
+    if (o->jobs && *s->last) add_word(w, skl_format("--dependency=afterany:%s", s->last));
+    add_word(w, skl_format("--output=%s", output));
+    add_word(w, skl_strdup("--requeue"));
+    add_word(w, skl_strdup("--open-mode=append"));
+    add_word(w, skl_strdup("--signal=B:USR1@120"));
+    add_word(w, skl_strdup(s->script));
+    add_word(w, skl_strdup(s->program));
+    add_word(w, skl_strdup(s->sweep));
+    add_word(w, skl_strdup(list));
+    add_word(w, skl_strdup("--threads"));
+    add_word(w, skl_format("%d", threads));
+    if (o->allow_other_numerics) add_word(w, skl_strdup("--allow-other-numerics"));
+    free(output);
+}
+
+/* Remembers which list an array works on. */
+static int note_array(const struct submission *s, const char *list, struct skl_err *err)
+{
+    char *path = skl_path(s->folder, "arrays.txt"), *line = skl_format("%s %s\n", s->last, strrchr(list, '/') + 1);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666), status = SKL_OK;
+    if (fd < 0 || write(fd, line, strlen(line)) != (ssize_t)strlen(line) || fsync(fd))
+        status = skl_fail(err, SKL_FAILED, "cannot write '%s': %s", path, strerror(errno));
+    if (fd >= 0) close(fd);
+    free(line);
+    free(path);
+    return status;
+}
+
+static int submit(struct submission *s, const char *list, int count, struct skl_err *err)
+{
+    struct words w = {0};
+    compose(s, list, count, &w);
+    char id[sizeof s->last];
+    int code = skl_program_output(w.word, id, sizeof id);
+    release_words(&w);
     id[strcspn(id, ";\n")] = 0;
     if (code < 0)
-        status = skl_fail(err, SKL_FAILED, "sbatch is not here; --slurm wants a machine that submits Slurm jobs");
-    else if (code || !*id)
-        status = skl_fail(err, SKL_FAILED, "sbatch refused the job array %s (exit code %d; its message stands above)",
-                          list, code);
-    else
-        printf("job array %s: %d runs of %s\n", id, count, list);
-    free(cap);
-    free(array);
-    free(name);
-    free(output);
-    free(cpus);
-    return status;
+        return skl_fail(err, SKL_FAILED, "sbatch is not here; --slurm wants a machine that submits Slurm jobs");
+    if (code || !*id || id[strspn(id, "0123456789")])
+        return skl_fail(err, SKL_FAILED, "sbatch refused the job array %s (exit code %d; its message stands above)",
+                        list, code);
+    snprintf(s->last, sizeof s->last, "%s", id);
+    printf("job array %s: %d runs of %s\n", id, count, list);
+    return note_array(s, list, err);
 }
 
 /* Runs [first, first + count) of the chosen ones as a file, a folder a line. */
@@ -133,15 +206,15 @@ static int write_list(const struct submission *s, struct skl_job *const *chosen,
     size_t n;
     FILE *f = open_memstream(&text, &n);
     SKL_CHECK(f);
-    for (int i = first; i < first + count; i++) fprintf(f, "%s\n", chosen[i]->folder);
+    for (int i = first; i < first + count; i++) fprintf(f, "%s\n", chosen[i]->run->dir);
     fclose(f);
-    *path = skl_format("%s/runs-%ld-%d.txt", s->folder, (long)getpid(), first);
+    *path = skl_format("%s/runs-%lld-%ld-%d.txt", s->folder, (long long)time(NULL), (long)getpid(), first);
     int status = skl_file_write(*path, text, n, err);
     free(text);
     return status;
 }
 
-static int submit_all(const struct submission *s, struct skl_job *const *chosen, int count, struct skl_err *err)
+static int submit_all(struct submission *s, struct skl_job *const *chosen, int count, struct skl_err *err)
 {
     int size = array_size(), status = SKL_OK;
     for (int first = 0; first < count && !status; first += size) {
@@ -154,50 +227,72 @@ static int submit_all(const struct submission *s, struct skl_job *const *chosen,
     return status;
 }
 
-/* What is to be submitted, with its folder and config.yaml made. */
-static int choose(struct skl_driver *d, struct skl_job **chosen, int *count, struct skl_err *err)
+/* What is to be submitted, with its folder and config.yaml made.  *queued: runs left out as they are in the queue. */
+static int choose(struct skl_driver *d, const struct submission *s, struct skl_job **chosen, int *count, int *queued,
+                  struct skl_err *err)
 {
+    struct skl_queue queue;
     int status = SKL_OK;
-    *count = 0;
+    *count = *queued = 0;
+    skl_queue_read(s->sweep, &queue);
     for (int i = 0; i < d->count && !status; i++) {
         struct skl_job *j = &d->job[i];
         if (j->status != SKL_JOB_WAITING || skl_claim_holder(j->folder, NULL) == SKL_HOLDER_LIVE) continue;
+        if (skl_queue_find(&queue, j->run->dir)) {
+            ++*queued;
+            continue;
+        }
         status = skl_mkdirs(j->folder, err);
         if (!status) status = skl_settings_write(d->plan, j->run, j->folder, err);
         chosen[(*count)++] = j;
     }
+    skl_queue_release(&queue);
     return status;
 }
 
-static int prepare(struct submission *s, struct skl_err *err)
+static int prepare(struct submission *s, const char *more, struct skl_err *err)
 {
     ssize_t n = readlink("/proc/self/exe", s->program, sizeof s->program - 1);
     if (n <= 0) return skl_fail(err, SKL_FAILED, "cannot tell where this program stands: %s", strerror(errno));
     s->program[n] = 0;
-    s->folder = skl_format("%s/%s/slurm", s->options->results, s->plan->name);
+    s->sweep = skl_path(s->options->results, s->plan->name);
+    s->folder = skl_path(s->sweep, "slurm");
     s->script = skl_path(s->folder, "run.sh");
     if (strchr(s->folder, '\n'))
         return skl_fail(err, SKL_USAGE, "--slurm cannot work in a folder with a line feed in its name");
     if (s->options->redo)
         return skl_fail(err, SKL_USAGE, "--redo and --slurm do not go together; use 'skiplab train ... --redo'");
-    int status = skl_mkdirs(s->folder, err);
+    int status = split_words(more, &s->more, err);
+    if (!status) status = skl_mkdirs(s->folder, err);
     return status ? status : skl_file_write(s->script, script_text, sizeof script_text - 1, err);
 }
 
-int skl_sweep_slurm(const struct skl_plan *plan, const struct skl_sweep_options *options, struct skl_err *err)
+static int choose_and_submit(struct submission *s, struct skl_driver *d, struct skl_err *err)
 {
-    struct skl_driver d;
-    struct submission s = {.plan = plan, .options = options};
-    int status = skl_jobs_prepare(&d, plan, options, err), count = 0;
-    struct skl_job **chosen = skl_alloc_array((size_t)plan->count + 1, sizeof(struct skl_job *));
-    if (!status) status = prepare(&s, err);
-    if (!status) status = choose(&d, chosen, &count, err);
+    struct skl_job **chosen = skl_alloc_array((size_t)d->count + 1, sizeof(struct skl_job *));
+    int count, queued, status = choose(d, s, chosen, &count, &queued, err);
     if (!status && !count)
-        fprintf(stderr, "%s: nothing to submit: all %d runs are finished, failed or running\n", plan->name, d.count);
-    if (!status) status = submit_all(&s, chosen, count, err);
+        fprintf(stderr, "%s: nothing to submit: all %d runs are finished, failed, running or in the queue\n",
+                s->plan->name, d->count);
+    else if (!status && queued)
+        fprintf(stderr, "%s: %d runs are in the queue already\n", s->plan->name, queued);
+    if (!status) status = submit_all(s, chosen, count, err);
     free(chosen);
+    return status;
+}
+
+int skl_sweep_slurm(const struct skl_plan *plan, const struct skl_sweep_options *options, const char *more,
+                    struct skl_err *err)
+{
+    struct skl_driver d = {0};
+    struct submission s = {.plan = plan, .options = options};
+    int status = prepare(&s, more, err);
+    if (!status) status = skl_jobs_prepare(&d, plan, options, err);
+    if (!status) status = choose_and_submit(&s, &d, err);
+    skl_jobs_release(&d);
+    release_words(&s.more);
+    free(s.sweep);
     free(s.folder);
     free(s.script);
-    skl_jobs_release(&d);
     return status;
 }

@@ -1,14 +1,34 @@
 /* slurm.h - a sweep as job arrays of the Slurm scheduler: one element of an array trains one run.
  *
- * Written below RESULTS/NAME/slurm: the script, a list of run folders an array, the elements' output.  A signal reaches
- * the run two minutes before a time limit or when it is preempted; it writes a checkpoint, ends with 75 and is queued
- * again.  What sbatch should know besides (partition, account, time limit) is left to its own environment variables:
- * SBATCH_PARTITION, SBATCH_ACCOUNT, SBATCH_TIMELIMIT. */
+ * Written below RESULTS/NAME/slurm: run.sh (the script), runs-*.txt (the runs of an array, element N in line N),
+ * arrays.txt (a line "JOB LIST" an array), JOB_N.log (an element's output).  A signal reaches the run two minutes before
+ * a time limit or when it is preempted; it writes a checkpoint, ends with 75 and is queued again. */
 #ifndef SKL_SLURM_H
 #define SKL_SLURM_H
 #include "core/sweep/driver.h"
 
-/* Submits every run that is neither finished nor held by a process.  jobs 0: no limit to how many run at a time.
- * Prints a line a job array on standard output.  SKL_FAILED: sbatch is missing or refused; earlier arrays stay. */
-int skl_sweep_slurm(const struct skl_plan *plan, const struct skl_sweep_options *options, struct skl_err *err);
+/* Submits every run that is neither finished, nor held by a process, nor in the queue.  jobs 0: no limit to how many
+ * run at a time, else the arrays run one after another.  more: words for sbatch, parted by blanks; NULL: none.
+ * Prints a line a job array on standard output.  SKL_FAILED: sbatch is missing or refused; earlier arrays stay.
+ * SKL_USAGE: words that would undo the array. */
+int skl_sweep_slurm(const struct skl_plan *plan, const struct skl_sweep_options *options, const char *more,
+                    struct skl_err *err);
+
+/* ---- the queue ---- */
+
+struct skl_queued {
+    char *run;                           /* its folder, as in plan.json */
+    char job[48], state[24], reason[96]; /* "12_3", "PENDING", "Resources" */
+};
+struct skl_queue {
+    struct skl_queued *run;
+    int count;
+};
+/* The runs of a sweep's folder that squeue knows.  Empty where the sweep was never submitted or squeue is not here. */
+void skl_queue_read(const char *folder, struct skl_queue *queue);
+const struct skl_queued *skl_queue_find(const struct skl_queue *queue, const char *run); /* NULL: not there */
+void skl_queue_release(struct skl_queue *queue);
+
+/* Runs argv without a shell; its standard output, at most size - 1 bytes, in text.  -1: not run, else its exit code. */
+int skl_program_output(char *const argv[], char *text, size_t size);
 #endif

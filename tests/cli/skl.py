@@ -73,8 +73,10 @@ def wait_until(condition, seconds=120, every=0.02):
 class Case(unittest.TestCase):
     """A test with a folder of its own."""
 
+    within = None       # where the folder stands: None: the system's place for temporary ones
+
     def setUp(self):
-        self.dir = tempfile.mkdtemp(prefix="skiplab-cli-")
+        self.dir = tempfile.mkdtemp(prefix="skiplab-cli-", dir=self.within)
         self.addCleanup(shutil.rmtree, self.dir, True)
 
     def path(self, *names):

@@ -1,4 +1,5 @@
-"""sweep --slurm with stand-ins for sbatch, srun and scontrol: what is submitted, and what the script does in an element."""
+"""sweep --slurm with stand-ins for Slurm's programs: what is submitted, and what the script does in an element.
+tests/faults/test_slurm.py does it with a real one."""
 import json
 import stat
 
@@ -25,17 +26,21 @@ exec "$@"
 """
 SCONTROL = """#!/bin/sh
 if [ "$1" = requeue ]; then echo "$2" >> requeued; exit; fi
-echo 'MaxArraySize            = 3'
+echo "MaxArraySize            = $(cat max_array_size)"
+"""
+SQUEUE = """#!/bin/sh
+cat queue 2>/dev/null
 """
 
 
-class Slurm(Case):
+class Stage(Case):
     def setUp(self):
         super().setUp()
-        for name, text in (("sbatch", SBATCH), ("srun", SRUN), ("scontrol", SCONTROL)):
+        for name, text in (("sbatch", SBATCH), ("srun", SRUN), ("scontrol", SCONTROL), ("squeue", SQUEUE)):
             os.chmod(self.write("bin/" + name, text), stat.S_IRWXU)
         self.env = dict(os.environ, PATH=self.path("bin") + ":" + os.environ["PATH"])
         self.write("x.yaml", CONFIG)
+        self.write("max_array_size", "3")
 
     def submitted(self):
         return [s.strip().split("\n") for s in self.read("sbatch.log").split("END\n") if s.strip()]
@@ -50,12 +55,30 @@ class Slurm(Case):
         status = json.loads(self.ends(0, "status", "results/t", "--json").stdout)
         return [run["state"] for run in status["runs"]]
 
+    def slurm_sweep(self, *words, code=0):
+        return self.ends(code, "sweep", "x.yaml", "--slurm", *words, env=self.env)
+
+    def lists(self):
+        """The runs of each array, by the words of sbatch."""
+        found = []
+        for words in self.submitted():
+            script = next(i for i, w in enumerate(words) if w.endswith(".sh"))
+            count = int(re.search(r"--array=1-(\d+)", " ".join(words)).group(1))
+            runs = self.read(words[script + 3]).splitlines()
+            self.assertEqual(len(runs), count)
+            found.append(runs)
+        return found
+
+
+class Elements(Stage):
     def test_arrays_fit_the_scheduler_and_their_elements_train(self):
         out = self.ends(0, "sweep", "x.yaml", "--slurm", "--threads", "2", "--jobs", "1", env=self.env).stdout
         self.assertEqual(len(out.splitlines()), 2)
         first, second = self.submitted()
         self.assertIn("--array=1-2%1", first)
         self.assertIn("--array=1-1%1", second)
+        self.assertNotIn("--dependency", " ".join(first))
+        self.assertIn("--dependency=afterany:1", second)        # one at a time is one of both arrays together
         for word in ("--parsable", "--requeue", "--open-mode=append", "--cpus-per-task=2", "--signal=B:USR1@120", "--job-name=skiplab-t"):
             self.assertIn(word, first)
         self.assertEqual(self.states(), ["waiting"] * 3)
@@ -83,6 +106,43 @@ class Slurm(Case):
         self.assertTrue(os.path.exists(self.path("results/t/identity/seed-2/last.safetensors")))
         self.assertEqual(self.states(), ["waiting", "interrupted", "waiting"])
 
+    def test_options_for_sbatch(self):
+        self.slurm_sweep("--slurm-options", " --partition=long  -t 4:00:00 ")
+        words = self.submitted()[0]
+        at = words.index("--partition=long")
+        self.assertEqual(words[at:at + 3], ["--partition=long", "-t", "4:00:00"])
+        self.assertLess(at, words.index("--requeue"))
+        for bad in ("long", "--array=1-5", "-a 1-5", "--output=x", "--signal=USR2@1"):
+            self.assertRegex(self.slurm_sweep("--slurm-options", bad, code=2).stderr, r"\Askiplab: --slurm-options: [^\n]*\n\Z")
+        self.assertIn("goes with --slurm", self.ends(2, "sweep", "x.yaml", "--slurm-options", "-t 5").stderr)
+        self.assertEqual(len(self.submitted()), 2)
+
+    def test_what_is_in_the_queue_is_not_submitted_again(self):
+        self.slurm_sweep()
+        self.write("queue", "1 1 RUNNING None\n1 2 PENDING JobArrayTaskLimit\n2 1 PENDING ReqNodeNotAvail, UnavailableNodes:a\n77 1 PENDING None\n")
+        self.assertIn("in the queue", self.slurm_sweep().stderr)
+        said = json.loads(self.ends(0, "status", "results/t", "--json", env=self.env).stdout)
+        self.assertEqual([r["slurm"] for r in said["runs"]], [
+            {"job": "1_1", "state": "RUNNING", "reason": "None"}, {"job": "1_2", "state": "PENDING", "reason": "JobArrayTaskLimit"},
+            {"job": "2_1", "state": "PENDING", "reason": "ReqNodeNotAvail, UnavailableNodes:a"}])
+        self.assertRegex(self.ends(0, "status", "results/t", env=self.env).stdout, r"seed-2 [^\n]*Slurm job 1_2: PENDING \(JobArrayTaskLimit\)\n")
+        self.write("queue", "1 1 RUNNING None\n1 2 PENDING None\n")
+        self.assertIn("2 runs are in the queue already", self.slurm_sweep().stderr)
+        self.assertEqual(self.lists()[-1], ["identity/seed-3"])
+
+    def test_an_element_waits_for_a_claim_to_end(self):
+        """The process of an element that was begun again elsewhere may have left a claim that looks alive."""
+        self.slurm_sweep()
+        claim = "results/t/identity/seed-1/claim/1"
+        self.write(claim + "/owner", "host elsewhere\nboot x\nspace x\npid 1\nstarted 1\n")
+        element = self.element(self.submitted()[0], 1)
+        time.sleep(3)
+        self.assertIsNone(element.poll())
+        shutil.rmtree(self.path(claim))
+        _, err = element.communicate(timeout=100)
+        self.assertEqual(element.returncode, 0, err)
+        self.assertIn("in use by process 1 on elsewhere", err)
+
     def test_a_refusal_is_an_error(self):
         self.write("refuse", "")
         result = self.ends(1, "sweep", "x.yaml", "--slurm", env=self.env)
@@ -93,6 +153,23 @@ class Slurm(Case):
         os.remove(self.path("bin/sbatch"))
         self.env["PATH"] = self.path("bin")
         self.assertIn("sbatch is not here", self.ends(1, "sweep", "x.yaml", "--slurm", env=self.env).stderr)
+
+
+class Large(Stage):
+    within = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None     # thousands of small files, each synced
+
+    def test_large_plans_are_cut_into_arrays(self):
+        """The default MaxArraySize of 1001 allows the indices 1 to 1000."""
+        self.write("max_array_size", "1001")
+        for seeds, rates, sizes in ((143, 7, [1000, 1]), (500, 5, [1000, 1000, 500])):
+            self.write("x.yaml", CONFIG + f"variants:\n  - {{name: v, grid: {{train.lr: {[r / 8 for r in range(rates)]}}}}}\n")
+            self.slurm_sweep(f"seeds={seeds}", f"name=t{seeds}")
+            lists = self.lists()
+            self.assertEqual([len(l) for l in lists], sizes)
+            runs = [r["run"] for r in json.loads(self.read(f"results/t{seeds}/plan.json"))["runs"]]
+            self.assertEqual(len(set(runs)), seeds * rates)
+            self.assertEqual([r for l in lists for r in l], runs)
+            os.remove(self.path("sbatch.log"))
 
 
 main()

@@ -1,4 +1,5 @@
-/* saboteur.c - a plug-in whose run ends badly in iteration `at`: shortcuts that people write have mistakes. */
+/* saboteur.c - a plug-in whose run ends badly in iteration `at`: shortcuts that people write have mistakes.  `slow` only
+ * sleeps `at` milliseconds in every iteration: runs that take as long on every machine. */
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -6,8 +7,8 @@
 
 #include "core/shortcut.h"
 
-enum { NOTHING, NOT_A_NUMBER, SEGFAULT, ABORT, LEAVE, HANG };
-static const char *const ways[] = {"nothing", "nan", "segfault", "abort", "exit", "hang", NULL};
+enum { NOTHING, NOT_A_NUMBER, SEGFAULT, ABORT, LEAVE, HANG, SLOW };
+static const char *const ways[] = {"nothing", "nan", "segfault", "abort", "exit", "hang", "slow", NULL};
 
 struct options {
     int how, at;
@@ -29,6 +30,7 @@ static void affine(const struct skl_call *k, struct skl_coef *a, struct skl_coef
 {
     const struct options *o = k->opts;
     (void)a;
+    if (o->how == SLOW && k->training && k->unit->index == 0 && k->first == 0) usleep((useconds_t)o->at * 1000);
     if (!k->training || k->iteration != o->at) return;
     if (o->how == NOT_A_NUMBER) b->k = NAN;
     if (o->how == SEGFAULT) crash();

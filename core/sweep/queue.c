@@ -1,0 +1,147 @@
+/* queue.c - which runs of a sweep the Slurm scheduler knows, by arrays.txt and squeue. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/base/fs.h"
+#include "core/sweep/slurm.h"
+
+enum { OUTPUT_LIMIT = 8 << 20, LIST_LIMIT = 64 << 20 };
+
+int skl_program_output(char *const argv[], char *text, size_t size)
+{
+    int ends[2];
+    text[0] = 0;
+    if (pipe(ends)) return -1;
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        execvp(argv[0], argv);
+        _exit(127);
+    }
+    close(ends[1]);
+    FILE *f = fdopen(ends[0], "r");
+    SKL_CHECK(f);
+    size_t n = pid > 0 ? fread(text, 1, size - 1, f) : 0;
+    text[n] = 0;
+    for (char rest[4096]; pid > 0 && fread(rest, 1, sizeof rest, f) > 0;) continue;
+    fclose(f);
+    int status;
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) == 127) return -1;
+    return WEXITSTATUS(status);
+}
+
+/* ---- arrays.txt and the lists ---- */
+
+struct array {
+    long job;
+    char *text, **run; /* the list, cut into lines */
+    int count;
+};
+
+static char *read_text(const char *path)
+{
+    char *text = NULL;
+    size_t n;
+    return skl_exists(path) && !skl_file_read(path, LIST_LIMIT, &text, &n, NULL) ? text : NULL;
+}
+
+static void read_list(struct array *a, const char *path)
+{
+    a->text = read_text(path);
+    size_t lines = 0;
+    for (const char *p = a->text; p && (p = strchr(p, '\n')); p++) lines++;
+    a->run = skl_alloc_array(lines + 1, sizeof *a->run);
+    for (char *p = a->text, *end; p && (end = strchr(p, '\n')); p = end + 1) {
+        *end = 0;
+        a->run[a->count++] = p;
+    }
+}
+
+static struct array *read_arrays(const char *folder, int *count)
+{
+    char *path = skl_format("%s/slurm/arrays.txt", folder), *text = read_text(path);
+    struct array *array = NULL;
+    *count = 0;
+    for (char *p = text, *end; p && (end = strchr(p, '\n')); p = end + 1) {
+        char name[256];
+        long job;
+        *end = 0;
+        if (sscanf(p, "%ld %255s", &job, name) != 2 || strchr(name, '/')) continue;
+        array = realloc(array, ((size_t)*count + 1) * sizeof *array);
+        SKL_CHECK(array);
+        char *list = skl_format("%s/slurm/%s", folder, name);
+        array[*count] = (struct array){.job = job};
+        read_list(&array[(*count)++], list);
+        free(list);
+    }
+    free(text);
+    free(path);
+    return array;
+}
+
+/* ---- squeue ---- */
+
+static int by_run(const void *a, const void *b)
+{
+    return strcmp(((const struct skl_queued *)a)->run, ((const struct skl_queued *)b)->run);
+}
+
+static void add_element(struct skl_queue *q, const struct array *array, int arrays, const char *line)
+{
+    struct skl_queued e = {0};
+    long job;
+    int index;
+    if (sscanf(line, "%ld %d %23s %95[^\n]", &job, &index, e.state, e.reason) < 3) return;
+    for (int i = 0; i < arrays; i++) {
+        if (array[i].job != job || index < 1 || index > array[i].count) continue;
+        snprintf(e.job, sizeof e.job, "%ld_%d", job, index);
+        e.run = skl_strdup(array[i].run[index - 1]);
+        q->run = realloc(q->run, ((size_t)q->count + 1) * sizeof *q->run);
+        SKL_CHECK(q->run);
+        q->run[q->count++] = e;
+        return;
+    }
+}
+
+void skl_queue_read(const char *folder, struct skl_queue *q)
+{
+    int arrays;
+    struct array *array = read_arrays(folder, &arrays);
+    *q = (struct skl_queue){0};
+    if (arrays) {
+        char user[32], *text = skl_alloc(OUTPUT_LIMIT);
+        snprintf(user, sizeof user, "--user=%ld", (long)getuid());
+        char *argv[] = {"squeue", "--noheader", "--array", "--format=%F %K %T %r", user, NULL};
+        if (skl_program_output(argv, text, OUTPUT_LIMIT) == 0)
+            for (char *p = text, *end; (end = strchr(p, '\n')); p = end + 1) {
+                *end = 0;
+                add_element(q, array, arrays, p);
+            }
+        free(text);
+        if (q->count) qsort(q->run, (size_t)q->count, sizeof *q->run, by_run);
+    }
+    for (int i = 0; i < arrays; i++) {
+        free(array[i].text);
+        free(array[i].run);
+    }
+    free(array);
+}
+
+const struct skl_queued *skl_queue_find(const struct skl_queue *q, const char *run)
+{
+    struct skl_queued key = {.run = (char *)run};
+    return q->count ? bsearch(&key, q->run, (size_t)q->count, sizeof *q->run, by_run) : NULL;
+}
+
+void skl_queue_release(struct skl_queue *q)
+{
+    for (int i = 0; i < q->count; i++) free(q->run[i].run);
+    free(q->run);
+    *q = (struct skl_queue){0};
+}
