@@ -80,6 +80,9 @@ int skl_state_parse(const struct skl_st *file, const char *path, struct skl_stat
 {
     *s = (struct skl_state){0};
     const char *format = skl_st_meta(file, "format"), *scheduled = skl_st_meta(file, "scheduled");
+    if (format && strcmp(format, FORMAT) && !strncmp(format, FORMAT, strlen(FORMAT) - 1))
+        return skl_fail(err, SKL_DATA, "%s: written by another version of skiplab (%.40s, this one reads %s)", path,
+                        format, FORMAT);
     if (!format || strcmp(format, FORMAT)) return bad_meta(path, "format", err);
     if (!parse_count(skl_st_meta(file, "iteration"), &s->iteration)) return bad_meta(path, "iteration", err);
     if (!parse_count(skl_st_meta(file, "end"), &s->end) || s->end < s->iteration) return bad_meta(path, "end", err);
