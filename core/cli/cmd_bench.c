@@ -20,6 +20,7 @@ static const struct skl_option options[] = {
     {"threads", SKL_OPT_INT, "N", "threads (default: all cores)", &threads, 1, 1024},
     {"variant", SKL_OPT_STRING, "NAME", "the config's variant, or without a config a shortcut with its defaults",
      &variant},
+    SKL_PLUGIN_OPTION,
     {"conv", SKL_OPT_STRING, "NAME", "train.conv: auto, winograd4, winograd2, direct, gemm", &conv},
     {"steps", SKL_OPT_INT, "N", "timed steps (default 7)", &steps, 1, 100000},
     {"warmup", SKL_OPT_INT, "N", "steps before them (default 2)", &warmup, 0, 1000},

@@ -30,6 +30,7 @@ static const struct skl_option options[] = {
     {"batch", SKL_OPT_STRING, "FILE", "with --weights: images [N,C,H,W] and labels [N] (default: the weights' file)",
      &batch_path},
     {"responses", SKL_OPT_FLAG, NULL, "instead: mean and standard deviation of every 3x3 layer's response", &responses},
+    SKL_PLUGIN_OPTION,
     {"threads", SKL_OPT_INT, "N", "threads (default: all cores); the figures do not depend on it", &threads, 1, 4096},
     {"json", SKL_OPT_FLAG, NULL, "print a JSON list", &json},
     {NULL}};

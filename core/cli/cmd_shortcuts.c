@@ -146,6 +146,7 @@ static int run(int argc, char **argv, struct skl_err *err)
 static const struct skl_option shortcuts_options[] = {
     {"json", SKL_OPT_FLAG, NULL, "for programs: a list of {name, formula, options: [...], ...}, or the one asked for",
      &as_json, 0, 0},
+    SKL_PLUGIN_OPTION,
     {0},
 };
 
@@ -156,7 +157,8 @@ const struct skl_command skl_cmd_shortcuts = {
     .description = "",
     .examples = "skiplab shortcuts\n"
                 "skiplab shortcuts exclusive_gating\n"
-                "skiplab shortcuts --json\n",
+                "skiplab shortcuts --json\n"
+                "skiplab shortcuts my_shortcut --plugin ./my_shortcut.so\n",
     .options = shortcuts_options,
     .min_args = 0,
     .max_args = 1,

@@ -13,6 +13,7 @@ static const struct skl_option options[] = {
     {"batch", SKL_OPT_STRING, "FILE", "safetensors with images [N,C,H,W] and labels [N] (default: the weights' file)", &batch_path, 0, 0},
     {"out", SKL_OPT_STRING, "FILE", "where the results go", &out_path, 0, 0},
     {"mode", SKL_OPT_STRING, "train|eval", "train (default), or eval: loss and logits with running statistics", &mode, 0, 0},
+    SKL_PLUGIN_OPTION,
     {"threads", SKL_OPT_INT, "N", "threads (default: all cores)", &threads, 1, 4096},
     {NULL}};
 

@@ -11,7 +11,8 @@
 
 static bool json;
 
-static const struct skl_option options[] = {{"json", SKL_OPT_FLAG, NULL, "print JSON", &json, 0, 0}, {NULL}};
+static const struct skl_option options[] = {
+    SKL_PLUGIN_OPTION, {"json", SKL_OPT_FLAG, NULL, "print JSON", &json, 0, 0}, {NULL}};
 
 static int describe(const struct skl_experiment *exp, struct skl_net_options *o, struct skl_net_info *info,
                     struct skl_err *err)

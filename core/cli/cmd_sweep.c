@@ -191,6 +191,7 @@ static const struct skl_option sweep_options[] = {
     {"slurm", SKL_OPT_FLAG, NULL, "submit the runs as Slurm job arrays instead of running them here", &slurm, 0, 0},
     {"slurm-options", SKL_OPT_STRING, "WORDS", "what sbatch should know besides: '--partition=long --time=4:00:00'",
      &slurm_options, 0, 0},
+    SKL_PLUGIN_OPTION,
     {"allow-other-numerics", SKL_OPT_FLAG, NULL, "resume runs begun with other kernels or BLAS; marks them",
      &options.allow_other_numerics, 0, 0},
     {0},

@@ -23,6 +23,7 @@ static const struct skl_option options[] = {
     {"results", SKL_OPT_STRING, "DIR", "where results go (default: results)", &results, 0, 0},
     {"run-dir", SKL_OPT_STRING, "DIR", "the run's own folder (default: RESULTS/NAME/VARIANT/seed-N)", &run_dir, 0, 0},
     {"threads", SKL_OPT_INT, "N", "threads (default: all cores); the results do not depend on it", &threads, 1, 4096},
+    SKL_PLUGIN_OPTION,
     {"quiet", SKL_OPT_FLAG, NULL, "no progress on stderr", &quiet, 0, 0},
     {"redo", SKL_OPT_FLAG, NULL, "throw away what the folder holds and start again", &redo, 0, 0},
     {"allow-other-numerics", SKL_OPT_FLAG, NULL,

@@ -8,6 +8,8 @@
 #include "core/config/plan.h"
 #include "core/config/registry.h"
 
+#define TYPE_KEY "model.shortcut.type" /* no row of its own in the table of keys: part of model.shortcut */
+
 struct line {
     FILE *out;
     const struct skl_command *const *commands;
@@ -126,6 +128,7 @@ static void offer_keys(struct line *l)
         offer_key(l, "name", skl_key_find("name")->help), offer_key(l, "seeds", skl_key_find("seeds")->help);
         for (int i = 0; i < skl_key_count(); i++)
             if (of_run(skl_key_get(i))) offer_key(l, skl_key_get(i)->path, skl_key_get(i)->help);
+        offer_key(l, TYPE_KEY, "the variant, its options at their defaults");
         each_option(l, option_key);
         return;
     }
@@ -134,6 +137,7 @@ static void offer_keys(struct line *l)
     const struct skl_key *k = skl_key_find(path);
     l->before = before, l->current = equals + 1;
     if (k) offer_values_of(l, k);
+    if (!strcmp(path, TYPE_KEY)) offer_shortcuts(l);
     each_option(l, option_value);
     l->before = "", l->current = "";
     free(path), free(before);
@@ -167,6 +171,8 @@ static void offer_value(const struct line *l, const struct skl_option *o)
         fputs(":folders\t\n", l->out);
     else if (!strcmp(o->argument, "FILE") || !strcmp(o->argument, "PATH"))
         fputs(":files\t*\n", l->out);
+    else if (!strcmp(o->argument, "PLUGIN.so"))
+        fputs(":files\t*.so\n", l->out);
     else if (!strcmp(o->argument, "GLOB"))
         offer_settings(l);
     else if (!strcmp(o->name, "variant") && !offer_settings(l))

@@ -82,16 +82,18 @@ static int set_real(const struct skl_command *cmd, const struct skl_option *o, c
 
 static int set(const struct skl_command *cmd, const struct skl_option *o, const char *text, struct skl_err *err)
 {
+    if (!*text && (o->kind == SKL_OPT_STRING || o->kind == SKL_OPT_EACH))
+        return skl_fail(err, SKL_USAGE, "%s: --%s wants %s, not an empty word", cmd->name, o->name, o->argument);
     switch (o->kind) {
     case SKL_OPT_INT:
         return set_int(cmd, o, text, err);
     case SKL_OPT_REAL:
         return set_real(cmd, o, text, err);
     case SKL_OPT_STRING:
-        if (!*text)
-            return skl_fail(err, SKL_USAGE, "%s: --%s wants %s, not an empty word", cmd->name, o->name, o->argument);
         *(const char **)o->target = text;
         return SKL_OK;
+    case SKL_OPT_EACH:
+        return o->take(text, err);
     default:
         SKL_BUG("option --%s of %s has kind %d", o->name, cmd->name, o->kind);
     }
@@ -206,7 +208,7 @@ const char *skl_options_unsound(const struct skl_command *cmd)
     for (const struct skl_option *o = cmd->options; o && o->name; o++) {
         if (!*o->name || o->name[0] == '-') return "an option's name starts with a dash or is empty";
         if (!o->help || !*o->help) return "an option has no help";
-        if (!o->target) return "an option has no target";
+        if (o->kind == SKL_OPT_EACH ? !o->take : !o->target) return "an option has no target";
         if ((o->kind == SKL_OPT_FLAG) == (o->argument != NULL))
             return "a flag with an argument, or an option without one";
         if (!(o->min <= o->max)) return "an option's min > max";

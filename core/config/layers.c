@@ -82,6 +82,17 @@ static int read_include(struct skl_layers *l, const struct skl_ynode *node, cons
 
 /* ---- plug-ins ---- */
 
+/* Takes the path over. */
+static void keep_plugin(struct skl_layers *l, char *absolute)
+{
+    for (int i = 0; i < l->plugin_count; i++)
+        if (!strcmp(l->plugin[i], absolute)) {
+            free(absolute);
+            return;
+        }
+    append(&l->plugin, &l->plugin_count, absolute);
+}
+
 static int load_plugin(struct skl_layers *l, const struct skl_ynode *node, const char *file, struct skl_err *err)
 {
     if (node->kind != SKL_YSCALAR || !*node->text) return skl_tree_fail(node, true, err, "a plug-in must be a path");
@@ -89,8 +100,9 @@ static int load_plugin(struct skl_layers *l, const struct skl_ynode *node, const
     int status = absolute ? SKL_OK : skl_tree_fail(node, true, err, "cannot find the plug-in '%s'", path);
     free(path);
     if (status) return status;
-    append(&l->plugin, &l->plugin_count, absolute);
-    if (skl_registry_load(absolute, err) == SKL_OK) return SKL_OK;
+    status = skl_registry_load(absolute, err);
+    keep_plugin(l, absolute);
+    if (!status) return SKL_OK;
     struct skl_err why = *err;
     return skl_tree_fail(node, true, err, "%s", why.text);
 }
@@ -205,6 +217,7 @@ bool skl_layers_overridden(const struct skl_layers *l, const char *path)
 
 static int lay(struct skl_layers *l, const char *path, char *const *overrides, int count, struct skl_err *err)
 {
+    for (int i = 0; skl_registry_asked(i); i++) keep_plugin(l, skl_strdup(skl_registry_asked(i)));
     int status = path ? read_file(l, keep(l, skl_strdup(path)), NULL, l->root, err) : SKL_OK;
     if (!status) status = read_overrides(l, overrides, count, err);
     if (!status) status = skl_experiment_check_keys(l->root, err);

@@ -11,7 +11,7 @@ struct skl_layers {
     struct skl_ynode **override; /* each a mapping of one dotted key, laid over every run */
     int override_count;
     char **plugin;
-    int plugin_count; /* absolute paths; of all files, the included ones first */
+    int plugin_count; /* absolute paths, each once: of the command line, of the included files, of the file */
     char **text;
     int text_count; /* file names and override texts that nodes point to */
 };

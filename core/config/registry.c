@@ -21,6 +21,7 @@ enum { BUILTINS = sizeof builtin / sizeof *builtin - 1, MAX_PLUGINS = 64 };
 static const struct skl_shortcut *plugin[MAX_PLUGINS];
 static char plugin_sha256[MAX_PLUGINS][65];
 static int plugins;
+static char *asked[MAX_PLUGINS + 1];
 
 int skl_registry_count(void)
 {
@@ -92,6 +93,24 @@ int skl_registry_load(const char *path, struct skl_err *err)
 {
     const struct skl_shortcut *shortcut;
     return skl_registry_load_one(path, &shortcut, err);
+}
+
+int skl_registry_ask(const char *path, struct skl_err *err)
+{
+    char *absolute = realpath(path, NULL);
+    int at = 0, status = absolute ? skl_registry_load(absolute, err)
+                                  : skl_fail(err, SKL_USAGE, "cannot find the plug-in '%s'", path);
+    while (asked[at] && absolute && strcmp(asked[at], absolute)) at++;
+    if (status || asked[at])
+        free(absolute);
+    else
+        asked[at] = absolute;
+    return status;
+}
+
+const char *skl_registry_asked(int i)
+{
+    return asked[i];
 }
 
 const char *skl_registry_sha256(const struct skl_shortcut *s)

@@ -12,6 +12,10 @@ void skl_shortcut_defaults(const struct skl_shortcut *s, void *opts); /* fills o
  * unsound table is SKL_USAGE.  Not for several threads at once. */
 int skl_registry_load(const char *path, struct skl_err *err);
 int skl_registry_load_one(const char *path, const struct skl_shortcut **shortcut, struct skl_err *err);
+/* The same for a path of the command line (--plugin), relative to the working folder: every plan loaded from now on has
+ * it among its plug-ins, so that the runs' own config.yaml names it. */
+int skl_registry_ask(const char *path, struct skl_err *err);
+const char *skl_registry_asked(int i); /* absolute; NULL: no more */
 /* Adds one that is in memory already; origin begins the message, sha256 is the file's or "". */
 int skl_registry_add(const struct skl_shortcut *s, const char *origin, const char *sha256, struct skl_err *err);
 /* SHA-256 of the file it came from; "": built in.  Part of a run's numerics key. */

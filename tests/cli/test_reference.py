@@ -99,8 +99,9 @@ class Complete(Case):
         keys = {k for k in documented_keys() if k.startswith(("model.", "data.", "train.", "give_up.", "probe."))}
         options = {f"model.shortcut.{o['name']}" for s in shortcuts() for o in s["options"]}
         offered = {w[:-1] for w in complete("train", "x.yaml", "")}
-        self.assertEqual(offered, keys | options | {"name", "seeds", "paper"})
+        self.assertEqual(offered, keys | options | {"name", "seeds", "paper", "model.shortcut.type"})
         self.assertEqual(set(complete("train", "x.yaml", "a=b", "train.conv=wi")), {"train.conv=winograd4", "train.conv=winograd2"})
+        self.assertEqual(set(complete("train", "x.yaml", "model.shortcut.type=")), {f"model.shortcut.type={s['name']}" for s in shortcuts()})
         self.assertEqual(set(complete("sweep", "x.yaml", "data.shuffle=")), {"data.shuffle=true", "data.shuffle=false"})
         self.assertEqual(set(complete("sweep", "x.yaml", "model.shortcut.gate_init=")), {"model.shortcut.gate_init=he", "model.shortcut.gate_init=zero"})
 
@@ -114,6 +115,7 @@ class Complete(Case):
         self.assertEqual(set(complete("bench", "--variant", "identi")), {"identity"})
         self.assertEqual(complete("sweep", config, "--results", ""), {":folders": ""})
         self.assertEqual(complete("step", config, "--weights", ""), {":files": "*"})
+        self.assertEqual(complete("sweep", config, "--plugin", ""), {":files": "*.so"})
 
     def test_words(self):
         names = {s["name"] for s in shortcuts()}

@@ -119,6 +119,23 @@ class Plugins(unittest.TestCase):
         self.write("experiments/x.yaml", CONFIG)
         self.assertRegex(self.ends(2, "train", "experiments/x.yaml"), r"experiments/x.yaml:2:\d+: .*rebuild it")
 
+    def test_the_option_loads_one_too(self):
+        self.mine()
+        with_it = ["--plugin", "lib/mine.so"]
+        self.write("y.yaml", CONFIG.replace("plugins: [../lib/mine.so]\n", "").replace("100000", "2"))
+        self.assertIn("'mine'", self.ends(2, "sweep", "y.yaml"))
+        self.assertIn("--plugin", self.ends(2, "sweep", "y.yaml", "--plugin", ""))
+        self.assertIn("lib/none.so", self.ends(2, "sweep", "y.yaml", "--plugin", "lib/none.so"))
+        self.ends(0, "sweep", "y.yaml", "--threads", "1", *with_it, *with_it)
+        with open(self.path("results/y/mine/seed-1/config.yaml")) as f:
+            self.assertEqual(re.findall(r"plugins:\n((?:  - .*\n)*)", f.read()), ['  - "%s"\n' % os.path.realpath(self.path("lib/mine.so"))])
+        self.ends(0, "report", "results/y")                             # what reads runs finds the file by itself
+        self.ends(0, "eval", "results/y/mine/seed-1/last.safetensors")
+        self.ends(0, "verify", "results/y/mine/seed-1")
+        self.assertIn("parameters", self.ends(0, "summary", "y.yaml", *with_it))
+        self.assertIn("y = x + F", self.ends(0, "shortcuts", "mine", *with_it))
+        self.assertIn("images/s", self.ends(0, "bench", "--variant", "mine", "--depth", "8", "--batch", "8", "--steps", "1", *with_it))
+
     def test_a_missing_function_is_a_message(self):
         self.mine(before="float nowhere(void);", factor="nowhere()")
         self.assertIn("nowhere", self.ends(2, "check", "./lib/mine.so"))

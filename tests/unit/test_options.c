@@ -177,6 +177,30 @@ static void long_help_is_wrapped_in_its_column(void **state)
     free(out);
 }
 
+static char taken[64];
+static int take(const char *value, struct skl_err *err)
+{
+    if (!strcmp(value, "bad")) return skl_fail(err, SKL_USAGE, "taken badly");
+    strcat(strcat(taken, value), ",");
+    return SKL_OK;
+}
+
+static void a_repeated_option_is_taken_each_time(void **state)
+{
+    struct skl_option rows[] = {{"x", SKL_OPT_EACH, "WORD", "a word", NULL, 0, 0, take}, {0}};
+    struct skl_command c = command;
+    struct skl_err err = {0};
+    c.options = rows, c.min_args = 0;
+    char *argv[] = {"--x", "one", "--x=two"};
+    int argc = 3;
+    assert_int_equal(skl_options_parse(&c, &argc, argv, &err), SKL_OK);
+    assert_string_equal(taken, "one,two,");
+    char *wrong[] = {"--x", "bad"};
+    argc = 2;
+    assert_int_equal(skl_options_parse(&c, &argc, wrong, &err), SKL_USAGE);
+    assert_string_equal(err.text, "taken badly");
+}
+
 static void asked_looks_before_two_dashes_only(void **state)
 {
     char *argv[] = {"a", "--help", "--", "--version"};
@@ -192,7 +216,8 @@ static void a_bad_table_is_found(void **state)
                       help[] = {{"help", SKL_OPT_FLAG, NULL, "x", &flag, 0, 0}, {0}};
     struct skl_option range[] = {{"x", SKL_OPT_INT, "N", "x", &number, 2, 1}, {0}},
                       no_help[] = {{"x", SKL_OPT_FLAG, NULL, "", &flag, 0, 0}, {0}};
-    const struct skl_option *bad[] = {two, no_target, flag_argument, help, range, no_help};
+    struct skl_option no_take[] = {{"x", SKL_OPT_EACH, "N", "x", NULL, 0, 0, NULL}, {0}};
+    const struct skl_option *bad[] = {two, no_target, flag_argument, help, range, no_help, no_take};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct skl_command c = command;
         c.options = bad[i];
@@ -212,6 +237,7 @@ int main(void)
         cmocka_unit_test_setup(bad_lines_are_usage_errors, reset),
         cmocka_unit_test_setup(help_shows_every_option, reset),
         cmocka_unit_test(long_help_is_wrapped_in_its_column),
+        cmocka_unit_test(a_repeated_option_is_taken_each_time),
         cmocka_unit_test_setup(asked_looks_before_two_dashes_only, reset),
         cmocka_unit_test_setup(a_bad_table_is_found, reset),
     };
