@@ -5,6 +5,7 @@ KEY_HEIGHT = 0.165*KEY_ROWS + 0.12            # inches
 TITLE_HEIGHT = TITLE eq '' ? 0.15 : 0.35
 WIDTH = 6.6
 HEIGHT = 3.8 + KEY_HEIGHT + TITLE_HEIGHT
+heading(format) = format ne 'dumb' ? TITLE : TITLE.(TITLE eq '' ? '' : ': ').Y_LABEL     # there no text is turned
 
 do for [FORMAT in FORMATS] {
     eval terminal(FORMAT, WIDTH, HEIGHT)
@@ -20,10 +21,10 @@ do for [FORMAT in FORMATS] {
     set ytics ()
     if (Y_LOG) { eval minor_tics('y', Y_MIN, Y_MAX) }
     do for [t in Y_TICS] { set ytics add (sprintf('%g', t + 0) t + 0) }
-    set grid xtics ytics
-    set label 1 TITLE at screen 0.5, screen 1 - 0.17/HEIGHT center
+    if (FORMAT eq 'dumb') { unset grid } else { set grid xtics ytics }
+    set label 1 heading(FORMAT) at screen 0.5, screen 1 - 0.17/HEIGHT center
     set label 2 X_LABEL at graph 0.5, screen (KEY_HEIGHT + 0.17)/HEIGHT center
-    set label 3 Y_LABEL at screen 0.14/WIDTH, graph 0.5 center rotate by 90
+    set label 3 (FORMAT eq 'dumb' ? '' : Y_LABEL) at screen 0.14/WIDTH, graph 0.5 center rotate by 90
     set key at screen 0.7/WIDTH, screen KEY_HEIGHT/HEIGHT left top vertical maxrows KEY_ROWS Left reverse samplen 3 spacing 1.1 font SMALL_FONT
     bands = ''
     lines = ''

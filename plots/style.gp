@@ -21,7 +21,7 @@ terminal_pdf(w, h) = sprintf("set terminal pdfcairo noenhanced color size %gin,%
     w, h, FONT)
 terminal_png(w, h) = sprintf("set terminal pngcairo noenhanced size %g,%g font '%s' fontscale %g linewidth %g pointscale %g dashlength 0.75", \
     DPI*w, DPI*h, FONT, DPI/96., DPI/72., DPI/72.)
-terminal_dumb(w, h) = sprintf("set terminal dumb noenhanced size %g,%g", TEXT_COLUMNS, TEXT_ROWS)
+terminal_dumb(w, h) = sprintf("set terminal dumb nofeed noenhanced size %g,%g", TEXT_COLUMNS, TEXT_ROWS)
 terminal(format, w, h) = format eq 'svg' ? terminal_svg(w, h) : format eq 'pdf' ? terminal_pdf(w, h) : \
     format eq 'png' ? terminal_png(w, h) : terminal_dumb(w, h)
 picture(format) = format eq 'dumb' ? "set output" : sprintf("set output '%s%s.%s'", PREFIX, NAME, format)
@@ -30,6 +30,7 @@ picture(format) = format eq 'dumb' ? "set output" : sprintf("set output '%s%s.%s
 # black; the others go through 6 colours and 7 dashes, which repeat together after 42.
 COLORS = '#D55E00 #0072B2 #009E73 #E69F00 #CC79A7 #56B4E9'
 color(style) = style == 0 ? '#000000' : word(COLORS, 1 + int(style - 1) % 6)
+rgb(style) = int('0x'.substr(color(style), 2, 7))         # for 'linecolor rgb variable'
 dash(style) = 1 + int(style) % 7
 set linetype 1 dashtype solid
 set linetype 2 dashtype (12,4)
@@ -60,6 +61,11 @@ crosses(file, axes, style) = file eq '' ? '' : sprintf("'%s' using %s:'value' ax
     file, x, axes, color(style))
 # A line of the legend; title: the name of a variable that holds its text, '' for none.
 entry(title, style, type, width) = title eq '' ? '' : sprintf("keyentry with lines %s linecolor rgb '%s' title %s, ", look(type, width), color(style), title)
+
+# The label of a tick; powers of ten below a thousandth as such.
+SUPERSCRIPTS = '⁰ ¹ ² ³ ⁴ ⁵ ⁶ ⁷ ⁸ ⁹'
+digits_up(k) = (k >= 10 ? word(SUPERSCRIPTS, 1 + k/10) : '').word(SUPERSCRIPTS, 1 + k % 10)
+power_label(v) = v > 0 && v < 0.001 && abs(log10(v) - floor(log10(v) + 0.5)) < 1e-9 ? '10⁻'.digits_up(-int(floor(log10(v) + 0.5))) : sprintf('%g', v)
 
 # The small ticks between the powers of ten of a logarithmic axis.
 minor_tics(axis, low, high) = sprintf("do for [k = %d:%d] { do for [m = 2:9] { set %stics add ('' m*10.0**k 1) } }", \

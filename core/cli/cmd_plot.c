@@ -127,7 +127,7 @@ static const struct skl_option plot_options[] = {
      "draw training curves as running median over N rows of the log; 1: as logged; "
      "default: a hundredth of the rows, at most 9",
      &smooth, 1, MAX_SMOOTH},
-    {"terminal", SKL_OPT_FLAG, NULL, "draw the pictures of all variants here, as text", &terminal, 0, 0},
+    {"terminal", SKL_OPT_FLAG, NULL, "draw here, as text: all but panels and map", &terminal, 0, 0},
     {"json", SKL_OPT_FLAG, NULL, "for programs: {folder, figures: [{name, svg, pdf, png, gp}, ...]}", &as_json, 0, 0},
     {0},
 };
@@ -142,6 +142,8 @@ const struct skl_command skl_cmd_plot = {
         "                 logarithmic axis, test error solid on the right one\n"
         "  panel-VARIANT  the same panels one by one\n"
         "  training-loss, test-error   all variants in one picture\n"
+        "  by-KEY         the final test error against a setting that is a number: gate_bias, depth\n"
+        "  probe-direct, probe-map, probe-gradient, probe-sum, responses   where runs were probed\n"
         "each as SVG, PDF and PNG, with the gnuplot script (NAME.gp) and its data (data/*.csv) beside them; edit a\n"
         "copy of a script and draw it with 'gnuplot COPY.gp' in that folder. Lines are medians over the seeds, bands\n"
         "reach from the least to the greatest seed, crosses mark runs that diverged or failed. Runs that are not\n"

@@ -84,6 +84,15 @@ double skl_facts_real(const struct skl_facts *facts, const char *key, double oth
     return *end == 0 && isfinite(value) ? value : otherwise;
 }
 
+double skl_facts_chance(const struct skl_facts *facts)
+{
+    const char *set = skl_facts_get(facts, "data.dataset");
+    double classes = 10;
+    if (set && !strcmp(set, "cifar100")) classes = 100;
+    if (set && !strcmp(set, "synthetic")) classes = skl_facts_real(facts, "data.synthetic.classes", 10);
+    return 100 * (1 - 1 / fmax(classes, 1));
+}
+
 void skl_facts_release(struct skl_facts *facts)
 {
     for (int i = 0; i < facts->count; i++) {

@@ -18,6 +18,8 @@ struct skl_facts {
 int skl_facts_read(const char *path, struct skl_facts *facts, struct skl_err *err);
 const char *skl_facts_get(const struct skl_facts *facts, const char *key); /* NULL: absent */
 double skl_facts_real(const struct skl_facts *facts, const char *key, double otherwise);
+/* The error of guessing in that data set, in %. */
+double skl_facts_chance(const struct skl_facts *facts);
 void skl_facts_release(struct skl_facts *facts);
 
 /* run.json, described in docs/results.md.  Figures it does not have are NaN, numbers 0, texts "". */

@@ -9,33 +9,16 @@
 #include "core/report/figure_data.h"
 #include "core/report/gnuplot.h"
 #include "core/report/legend.h"
-#include "core/report/scale.h"
+#include "core/report/sheet.h"
 #include "core/report/templates.h"
 #include "core/report/text.h"
 
-enum { MAX_PANELS = 24, MAX_CURVES = 35, TWO_COLUMNS_UP_TO = 8 };
-/* Places for text in the pictures of plots/panels.gp and plots/curves.gp, in hundredths of the font's size. */
-enum {
-    TITLE_WIDTH = 3060,
-    PANEL_LEGEND_WIDTH = 2550,
-    SHORT_NAME_WIDTH = 1500,
-    LEGEND_WIDTH = 4600,
-    ENTRY_WIDTH = 450,
-    LABEL_WIDTH = 4500
-};
+enum { TWO_COLUMNS_UP_TO = 8 };
+/* Places for text in the pictures of plots/panels.gp, in hundredths of the font's size. */
+enum { PANEL_TITLE_WIDTH = 3060, PANEL_LEGEND_WIDTH = 2550, SHORT_NAME_WIDTH = 1500 };
 
 #define MAX_RISE 20.0 /* of a curve above its start or the others, as far as an axis follows it */
 #define MAX_RANGE 1e7 /* of a logarithmic axis */
-
-struct sheet { /* what all figures of one call share */
-    const struct skl_results *results;
-    const struct skl_figure_options *options;
-    const char *folder;
-    struct skl_drawing drawing;
-    struct skl_scale x, left;
-    double shared_top; /* of the right axis */
-    struct skl_figures *figures;
-};
 
 unsigned skl_figures_metrics(const struct skl_figure_options *o)
 {
@@ -45,7 +28,7 @@ unsigned skl_figures_metrics(const struct skl_figure_options *o)
 /* ---- scales ---- */
 
 /* The highest value that a curve starts with in the picture. */
-static double start_of(const struct sheet *s, bool right)
+static double start_of(const struct skl_sheet *s, bool right)
 {
     double start = 0;
     for (int i = 0; i < s->drawing.count; i++) {
@@ -59,7 +42,7 @@ static double start_of(const struct sheet *s, bool right)
 
 /* From the lowest to the highest edge of the bands, but for the hundredth part at either end and what is beyond all
  * measure: a run that blows up or sinks to nothing shall not press the others together. */
-static struct skl_scale log_scale(const struct sheet *s, bool right)
+static struct skl_scale log_scale(const struct skl_sheet *s, bool right)
 {
     double low = INFINITY, high = 0;
     for (int i = 0; i < s->drawing.count; i++) {
@@ -74,29 +57,29 @@ static struct skl_scale log_scale(const struct sheet *s, bool right)
 }
 
 /* A linear axis shows a curve's lower four fifths, as the first iterations are high and soon over. */
-static double height(const struct sheet *s, const struct skl_drawn_setting *d)
+static double height(const struct skl_sheet *s, const struct skl_drawn_setting *d)
 {
     return skl_drawn_quantile(&d->right, 0, 0.8, s->x.min, s->x.max, -INFINITY);
 }
 
-static bool percent(const struct sheet *s)
+static bool percent(const struct skl_sheet *s)
 {
     return *skl_metric_table[s->options->metric].unit;
 }
 
-static double top_for(const struct sheet *s, double highest)
+static double top_for(const struct skl_sheet *s, double highest)
 {
     double top = skl_scale_linear(1.15 * highest).max;
     return percent(s) && top > 60 ? 100 : top;
 }
 
-static bool outlier(const struct sheet *s, const struct skl_drawn_setting *d)
+static bool outlier(const struct skl_sheet *s, const struct skl_drawn_setting *d)
 {
     double base = height(s, &s->drawing.set[0]), own = height(s, d);
     return isfinite(base) && own > 2.5 * base;
 }
 
-static void set_scales(struct sheet *s)
+static void set_scales(struct skl_sheet *s)
 {
     const struct skl_figure_options *o = s->options;
     s->x = skl_scale_iterations(o->x_min, o->x_max > 0 ? o->x_max : s->drawing.x_end);
@@ -108,13 +91,13 @@ static void set_scales(struct sheet *s)
 }
 
 /* A variant that is far above the baseline has an axis of its own, so that the others are not pressed together. */
-static struct skl_scale right_scale(const struct sheet *s, const struct skl_drawn_setting *d)
+static struct skl_scale right_scale(const struct skl_sheet *s, const struct skl_drawn_setting *d)
 {
     double own = top_for(s, fmax(height(s, d), height(s, &s->drawing.set[0])));
     return skl_scale_linear(outlier(s, d) ? fmin(own, MAX_RISE * s->shared_top) : s->shared_top);
 }
 
-static bool any_outlier(const struct sheet *s)
+static bool any_outlier(const struct skl_sheet *s)
 {
     for (int i = 1; i < s->drawing.count; i++)
         if (outlier(s, &s->drawing.set[i])) return true;
@@ -122,7 +105,7 @@ static bool any_outlier(const struct sheet *s)
 }
 
 /* Of a picture of all variants. */
-static struct skl_scale curves_scale(const struct sheet *s, int metric)
+static struct skl_scale curves_scale(const struct skl_sheet *s, int metric)
 {
     if (metric == SKL_TRAIN_LOSS) return s->left;
     if (!any_outlier(s)) return skl_scale_linear(s->shared_top);
@@ -137,7 +120,7 @@ static void add_limits(struct skl_limits *limits, const struct skl_scale *scale)
     skl_limits_add(limits, scale->max, scale->log);
 }
 
-static int write_data(const struct sheet *s, struct skl_err *err)
+static int write_data(const struct skl_sheet *s, struct skl_err *err)
 {
     struct skl_limits left = {.x_min = s->x.min, .x_max = s->x.max}, right = left;
     struct skl_scale all = curves_scale(s, s->options->metric);
@@ -152,64 +135,10 @@ static int write_data(const struct sheet *s, struct skl_err *err)
 
 /* ---- scripts ---- */
 
-static void put_text(FILE *out, const char *name, const char *text)
+static void put_axis(struct skl_script *t, const struct skl_sheet *s)
 {
-    fprintf(out, "%s = ", name);
-    skl_gnuplot_text(out, text ? text : "");
-    fputc('\n', out);
-}
-
-/* Lines are joined by gnuplot, as a single-quoted string holds no line break. */
-static void put_item(FILE *out, const char *array, int i, const char *text)
-{
-    fprintf(out, "%s[%d] = ", array, i);
-    char *copy = skl_strdup(text ? text : ""), *rest = copy;
-    char *first = strsep(&rest, "\n");
-    skl_gnuplot_text(out, first);
-    if (rest) {
-        fputs(".\"\\n\".", out);
-        skl_gnuplot_text(out, rest);
-    }
-    fputc('\n', out);
-    free(copy);
-}
-
-static void put_arrays(FILE *out, const char *size, const char *const *names)
-{
-    for (; *names; names++) fprintf(out, "array %s[%s]\n", *names, size);
-}
-
-static void put_metric_label(FILE *out, const char *name, int metric)
-{
-    const struct skl_metric_info *m = &skl_metric_table[metric];
-    fprintf(out, "%s = '%s%s%s'\n", name, m->label, *m->unit ? ", " : "", m->unit);
-}
-
-static void put_head(FILE *out, const struct sheet *s, const char *stem)
-{
-    fprintf(out,
-            "# 'skiplab plot' writes this file anew each time: copy it to keep changes.\n"
-            "# Draw it, in this folder: gnuplot %s.gp\n\n"
-            "NAME = '%s'\nX_UNIT = %.1f\nX_LABEL = '%s'\nX_MIN = %.1f\nX_MAX = %.1f\nX_STEP = %.1f\n",
-            stem, stem, s->x.unit, s->x.label, s->x.min, s->x.max, s->x.step);
-}
-
-/* Takes text, writes it with the template as FOLDER/STEM.gp, notes the stem. */
-static int finish_script(struct sheet *s, const char *stem, FILE *out, char **text, size_t *n, const char *template,
-                         struct skl_err *err)
-{
-    fprintf(out, "\n%s", template);
-    SKL_CHECK(fclose(out) == 0);
-    char *path = skl_format("%s/%s.gp", s->folder, stem);
-    int status = skl_file_write(path, *text, *n, err);
-    free(path);
-    free(*text);
-    struct skl_figures *f = s->figures;
-    char **longer = realloc(f->stem, (size_t)(f->count + 1) * sizeof *longer);
-    SKL_CHECK(longer);
-    f->stem = longer;
-    f->stem[f->count++] = skl_strdup(stem);
-    return status;
+    fprintf(t->out, "X_UNIT = %.1f\nX_LABEL = '%s'\nX_MIN = %.1f\nX_MAX = %.1f\nX_STEP = %.1f\n", s->x.unit, s->x.label,
+            s->x.min, s->x.max, s->x.step);
 }
 
 /* ---- panels ---- */
@@ -228,7 +157,7 @@ static char *joined_label(const char *name, const char *outcome, int width, int 
 }
 
 /* "gate_bias=-6 (8.70 %, n = 5)": the variant, or its options where the other curve is of the same variant. */
-static char *short_label(const struct sheet *s, const struct skl_drawn_setting *d,
+static char *short_label(const struct skl_sheet *s, const struct skl_drawn_setting *d,
                          const struct skl_drawn_setting *other)
 {
     const struct skl_result_setting *set = d->setting;
@@ -250,42 +179,43 @@ static char *panel_title(const struct skl_drawn_setting *d, int letter)
     char *tag = letter < 0    ? skl_strdup("")
                 : letter < 26 ? skl_format("(%c) ", 'a' + letter)
                               : skl_format("(%d) ", letter + 1);
-    char *text = skl_format("%s%s", tag, name), *wrapped = skl_text_wrap(text, TITLE_WIDTH);
+    char *text = skl_format("%s%s", tag, name), *wrapped = skl_text_wrap(text, PANEL_TITLE_WIDTH);
     free(tag);
     free(text);
     return wrapped;
 }
 
-static void put_panel(FILE *out, const struct sheet *s, int i, const struct skl_drawn_setting *d, const char *title)
+static void put_panel(struct skl_script *t, const struct skl_sheet *s, int i, const struct skl_drawn_setting *d,
+                      const char *title)
 {
     struct skl_scale right = right_scale(s, d);
     char *label = short_label(s, d, &s->drawing.set[0]);
-    put_item(out, "TITLE", i, title);
-    put_item(out, "LABEL", i, label);
-    put_item(out, "LEFT", i, d->left.file);
-    put_item(out, "RIGHT", i, d->right.file);
-    put_item(out, "LEFT_BAND", i, d->left.edges);
-    put_item(out, "RIGHT_BAND", i, d->right.edges);
-    put_item(out, "LEFT_STOPS", i, d->left.stops);
-    put_item(out, "RIGHT_STOPS", i, d->right.stops);
-    fprintf(out, "STYLE[%d] = %d\nRIGHT_MAX[%d] = %.9g\nRIGHT_STEP[%d] = %.9g\n", i, d->style, i, right.max, i,
+    skl_script_item(t, "TITLE", i, title);
+    skl_script_item(t, "LABEL", i, label);
+    skl_script_item(t, "LEFT", i, d->left.file);
+    skl_script_item(t, "RIGHT", i, d->right.file);
+    skl_script_item(t, "LEFT_BAND", i, d->left.edges);
+    skl_script_item(t, "RIGHT_BAND", i, d->right.edges);
+    skl_script_item(t, "LEFT_STOPS", i, d->left.stops);
+    skl_script_item(t, "RIGHT_STOPS", i, d->right.stops);
+    fprintf(t->out, "STYLE[%d] = %d\nRIGHT_MAX[%d] = %.9g\nRIGHT_STEP[%d] = %.9g\n", i, d->style, i, right.max, i,
             right.step);
     free(label);
 }
 
 /* The baseline's curves; none where the one panel is the baseline's own. */
-static void put_baseline(FILE *out, const struct sheet *s, const struct skl_drawn_setting *first)
+static void put_baseline(struct skl_script *t, const struct skl_sheet *s, const struct skl_drawn_setting *first)
 {
     const struct skl_drawn_setting *base = &s->drawing.set[0];
     bool own = first == base;
     char *label = short_label(s, base, first);
-    put_text(out, "BASE_LABEL", own ? NULL : label);
-    put_text(out, "BASE_LEFT", own ? NULL : base->left.file);
-    put_text(out, "BASE_RIGHT", own ? NULL : base->right.file);
-    put_text(out, "BASE_LEFT_BAND", own ? NULL : base->left.edges);
-    put_text(out, "BASE_RIGHT_BAND", own ? NULL : base->right.edges);
-    put_text(out, "BASE_LEFT_STOPS", own ? NULL : base->left.stops);
-    put_text(out, "BASE_RIGHT_STOPS", own ? NULL : base->right.stops);
+    skl_script_text(t, "BASE_LABEL", own ? NULL : label);
+    skl_script_text(t, "BASE_LEFT", own ? NULL : base->left.file);
+    skl_script_text(t, "BASE_RIGHT", own ? NULL : base->right.file);
+    skl_script_text(t, "BASE_LEFT_BAND", own ? NULL : base->left.edges);
+    skl_script_text(t, "BASE_RIGHT_BAND", own ? NULL : base->right.edges);
+    skl_script_text(t, "BASE_LEFT_STOPS", own ? NULL : base->left.stops);
+    skl_script_text(t, "BASE_RIGHT_STOPS", own ? NULL : base->right.stops);
     free(label);
 }
 
@@ -300,29 +230,27 @@ static int title_lines(char *const *title, int count)
 }
 
 /* Panels of the settings set[first .. first + count); letter: of the first, -1 for a panel on its own. */
-static int write_panels(struct sheet *s, const char *stem, int first, int count, int letter, struct skl_err *err)
+static int write_panels(struct skl_sheet *s, const char *stem, int first, int count, int letter, struct skl_err *err)
 {
     static const char *const arrays[] = {"TITLE",      "LABEL",       "LEFT",  "RIGHT",     "LEFT_BAND",  "RIGHT_BAND",
                                          "LEFT_STOPS", "RIGHT_STOPS", "STYLE", "RIGHT_MAX", "RIGHT_STEP", NULL};
-    char *text = NULL;
-    size_t n;
-    FILE *out = open_memstream(&text, &n);
-    SKL_CHECK(out);
+    struct skl_script t;
+    skl_script_open(&t, stem);
     char **title = skl_alloc_array((size_t)count, sizeof *title);
     for (int i = 0; i < count; i++) title[i] = panel_title(&s->drawing.set[first + i], letter < 0 ? -1 : letter + i);
     int columns = count == 1 ? 1 : count <= TWO_COLUMNS_UP_TO ? 2 : 3;
-    put_head(out, s, stem);
-    fprintf(out, "PANELS = %d\nCOLUMNS = %d\nROWS = %d\nTITLE_LINES = %d\n", count, columns,
+    put_axis(&t, s);
+    fprintf(t.out, "PANELS = %d\nCOLUMNS = %d\nROWS = %d\nTITLE_LINES = %d\n", count, columns,
             (count + columns - 1) / columns, title_lines(title, count));
-    put_metric_label(out, "LEFT_LABEL", SKL_TRAIN_LOSS);
-    put_metric_label(out, "RIGHT_LABEL", s->options->metric);
-    fprintf(out, "LEFT_MIN = %.9g\nLEFT_MAX = %.9g\nLEFT_TICS = '%s'\n", s->left.min, s->left.max, s->left.tics);
-    put_baseline(out, s, &s->drawing.set[first]);
-    put_arrays(out, "PANELS", arrays);
-    for (int i = 0; i < count; i++) put_panel(out, s, i + 1, &s->drawing.set[first + i], title[i]);
+    skl_script_metric(&t, "LEFT_LABEL", SKL_TRAIN_LOSS);
+    skl_script_metric(&t, "RIGHT_LABEL", s->options->metric);
+    fprintf(t.out, "LEFT_MIN = %.9g\nLEFT_MAX = %.9g\nLEFT_TICS = '%s'\n", s->left.min, s->left.max, s->left.tics);
+    put_baseline(&t, s, &s->drawing.set[first]);
+    skl_script_arrays(&t, "PANELS", arrays);
+    for (int i = 0; i < count; i++) put_panel(&t, s, i + 1, &s->drawing.set[first + i], title[i]);
     for (int i = 0; i < count; i++) free(title[i]);
     free(title);
-    return finish_script(s, stem, out, &text, &n, skl_template_panels, err);
+    return skl_script_close(&t, s, skl_template_panels, NULL, NULL, err);
 }
 
 /* The metric's part of a file name: "" for the usual one. */
@@ -334,12 +262,12 @@ static char *metric_suffix(int metric)
     return suffix;
 }
 
-static int write_all_panels(struct sheet *s, struct skl_err *err)
+static int write_all_panels(struct skl_sheet *s, struct skl_err *err)
 {
     int status = SKL_OK, first = s->drawing.count > 1 ? 1 : 0, pages = 0;
     char *suffix = metric_suffix(s->options->metric);
-    for (int i = first; i < s->drawing.count && s->drawing.count > 2 && !status; i += MAX_PANELS) {
-        int count = s->drawing.count - i < MAX_PANELS ? s->drawing.count - i : MAX_PANELS;
+    for (int i = first; i < s->drawing.count && s->drawing.count > 2 && !status; i += SKL_SHEET_PANELS) {
+        int count = s->drawing.count - i < SKL_SHEET_PANELS ? s->drawing.count - i : SKL_SHEET_PANELS;
         char *stem = ++pages == 1 ? skl_format("panels%s", suffix) : skl_format("panels%s-%d", suffix, pages);
         status = write_panels(s, stem, i, count, i - first, err);
         free(stem);
@@ -358,63 +286,52 @@ static int write_all_panels(struct sheet *s, struct skl_err *err)
 static char *long_label(const struct skl_drawn_setting *d, int metric)
 {
     char *outcome = skl_legend_outcome(d->setting, metric);
-    char *label = joined_label(d->setting->name, outcome, LEGEND_WIDTH - ENTRY_WIDTH, LEGEND_WIDTH);
+    char *label = joined_label(d->setting->name, outcome, SKL_LEGEND_WIDTH - SKL_LEGEND_ENTRY, SKL_LEGEND_WIDTH);
     free(outcome);
     return label;
 }
 
-static int key_rows(char *const *label, int count)
-{
-    int widest = 1;
-    for (int i = 0; i < count; i++) widest = skl_text_width(label[i]) > widest ? skl_text_width(label[i]) : widest;
-    int columns = LEGEND_WIDTH / (ENTRY_WIDTH + widest * 6 / 5); /* gnuplot takes text for wider than it is */
-    columns = columns < 1 ? 1 : columns > 4 ? 4 : columns;
-    return (count + columns - 1) / columns;
-}
-
-static void put_curve(FILE *out, int i, const struct skl_drawn_setting *d, bool right, const char *label)
+static void put_curve(struct skl_script *t, int i, const struct skl_drawn_setting *d, bool right, const char *label)
 {
     const struct skl_drawn_curve *c = right ? &d->right : &d->left;
-    put_item(out, "LABEL", i, label);
-    put_item(out, "CURVE", i, c->file);
-    put_item(out, "BAND", i, c->edges);
-    put_item(out, "STOPS", i, c->stops);
-    fprintf(out, "STYLE[%d] = %d\n", i, d->style);
+    skl_script_item(t, "LABEL", i, label);
+    skl_script_item(t, "CURVE", i, c->file);
+    skl_script_item(t, "BAND", i, c->edges);
+    skl_script_item(t, "STOPS", i, c->stops);
+    fprintf(t->out, "STYLE[%d] = %d\n", i, d->style);
 }
 
 /* The baseline and the settings set[first .. first + count). */
-static int write_curves(struct sheet *s, const char *stem, int metric, int first, int count, struct skl_err *err)
+static int write_curves(struct skl_sheet *s, const char *stem, int metric, int first, int count, struct skl_err *err)
 {
     static const char *const arrays[] = {"LABEL", "CURVE", "BAND", "STOPS", "STYLE", NULL};
-    char *text = NULL;
-    size_t n;
-    FILE *out = open_memstream(&text, &n);
-    SKL_CHECK(out);
+    struct skl_script t;
+    skl_script_open(&t, stem);
     char **label = skl_alloc_array((size_t)count + 1, sizeof *label);
     for (int i = 0; i <= count; i++) label[i] = long_label(&s->drawing.set[i ? first + i - 1 : 0], metric);
-    char *title = skl_text_fit(s->results->label ? s->results->label : "", LABEL_WIDTH);
+    char *title = skl_text_fit(s->results->label ? s->results->label : "", SKL_TITLE_WIDTH);
     struct skl_scale y = curves_scale(s, metric);
-    put_head(out, s, stem);
-    put_text(out, "TITLE", title);
-    put_metric_label(out, "Y_LABEL", metric);
-    fprintf(out, "Y_LOG = %d\nY_MIN = %.9g\nY_MAX = %.9g\nY_TICS = '%s'\nCURVES = %d\nKEY_ROWS = %d\n", y.log, y.min,
-            y.max, y.tics, count + 1, key_rows(label, count + 1));
-    put_arrays(out, "CURVES", arrays);
+    put_axis(&t, s);
+    skl_script_text(&t, "TITLE", title);
+    skl_script_metric(&t, "Y_LABEL", metric);
+    fprintf(t.out, "Y_LOG = %d\nY_MIN = %.9g\nY_MAX = %.9g\nY_TICS = '%s'\nCURVES = %d\nKEY_ROWS = %d\n", y.log, y.min,
+            y.max, y.tics, count + 1, skl_sheet_key_rows(label, count + 1, SKL_LEGEND_WIDTH));
+    skl_script_arrays(&t, "CURVES", arrays);
     for (int i = 0; i <= count; i++)
-        put_curve(out, i + 1, &s->drawing.set[i ? first + i - 1 : 0], metric != SKL_TRAIN_LOSS, label[i]);
+        put_curve(&t, i + 1, &s->drawing.set[i ? first + i - 1 : 0], metric != SKL_TRAIN_LOSS, label[i]);
     for (int i = 0; i <= count; i++) free(label[i]);
     free(label);
     free(title);
-    return finish_script(s, stem, out, &text, &n, skl_template_curves, err);
+    return skl_script_close(&t, s, skl_template_curves, NULL, NULL, err);
 }
 
-static int write_all_curves(struct sheet *s, int metric, struct skl_err *err)
+static int write_all_curves(struct skl_sheet *s, int metric, struct skl_err *err)
 {
     int status = SKL_OK, pages = 0, i = 1;
     char *name = skl_strdup(skl_metric_table[metric].label);
     for (char *p = name; *p; p++) *p = *p == ' ' ? '-' : (char)(*p | 0x20);
     do {
-        int count = s->drawing.count - i < MAX_CURVES - 1 ? s->drawing.count - i : MAX_CURVES - 1;
+        int count = s->drawing.count - i < SKL_SHEET_CURVES - 1 ? s->drawing.count - i : SKL_SHEET_CURVES - 1;
         char *stem = ++pages == 1 ? skl_format("%s", metric == SKL_TRAIN_LOSS ? "training-loss" : name)
                                   : skl_format("%s-%d", name, pages);
         status = write_curves(s, stem, metric, i, count, err);
@@ -437,11 +354,11 @@ static int make_folders(const char *folder, struct skl_err *err)
     return status;
 }
 
-static int print_all(const struct sheet *s, struct skl_err *err)
+static int print_all(const struct skl_sheet *s, struct skl_err *err)
 {
     int status = SKL_OK;
     for (int i = 0; i < s->figures->count && !status; i++)
-        if (strncmp(s->figures->stem[i], "panel", 5))
+        if (strncmp(s->figures->stem[i], "panel", 5) && strncmp(s->figures->stem[i], "probe-map", 9))
             status = skl_gnuplot_print(s->folder, s->figures->stem[i], s->options->columns, s->options->rows, err);
     return status;
 }
@@ -449,7 +366,7 @@ static int print_all(const struct sheet *s, struct skl_err *err)
 int skl_figures_draw(const struct skl_results *results, const char *folder, const struct skl_figure_options *o,
                      struct skl_figures *figures, struct skl_err *err)
 {
-    struct sheet s = {.results = results, .options = o, .folder = folder, .figures = figures};
+    struct skl_sheet s = {.results = results, .options = o, .folder = folder, .figures = figures};
     *figures = (struct skl_figures){0};
     int status = skl_drawing_make(results, o, &s.drawing, err);
     if (status) return status;
@@ -459,6 +376,8 @@ int skl_figures_draw(const struct skl_results *results, const char *folder, cons
     if (!status && o->metric != SKL_TRAIN_LOSS) status = write_all_panels(&s, err);
     if (!status) status = write_all_curves(&s, SKL_TRAIN_LOSS, err);
     if (!status && o->metric != SKL_TRAIN_LOSS) status = write_all_curves(&s, o->metric, err);
+    if (!status) status = skl_draw_by_setting(&s, err);
+    if (!status && o->metric == SKL_TEST_ERROR) status = skl_draw_probes(&s, err);
     if (!status)
         status =
             o->terminal ? print_all(&s, err) : skl_gnuplot_draw(folder, figures->stem, figures->count, o->jobs, err);
@@ -468,7 +387,13 @@ int skl_figures_draw(const struct skl_results *results, const char *folder, cons
 
 void skl_figures_release(struct skl_figures *figures)
 {
-    for (int i = 0; i < figures->count; i++) free(figures->stem[i]);
+    for (int i = 0; i < figures->count; i++) {
+        free(figures->stem[i]);
+        free(figures->caption[i]);
+        free(figures->alt[i]);
+    }
     free(figures->stem);
+    free(figures->caption);
+    free(figures->alt);
     *figures = (struct skl_figures){0};
 }

@@ -5,10 +5,16 @@
  *   panel-VARIANT.*     the same panels one by one
  *   training-loss.*     all variants in one picture
  *   test-error.*        likewise
+ *   by-KEY.*            the final values against a setting that is a number: error against gate_bias, against depth
+ *   probe-direct.*      where runs were probed: the direct term of equations (8) and (10), unit by unit, at both ends of
+ *                       training; probe-map.*: over all of it; probe-gradient.*: the whole gradient; probe-sum.*: the
+ *                       sum of the branches, equation (7); responses.*: the first paper's layer responses
  *   NAME.gp             draws NAME again, in that folder: gnuplot NAME.gp;  style.gp: the look of all of them
  *   data/VARIANT.METRIC.csv          iteration,seeds,median,low,high: the statistics over the seeds, the line
  *   data/VARIANT.METRIC.band.csv     iteration,low,high as they are drawn, with rows where they leave the picture
  *   data/VARIANT.METRIC.stops.csv    iteration,value: where runs diverged or failed
+ *   data/by-KEY.N.csv                value,seeds,median,low,high,style,unfinished: the N-th line
+ *   data/VARIANT.FIGURE.N.csv        at,value,low,high: of the N-th panel, over units or layers; probe-map: at,unit,value
  *
  * A variant has the same colour and dashes in all of them.  More than 24 panels, or 35 curves, go on in panels-2,
  * test-error-2 and so on, each with the baseline.  A metric other than test_error has its name in the files' names. */
@@ -30,9 +36,10 @@ struct skl_figure_options {
     int columns, rows;   /* its size in characters */
 };
 struct skl_figures {
-    char **stem;
+    char **stem;           /* names without their ending, in the order above */
+    char **caption, **alt; /* what it shows, and that in words with the numbers; NULL: left to the report */
     int count;
-}; /* names without their ending, in the order above */
+};
 
 /* The metrics that these options need, for skl_results_read(). */
 unsigned skl_figures_metrics(const struct skl_figure_options *o);

@@ -140,6 +140,7 @@ int skl_gnuplot_print(const char *folder, const char *stem, int columns, int row
         status = cannot_start(error, err);
     else if (!finished(pid))
         status = skl_fail(err, SKL_FAILED, "%s/%s.gp: gnuplot failed", folder, stem);
+    putchar('\n'); /* gnuplot's last line has none */
     free(size);
     free(script);
     return status;

@@ -14,33 +14,25 @@ const char *const skl_report_files[] = {"report.html", "report.md",  "report.tex
 
 /* ---- figures ---- */
 
-static bool has_figure(const struct skl_figures *f, const char *stem)
-{
-    for (int i = 0; i < f->count; i++)
-        if (!strcmp(f->stem[i], stem)) return true;
-    return false;
-}
-
 /* The headline pictures of one study, into FOLDER/figures[/NAME]. */
 static void draw(struct skl_report *r, const char *folder, int i, struct skl_report_figures *f)
 {
     const struct skl_results *results = &r->study[i].results;
     struct skl_figure_options o = {.metric = SKL_TEST_ERROR, .jobs = r->options->jobs, .headline = true};
-    struct skl_figures drawn;
     struct skl_err err = {0};
     *f = (struct skl_report_figures){0};
     if (!r->options->figures) return;
     char *link = r->studies == 1 ? skl_strdup("figures") : skl_format("figures/%d", i + 1),
          *path = skl_path(folder, link);
-    if (skl_figures_draw(results, path, &o, &drawn, &err)) {
+    if (skl_figures_draw(results, path, &o, &f->drawn, &err)) {
         skl_report_warn(r, "no figures: %s", err.text);
         free(link);
         free(path);
     } else {
-        *f = (struct skl_report_figures){path, link, has_figure(&drawn, "panels"), results->settings};
-        if (f->shown > SKL_HEADLINE_SETTINGS) f->shown = SKL_HEADLINE_SETTINGS;
+        f->folder = path;
+        f->link = link;
+        f->shown = results->settings < SKL_HEADLINE_SETTINGS ? results->settings : SKL_HEADLINE_SETTINGS;
     }
-    skl_figures_release(&drawn);
 }
 
 /* ---- files ---- */
@@ -81,6 +73,7 @@ int skl_report_write(struct skl_report *r, char **folder, struct skl_err *err)
     char *curves = skl_path(*folder, "curves.csv");
     if (!status) status = skl_curves_csv(r, curves, err);
     for (int i = 0; i < r->studies; i++) {
+        skl_figures_release(&figures[i].drawn);
         free(figures[i].folder);
         free(figures[i].link);
     }

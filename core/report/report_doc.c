@@ -340,37 +340,51 @@ static char *medians_in_words(const struct skl_study *s)
     return text;
 }
 
+static bool has_figure(const struct skl_figures *f, const char *stem)
+{
+    for (int i = 0; i < f->count; i++)
+        if (!strcmp(f->stem[i], stem)) return true;
+    return false;
+}
+
+/* Takes alt. */
+static void curves_of(struct skl_doc *doc, const struct skl_report_figures *f, const char *stem, char *alt,
+                      const char *caption, const char *part)
+{
+    if (has_figure(&f->drawn, stem)) skl_doc_figure(doc, f->folder, f->link, stem, alt, "%s%s", caption, part);
+    free(alt);
+}
+
 static void figures_of(struct skl_doc *doc, const struct skl_study *s, const struct skl_report_figures *f)
 {
     if (!f->folder) return;
-    char *medians = medians_in_words(s), *part = skl_strdup("");
-    if (f->shown < s->results.settings) {
-        free(part);
-        part =
-            skl_format(" The first %d of %d settings; 'skiplab plot' draws them all.", f->shown, s->results.settings);
-    }
+    char *medians = medians_in_words(s),
+         *part = f->shown == s->results.settings
+                     ? skl_strdup("")
+                     : skl_format(" The first %d of %d settings; 'skiplab plot' draws them all.", f->shown,
+                                  s->results.settings);
     skl_doc_heading(doc, 2, "Figures");
-    if (f->panels) {
-        char *alt =
-            skl_format("A panel for each variant with the baseline: training loss falling on a logarithmic axis "
-                       "(dashed) and test error (solid) over the iterations. Median test error at the end: %s.",
-                       medians);
-        skl_doc_figure(
-            doc, f->folder, f->link, "panels", alt,
-            "Every variant against the baseline: training loss dashed on the left axis, test error solid on the right. "
-            "Lines are medians over the seeds, bands reach from the least to the greatest.%s",
-            part);
-        free(alt);
-    }
-    char *alt =
-        skl_format("Curves of the test error over the iterations, a line for each variant. At the end: %s.", medians);
-    skl_doc_figure(doc, f->folder, f->link, "test-error", alt, "Test error of all variants.%s", part);
-    free(alt);
-    alt = skl_format(
-        "Curves of the training loss over the iterations on a logarithmic axis, a line for each of %d variants.",
-        f->shown);
-    skl_doc_figure(doc, f->folder, f->link, "training-loss", alt, "Training loss of all variants.%s", part);
-    free(alt);
+    curves_of(
+        doc, f, "panels",
+        skl_format("A panel for each variant with the baseline: training loss falling on a logarithmic axis "
+                   "(dashed) and test error (solid) over the iterations. Median test error at the end: %s.",
+                   medians),
+        "Every variant against the baseline: training loss dashed on the left axis, test error solid on the right. "
+        "Lines are medians over the seeds, bands reach from the least to the greatest.",
+        part);
+    curves_of(
+        doc, f, "test-error",
+        skl_format("Curves of the test error over the iterations, a line for each variant. At the end: %s.", medians),
+        "Test error of all variants.", part);
+    curves_of(doc, f, "training-loss",
+              skl_format("Curves of the training loss over the iterations on a logarithmic axis, a line for each of %d "
+                         "variants.",
+                         f->shown),
+              "Training loss of all variants.", part);
+    for (int i = 0; i < f->drawn.count; i++)
+        if (f->drawn.caption[i])
+            skl_doc_figure(doc, f->folder, f->link, f->drawn.stem[i], f->drawn.alt[i], "%s%s", f->drawn.caption[i],
+                           part);
     free(part);
     free(medians);
 }

@@ -27,15 +27,6 @@ void skl_report_warn(struct skl_report *r, const char *fmt, ...)
     r->warning[r->warnings++] = text;
 }
 
-static double chance_of(const struct skl_facts *facts)
-{
-    const char *set = skl_facts_get(facts, "data.dataset");
-    double classes = 10;
-    if (set && !strcmp(set, "cifar100")) classes = 100;
-    if (set && !strcmp(set, "synthetic")) classes = skl_facts_real(facts, "data.synthetic.classes", 10);
-    return 100 * (1 - 1 / fmax(classes, 1));
-}
-
 /* ---- what stands on the two paths ---- */
 
 /* A column of the table: the variant's word, or the number where an option of that name scales the path. */
@@ -142,7 +133,7 @@ static int take_row(struct skl_report *report, const struct skl_result_setting *
     *row = (struct skl_report_row){.setting = setting};
     take_facts(report, row);
     take_paper(row);
-    row->chance = chance_of(&row->facts);
+    row->chance = skl_facts_chance(&row->facts);
     row->run = skl_alloc_array((size_t)setting->runs + 1, sizeof *row->run);
     for (int i = 0; i < setting->runs && !status; i++) {
         struct skl_report_run *r = &row->run[row->runs++];

@@ -6,6 +6,7 @@ import math
 import os
 import random
 
+UNITS = 9                        # of ResNet-20
 CONFIG = """\
 name: study
 model: {{depth: 20, order: original, shortcut: {{type: exclusive_gating, gate_bias: {bias:g}}}}}
@@ -37,6 +38,10 @@ def put_run(folder, setting, seed, rows, probes):
         for i in range(rows // 10, rows + 1, max(1, rows // 10))))
     if probes:
         put(folder, "probe.csv", probe_csv(setting, iterations, probes))
+        put(folder, "sums.csv", "iteration,unit,sum_share\n" + "".join(
+            f"{iterations * k // probes},{unit},{1 - 0.1 * unit:.9g}\n" for k in range(probes + 1) for unit in range(UNITS)))
+        put(folder, "responses.csv", "iteration,layer,name,mean,std\n" + "".join(
+            f"{iterations * k // probes},{layer},x,0,{response(layer):.9g}\n" for k in range(probes + 1) for layer in range(1, 20)))
     put(folder, "run.json", json.dumps({
         "state": "done", "cause": "", "iteration": iterations, "iterations": iterations, "test_error_final": error,
         "train_error_final": error / 2, "train_loss_final": 0.02 * (1 + setting), "seconds": 640.0, "images_per_second": 100.0 * seed,
@@ -44,14 +49,21 @@ def put_run(folder, setting, seed, rows, probes):
         "files": {name: {"bytes": os.path.getsize(os.path.join(folder, name)), "sha256": "00"} for name in ("train.csv", "test.csv")}}))
 
 
+def direct_gain(setting, unit, part):
+    """A direct term that falls toward the first units, the less the later; `part` of training is done."""
+    return 0.0 if setting == 2 and unit < 4 else 10 ** (-(0.1 + setting * 0.2) * (UNITS - 1 - unit) / (1 + part))
+
+
+def response(layer):
+    return 1 + 0.5 * math.sin(layer)
+
+
 def probe_csv(setting, iterations, probes):
-    """ResNet-20, nine units: a direct term that falls toward the first ones, the less the later."""
     lines = ["iteration,unit,stage,signal_rms,branch_rms,gradient_rms,shortcut_gain,direct_gain,direct_share,direct_cosine,clipped,gate_mean"]
     for k in range(probes + 1):
-        for unit in range(9):
-            below = 8 - unit
-            direct = 0.0 if setting == 2 and unit < 4 else 10 ** (-(0.1 + setting * 0.2) * below / (1 + k / probes))
-            lines.append(f"{iterations * k // probes},{unit},{unit // 3 + 1},{1 + 0.1 * unit},{0.5 / (1 + k)},{1e-4 * 1.5 ** below},"
+        for unit in range(UNITS):
+            direct = direct_gain(setting, unit, k / probes)
+            lines.append(f"{iterations * k // probes},{unit},{unit // 3 + 1},{1 + 0.1 * unit},{0.5 / (1 + k)},{1e-4 * 1.5 ** -unit},"
                          f"{1 - 0.01 * setting},{direct:.9g},{direct / 2:.9g},0.5,0.1,nan")
     return "\n".join(lines) + "\n"
 

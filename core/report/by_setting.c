@@ -1,0 +1,373 @@
+/* by_setting.c - final values against a setting that is a number: a line for what else is the same. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/fs.h"
+#include "core/report/facts.h"
+#include "core/report/sheet.h"
+#include "core/report/templates.h"
+#include "core/report/text.h"
+
+enum { LEAST_POINTS = 3, MAX_GROUPS = 12, MAX_TICS = 14 };
+#define LOG_FROM 5.0   /* greatest over least value of a setting from which its axis is logarithmic */
+#define TIC_ROOM 0.055 /* between labels, as part of the axis */
+
+struct point {
+    double x, median, low, high;
+    const struct skl_drawn_setting *set;
+    int seeds;
+    bool unfinished; /* no seed is done: what they have reached so far */
+};
+struct group {
+    char *name, *file; /* file: below the figures' folder */
+    struct point *point;
+    int points;
+};
+struct dial { /* a setting that varies */
+    char *key;
+    struct group *group;
+    int groups;
+};
+struct dials {
+    struct dial *dial;
+    int count;
+};
+
+/* ---- what the settings' folders say ---- */
+
+/* "k1=v1,k2=v2" of "VARIANT/k1=v1,k2=v2"; "" where there is none. */
+static const char *pairs_of(const struct skl_result_setting *s)
+{
+    const char *slash = strchr(s->path, '/');
+    return slash ? slash + 1 : "";
+}
+
+/* VARIANT and the pairs but the one at `skip`, for people. */
+static char *group_name(const struct skl_result_setting *s, const char *skip)
+{
+    char *name = skl_strdup(s->variant);
+    for (const char *p = pairs_of(s); *p; p += strcspn(p, ",") + (p[strcspn(p, ",")] == ',')) {
+        if (p == skip) continue;
+        char *longer = skl_format("%s, %.*s", name, (int)strcspn(p, ","), p);
+        free(name);
+        name = longer;
+    }
+    return name;
+}
+
+/* Its key and number; false: the value is no number. */
+static bool numeric_pair(const char *p, char **key, double *x)
+{
+    size_t n = strcspn(p, ","), k = strcspn(p, "=");
+    if (k == 0 || k + 1 >= n) return false;
+    char *value = skl_format("%.*s", (int)(n - k - 1), p + k + 1), *end;
+    *x = strtod(value, &end);
+    bool number = !*end && isfinite(*x);
+    free(value);
+    if (number) *key = skl_format("%.*s", (int)k, p);
+    return number;
+}
+
+/* ---- values ---- */
+
+static double chance_of(const struct skl_result_run *run)
+{
+    char *path = skl_path(run->folder, "config.yaml");
+    struct skl_facts facts = {0};
+    double chance = skl_facts_read(path, &facts, NULL) ? NAN : skl_facts_chance(&facts);
+    skl_facts_release(&facts);
+    free(path);
+    return chance;
+}
+
+/* A diverged run counts with chance where errors are drawn, as in the report. */
+static double final_value(const struct skl_result_run *run, int metric)
+{
+    if (!strcmp(run->state, "done")) return skl_result_last(run, metric);
+    bool error = *skl_metric_table[metric].unit;
+    return error && run->folder && !strcmp(run->state, "diverged") ? chance_of(run) : NAN;
+}
+
+static bool fill_point(struct point *p, const struct skl_result_setting *s, int metric)
+{
+    double *v = skl_alloc_array((size_t)s->runs + 1, sizeof *v);
+    int n = 0;
+    for (int i = 0; i < s->runs; i++) {
+        v[n] = final_value(&s->run[i], metric);
+        n += !isnan(v[n]);
+    }
+    p->unfinished = n == 0;
+    for (int i = 0; i < s->runs && p->unfinished; i++) {
+        v[n] = strcmp(s->run[i].state, "diverged") ? skl_result_last(&s->run[i], metric) : NAN;
+        n += !isnan(v[n]);
+    }
+    p->seeds = n;
+    p->median = skl_median(v, n);
+    p->low = skl_quantile(v, n, 0);
+    p->high = skl_quantile(v, n, 1);
+    free(v);
+    return n > 0;
+}
+
+/* ---- collecting ---- */
+
+static void *longer_by_one(void *list, int count, size_t size)
+{
+    void *longer = realloc(list, (size_t)(count + 1) * size);
+    SKL_CHECK(longer);
+    memset((char *)longer + (size_t)count * size, 0, size);
+    return longer;
+}
+
+/* Takes key. */
+static struct dial *find_dial(struct dials *d, char *key)
+{
+    for (int i = 0; i < d->count; i++)
+        if (!strcmp(d->dial[i].key, key)) {
+            free(key);
+            return &d->dial[i];
+        }
+    d->dial = longer_by_one(d->dial, d->count, sizeof *d->dial);
+    d->dial[d->count].key = key;
+    return &d->dial[d->count++];
+}
+
+/* Takes name. */
+static struct group *find_group(struct dial *d, char *name)
+{
+    for (int i = 0; i < d->groups; i++)
+        if (!strcmp(d->group[i].name, name)) {
+            free(name);
+            return &d->group[i];
+        }
+    d->group = longer_by_one(d->group, d->groups, sizeof *d->group);
+    d->group[d->groups].name = name;
+    return &d->group[d->groups++];
+}
+
+static void add_setting(struct dials *dials, const struct skl_drawn_setting *set, int metric)
+{
+    struct point point = {.set = set};
+    bool known = false;
+    for (const char *p = pairs_of(set->setting); *p; p += strcspn(p, ",") + (p[strcspn(p, ",")] == ',')) {
+        char *key;
+        if (!numeric_pair(p, &key, &point.x)) continue;
+        known = known || fill_point(&point, set->setting, metric);
+        struct group *g = find_group(find_dial(dials, key), group_name(set->setting, p));
+        if (!known) continue;
+        g->point = longer_by_one(g->point, g->points, sizeof *g->point);
+        g->point[g->points++] = point;
+    }
+}
+
+static int by_x(const void *a, const void *b)
+{
+    const struct point *p = a, *q = b;
+    return (p->x > q->x) - (p->x < q->x);
+}
+
+static void release_group(struct group *g)
+{
+    free(g->name);
+    free(g->file);
+    free(g->point);
+}
+
+/* Lines of two points stand beside those of three; a figure needs one of three. */
+static bool keep_lines(struct dial *d)
+{
+    int kept = 0, most = 0;
+    for (int i = 0; i < d->groups; i++) {
+        struct group *g = &d->group[i];
+        if (g->points < 2 || kept == MAX_GROUPS) {
+            release_group(g);
+            continue;
+        }
+        qsort(g->point, (size_t)g->points, sizeof *g->point, by_x);
+        if (g->points > most) most = g->points;
+        d->group[kept++] = *g;
+    }
+    d->groups = kept;
+    return most >= LEAST_POINTS;
+}
+
+static void release_dials(struct dials *d)
+{
+    for (int i = 0; i < d->count; i++) {
+        for (int k = 0; k < d->dial[i].groups; k++) release_group(&d->dial[i].group[k]);
+        free(d->dial[i].group);
+        free(d->dial[i].key);
+    }
+    free(d->dial);
+}
+
+/* ---- the axes ---- */
+
+struct axis {
+    double min, max;
+    bool log;
+    char tics[256];
+};
+
+static void add_tic(struct axis *a, double x, double *last)
+{
+    double place = a->log ? log(x / a->min) / log(a->max / a->min) : (x - a->min) / (a->max - a->min);
+    size_t used = strlen(a->tics);
+    if (place - *last < TIC_ROOM) return;
+    *last = place;
+    snprintf(a->tics + used, sizeof a->tics - used, "%s%.6g", used ? " " : "", x);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* Ticks stand at the values that were tried, where their labels find room. */
+static struct axis x_axis(const struct dial *d)
+{
+    struct axis a = {.min = INFINITY, .max = -INFINITY};
+    double *x = NULL, last = -1;
+    int n = 0;
+    for (int i = 0; i < d->groups; i++)
+        for (int k = 0; k < d->group[i].points; k++) {
+            x = longer_by_one(x, n, sizeof *x);
+            x[n++] = d->group[i].point[k].x;
+        }
+    qsort(x, (size_t)n, sizeof *x, by_value);
+    a.log = x[0] > 0 && x[n - 1] / x[0] >= LOG_FROM;
+    double margin = a.log ? pow(x[n - 1] / x[0], 0.05) : 0.05 * (x[n - 1] - x[0]);
+    a.min = a.log ? x[0] / margin : x[0] - margin;
+    a.max = a.log ? x[n - 1] * margin : x[n - 1] + margin;
+    for (int i = 0; i < n; i++) add_tic(&a, x[i], &last);
+    free(x);
+    return a;
+}
+
+/* ---- the figure ---- */
+
+static bool holds(const struct dial *d, const struct skl_drawn_setting *set)
+{
+    for (int i = 0; i < d->groups; i++)
+        for (int k = 0; k < d->group[i].points; k++)
+            if (d->group[i].point[k].set == set) return true;
+    return false;
+}
+
+static int write_group(const struct skl_sheet *s, const struct group *g, struct skl_err *err)
+{
+    char *text = NULL;
+    size_t n;
+    FILE *out = open_memstream(&text, &n);
+    SKL_CHECK(out);
+    fputs("value,seeds,median,low,high,style,unfinished\n", out);
+    for (int i = 0; i < g->points; i++) {
+        const struct point *p = &g->point[i];
+        fprintf(out, "%.9g,%d,%.9g,%.9g,%.9g,%d,%d\n", p->x, p->seeds, p->median, p->low, p->high, p->set->style,
+                p->unfinished);
+    }
+    SKL_CHECK(fclose(out) == 0);
+    return skl_sheet_data(s, g->file, text, n, err);
+}
+
+/* "exclusive-gating: 0 40.1 %, -6 14.4 %; ..." */
+static char *in_words(const struct skl_sheet *s, const struct dial *d)
+{
+    const struct skl_metric_info *m = &skl_metric_table[s->options->metric];
+    char *text = NULL;
+    size_t n;
+    FILE *out = open_memstream(&text, &n);
+    SKL_CHECK(out);
+    fprintf(out, "%s at the end against %s, median over the seeds.", m->label, d->key);
+    for (int i = 0; i < d->groups; i++) {
+        fprintf(out, " %s:", d->group[i].name);
+        for (int k = 0; k < d->group[i].points; k++)
+            fprintf(out, "%s %.6g gives %.4g%s%s", k ? "," : "", d->group[i].point[k].x, d->group[i].point[k].median,
+                    *m->unit ? " " : "", m->unit);
+        fputc('.', out);
+    }
+    SKL_CHECK(fclose(out) == 0);
+    return text;
+}
+
+static void put_baseline(struct skl_script *t, const struct skl_sheet *s, const struct dial *d)
+{
+    const struct skl_drawn_setting *base = &s->drawing.set[0];
+    struct point p = {.set = base};
+    bool own = !holds(d, base) && fill_point(&p, base->setting, s->options->metric);
+    char *name = skl_text_fit(base->setting->name, SKL_LEGEND_WIDTH - SKL_LEGEND_ENTRY);
+    skl_script_text(t, "BASE_LABEL", own ? name : NULL);
+    fprintf(t->out, "BASE_MEDIAN = %.9g\nBASE_LOW = %.9g\nBASE_HIGH = %.9g\n", own ? p.median : 0, own ? p.low : 0,
+            own ? p.high : 0);
+    free(name);
+}
+
+static double highest(const struct skl_sheet *s, const struct dial *d)
+{
+    struct point base = {0};
+    double high = fill_point(&base, s->drawing.set[0].setting, s->options->metric) && !holds(d, &s->drawing.set[0])
+                      ? base.high
+                      : 0;
+    for (int i = 0; i < d->groups; i++)
+        for (int k = 0; k < d->group[i].points; k++) high = fmax(high, d->group[i].point[k].high);
+    return high;
+}
+
+/* A file name of what may stand in a key. */
+static char *stem_of(const struct skl_sheet *s, const char *key)
+{
+    char *stem = skl_format("by-%.60s%s%s", key, s->options->metric == SKL_TEST_ERROR ? "" : "-",
+                            s->options->metric == SKL_TEST_ERROR ? "" : skl_metric_table[s->options->metric].name);
+    for (char *p = stem; *p; p++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-", *p)) *p = '-';
+    return stem;
+}
+
+static int draw(struct skl_sheet *s, struct dial *d, struct skl_err *err)
+{
+    static const char *const arrays[] = {"LABEL", "LINE", NULL};
+    struct skl_scale y = skl_scale_linear(1.05 * highest(s, d));
+    struct axis x = x_axis(d);
+    struct skl_script t;
+    char *stem = stem_of(s, d->key), *title = skl_text_fit(s->results->label ? s->results->label : "", SKL_TITLE_WIDTH);
+    int status = SKL_OK;
+    if (*skl_metric_table[s->options->metric].unit && y.max > 100) y.max = 100;
+    skl_script_open(&t, stem);
+    skl_script_text(&t, "TITLE", title);
+    skl_script_text(&t, "X_LABEL", d->key);
+    skl_script_metric(&t, "Y_LABEL", s->options->metric);
+    fprintf(t.out, "X_LOG = %d\nX_MIN = %.9g\nX_MAX = %.9g\nX_TICS = '%s'\nY_MAX = %.9g\nY_STEP = %.9g\nLINES = %d\n",
+            x.log, x.min, x.max, x.tics, y.max, y.step, d->groups);
+    put_baseline(&t, s, d);
+    skl_script_arrays(&t, "LINES", arrays);
+    for (int i = 0; i < d->groups; i++) {
+        struct group *g = &d->group[i];
+        char *label = skl_text_fit(g->name, SKL_LEGEND_WIDTH - SKL_LEGEND_ENTRY);
+        g->file = skl_format("data/%s.%d.csv", stem, i + 1);
+        skl_script_item(&t, "LABEL", i + 1, label);
+        skl_script_item(&t, "LINE", i + 1, g->file);
+        if (!status) status = write_group(s, g, err);
+        free(label);
+    }
+    char *caption =
+        skl_format("%s at the end against %s: median over the seeds, bars from the least to the greatest. A "
+                   "point has its variant's colour; hollow ones are not finished.",
+                   skl_metric_table[s->options->metric].label, d->key);
+    int written = skl_script_close(&t, s, skl_template_settings, caption, in_words(s, d), status ? NULL : err);
+    free(stem);
+    free(title);
+    return status ? status : written;
+}
+
+int skl_draw_by_setting(struct skl_sheet *s, struct skl_err *err)
+{
+    struct dials dials = {0};
+    int status = SKL_OK;
+    for (int i = 0; i < s->drawing.count; i++) add_setting(&dials, &s->drawing.set[i], s->options->metric);
+    for (int i = 0; i < dials.count && !status; i++)
+        if (keep_lines(&dials.dial[i])) status = draw(s, &dials.dial[i], err);
+    release_dials(&dials);
+    return status;
+}

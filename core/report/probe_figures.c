@@ -1,0 +1,370 @@
+/* probe_figures.c - figures of probed runs: over the units at both ends of training, and the direct term over all of it. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/report/probe_data.h"
+#include "core/report/sheet.h"
+#include "core/report/templates.h"
+#include "core/report/text.h"
+
+#define LEAST_SHOWN 1e-12 /* on a logarithmic axis; what is less stands on its floor */
+enum { MAX_PANELS = 2, MAP_TITLE_WIDTH = 1800, X_INTERVALS = 7 };
+
+struct kind {
+    const char *stem, *label;
+    size_t profile; /* in struct skl_probed */
+    const char *caption, *in_words;
+};
+#define PROFILE(field) offsetof(struct skl_probed, field)
+static const struct kind direct = {
+    "probe-direct", "‖direct term‖ / ‖∂E/∂x_L‖", PROFILE(direct),
+    "What of the gradient at the net's end comes down to a unit along the shortcuts alone, equations (8) and (10): the "
+    "norm of the direct term over that of ∂E/∂x_L, at the input of every unit. Lines: median over the seeds; bands: "
+    "least to greatest. The lowest line of the axis stands for zero.",
+    "Direct gain at the first unit"};
+static const struct kind others[] = {
+    {"probe-gradient", "RMS of ∂E/∂x_l", PROFILE(gradient),
+     "The whole gradient at the input of every unit. With batch norm it grows towards the first units in all these "
+     "nets, "
+     "so its size does not tell apart those that train: the direct term does.",
+     "RMS of the gradient at the first unit"},
+    {"probe-sum", "‖ΣF‖ / ‖x_L‖", PROFILE(sum),
+     "Equation (7): the norm of the sum of all branches from a unit on, over that of the net's last signal x_L.",
+     "Sum of all branches over the last signal"},
+};
+static const struct kind responses = {
+    "responses", "Standard deviation", PROFILE(responses),
+    "Layer responses as in Figure 7 of the first paper: standard deviation of what each 3×3 layer gives, after batch "
+    "norm and before ReLU or addition, at the newest probe; left in the order of the layers, right by size.",
+    "Response of the last layer"};
+
+struct line { /* a setting in a figure */
+    const struct skl_drawn_setting *set;
+    const struct skl_profile *profile; /* [2] */
+};
+struct panel {
+    int when;
+    bool sorted;
+    const char *title;
+};
+struct plot {
+    const struct kind *kind;
+    struct line *line;
+    int lines;
+    struct panel panel[MAX_PANELS];
+    int panels;
+    int width;                         /* units or layers; 0: not the same in all */
+    bool layers, linear, floor, below; /* floor: something is zero or too small to show; below: some of it not zero */
+    struct skl_scale y;
+};
+
+static const struct skl_profile *profiles_of(const struct skl_probed *p, const struct kind *kind)
+{
+    return (const struct skl_profile *)((const char *)p + kind->profile);
+}
+
+/* ---- what is drawn ---- */
+
+static void take_lines(const struct skl_sheet *s, const struct skl_probed *probed, struct plot *p)
+{
+    p->line = skl_alloc_array((size_t)s->drawing.count, sizeof *p->line);
+    for (int i = 0; i < s->drawing.count; i++) {
+        const struct skl_profile *profile = profiles_of(&probed[i], p->kind);
+        int n = profile[SKL_AT_END].n;
+        if (n == 0) continue;
+        p->width = p->lines == 0 || p->width == n ? n : 0;
+        p->line[p->lines++] = (struct line){&s->drawing.set[i], profile};
+    }
+}
+
+static void take_panels(const struct skl_probed *probed, int count, struct plot *p)
+{
+    double end = 0;
+    bool start = false;
+    for (int i = 0; i < count; i++) end = fmax(end, probed[i].end);
+    for (int i = 0; i < p->lines; i++) start = start || p->line[i].profile[SKL_AT_START].n > 0;
+    if (p->layers) {
+        p->panel[p->panels++] = (struct panel){SKL_AT_END, false, "(a) in the order of the layers"};
+        p->panel[p->panels++] = (struct panel){SKL_AT_END, true, "(b) by size"};
+        return;
+    }
+    if (start) p->panel[p->panels++] = (struct panel){SKL_AT_START, false, "(a) before training"};
+    if (end > 0) p->panel[p->panels++] = (struct panel){SKL_AT_END, false, "(b) at the newest probe"};
+}
+
+/* true if no run that is drawn has more to come. */
+static bool all_finished(const struct plot *p)
+{
+    for (int i = 0; i < p->lines; i++)
+        for (int k = 0; k < p->line[i].set->setting->runs; k++) {
+            const char *state = p->line[i].set->setting->run[k].state;
+            if (strcmp(state, "done") && strcmp(state, "diverged")) return false;
+        }
+    return true;
+}
+
+static void take_scale(struct plot *p)
+{
+    double low = INFINITY, high = 0;
+    for (int i = 0; i < p->lines; i++)
+        for (int k = 0; k < p->panels; k++) {
+            const struct skl_profile *f = &p->line[i].profile[p->panel[k].when];
+            for (int u = 0; u < f->n; u++) {
+                if (!isfinite(f->high[u]) || !isfinite(f->low[u])) continue;
+                high = fmax(high, f->high[u]);
+                if (f->low[u] > 0) low = fmin(low, f->low[u]);
+                p->floor = p->floor || f->low[u] < LEAST_SHOWN;
+                p->below = p->below || (f->low[u] > 0 && f->low[u] < LEAST_SHOWN);
+            }
+        }
+    if (p->linear)
+        p->y = skl_scale_linear(1.05 * high);
+    else
+        p->y = high > LEAST_SHOWN ? skl_scale_log(fmin(fmax(low, LEAST_SHOWN), high), high)
+                                  : skl_scale_log(LEAST_SHOWN, 1);
+    p->floor = p->floor && !p->linear;
+}
+
+/* ---- data ---- */
+
+static int downward(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+    return (*x < *y) - (*x > *y);
+}
+
+static char *data_file(const struct plot *p, const struct line *l, int panel)
+{
+    return skl_format("data/%s.%s.%d.csv", l->set->slug, p->kind->stem, panel + 1);
+}
+
+/* Where unit or layer i of n stands on the axis. */
+static double place(const struct plot *p, int i, int n)
+{
+    return p->width == 0 ? (i + 0.5) / n : p->layers ? i + 1 : i;
+}
+
+static int write_profile(const struct skl_sheet *s, const struct plot *p, const struct line *l, int panel,
+                         struct skl_err *err)
+{
+    const struct skl_profile *f = &l->profile[p->panel[panel].when];
+    char *text = NULL, *file = data_file(p, l, panel);
+    size_t n;
+    FILE *out = open_memstream(&text, &n);
+    SKL_CHECK(out);
+    fputs("at,value,low,high\n", out);
+    double *sorted = skl_alloc_array((size_t)f->n + 1, sizeof *sorted);
+    memcpy(sorted, f->value, (size_t)f->n * sizeof *sorted);
+    if (p->panel[panel].sorted) qsort(sorted, (size_t)f->n, sizeof *sorted, downward);
+    for (int i = 0; i < f->n; i++) {
+        double low = p->panel[panel].sorted ? sorted[i] : f->low[i],
+               high = p->panel[panel].sorted ? sorted[i] : f->high[i];
+        if (isfinite(sorted[i]) && isfinite(low) && isfinite(high))
+            fprintf(out, "%.9g,%.9g,%.9g,%.9g\n", place(p, i, f->n), sorted[i], low, high);
+    }
+    SKL_CHECK(fclose(out) == 0);
+    int status = skl_sheet_data(s, file, text, n, err);
+    free(sorted);
+    free(file);
+    return status;
+}
+
+/* ---- scripts ---- */
+
+static void put_x_axis(struct skl_script *t, const struct plot *p)
+{
+    int n = p->width, per = p->layers ? (n - 1) / 3 : n / 3;
+    if (n == 0) {
+        fprintf(t->out, "X_LABEL = 'Place in the net (0: first unit, 1: last)'\nX_MIN = 0\nX_MAX = 1\nX_STEP = 0.2\n"
+                        "STAGES = '0 0.333333 0.666667 1'\n");
+        return;
+    }
+    double first = p->layers ? 0.5 : -0.5, from = p->layers ? 1.5 : -0.5, step = skl_nice_step(n, X_INTERVALS);
+    fprintf(t->out, "X_LABEL = '%s'\nX_MIN = %.1f\nX_MAX = %.1f\nX_STEP = %.1f\nSTAGES = '%.1f %.1f %.1f %.1f'\n",
+            p->layers ? "3×3 layer" : "Unit", first, first + n, step < 1 ? 1 : step, from, from + per, from + 2 * per,
+            from + 3 * per);
+}
+
+static void put_y_axis(struct skl_script *t, const struct plot *p)
+{
+    fprintf(t->out, "Y_LABEL = '%s'\nY_LOG = %d\nY_MIN = %.9g\nY_MAX = %.9g\nY_TICS = '%s'\n", p->kind->label, p->y.log,
+            p->y.min, p->y.max, p->y.tics);
+    fprintf(t->out, "FLOOR_LABEL = '%s'\n", !p->floor ? "" : p->below ? "≤ 10⁻¹²" : "0");
+}
+
+/* "Direct gain at the first unit, before training and at the newest probe: original 0.167 and 0.42; ..." */
+static char *in_words(const struct plot *p)
+{
+    char *text = NULL;
+    size_t n;
+    FILE *out = open_memstream(&text, &n);
+    SKL_CHECK(out);
+    fprintf(out, "%s%s:", p->kind->in_words,
+            p->panels < 2 || p->layers ? "" : ", before training and at the newest probe");
+    for (int i = 0; i < p->lines; i++) {
+        fprintf(out, "%s %s", i ? ";" : "", p->line[i].set->setting->name);
+        for (int k = 0; k < (p->layers ? 1 : p->panels); k++) {
+            const struct skl_profile *f = &p->line[i].profile[p->panel[k].when];
+            fprintf(out, "%s%.3g", k ? " and " : " ", f->n ? f->value[p->layers ? f->n - 1 : 0] : NAN);
+        }
+    }
+    fputc('.', out);
+    SKL_CHECK(fclose(out) == 0);
+    return text;
+}
+
+/* Lines first .. first + count. */
+static int write_plot(struct skl_sheet *s, const struct plot *p, const char *stem, int first, int count,
+                      struct skl_err *err)
+{
+    static const char *const arrays[] = {"LABEL", "STYLE", "LINE", NULL};
+    struct skl_script t;
+    int status = SKL_OK;
+    char **label = skl_alloc_array((size_t)count, sizeof *label),
+         *title = skl_text_fit(s->results->label ? s->results->label : "", SKL_TITLE_WIDTH);
+    for (int i = 0; i < count; i++)
+        label[i] = skl_text_fit(p->line[first + i].set->setting->name, SKL_LEGEND_WIDTH - SKL_LEGEND_ENTRY);
+    skl_script_open(&t, stem);
+    skl_script_text(&t, "TITLE", title);
+    put_x_axis(&t, p);
+    put_y_axis(&t, p);
+    fprintf(t.out, "PANELS = %d\nLINES = %d\nKEY_ROWS = %d\narray PANEL[PANELS]\n", p->panels, count,
+            skl_sheet_key_rows(label, count, p->panels == 1 ? SKL_LEGEND_WIDTH : SKL_WIDE_LEGEND));
+    for (int k = 0; k < p->panels; k++)
+        skl_script_item(&t, "PANEL", k + 1,
+                        p->panel[k].when == SKL_AT_END && !p->layers && all_finished(p) ? "(b) after training"
+                                                                                        : p->panel[k].title);
+    skl_script_arrays(&t, "PANELS*LINES", arrays);
+    for (int k = 0; k < p->panels; k++)
+        for (int i = 0; i < count; i++) {
+            const struct line *l = &p->line[first + i];
+            bool there = l->profile[p->panel[k].when].n > 0;
+            char *file = data_file(p, l, k);
+            int at = k * count + i + 1;
+            skl_script_item(&t, "LABEL", at, label[i]);
+            skl_script_item(&t, "LINE", at, there ? file : NULL);
+            fprintf(t.out, "STYLE[%d] = %d\n", at, l->set->style);
+            if (there && !status) status = write_profile(s, p, l, k, err);
+            free(file);
+        }
+    for (int i = 0; i < count; i++) free(label[i]);
+    free(label);
+    free(title);
+    int written =
+        skl_script_close(&t, s, skl_template_units, skl_strdup(p->kind->caption), in_words(p), status ? NULL : err);
+    return status ? status : written;
+}
+
+static int draw_profiles(struct skl_sheet *s, const struct skl_probed *probed, const struct kind *kind,
+                         struct skl_err *err)
+{
+    struct plot p = {.kind = kind, .layers = kind == &responses, .linear = kind == &responses};
+    int status = SKL_OK, pages = 0;
+    take_lines(s, probed, &p);
+    take_panels(probed, s->drawing.count, &p);
+    take_scale(&p);
+    for (int i = 0; i < p.lines && p.panels && !status; i += SKL_SHEET_CURVES) {
+        int count = p.lines - i < SKL_SHEET_CURVES ? p.lines - i : SKL_SHEET_CURVES;
+        char *stem = ++pages == 1 ? skl_strdup(kind->stem) : skl_format("%s-%d", kind->stem, pages);
+        status = write_plot(s, &p, stem, i, count, err);
+        free(stem);
+    }
+    free(p.line);
+    return status;
+}
+
+/* ---- the map ---- */
+
+static double least_of(const struct skl_probed *probed, int count)
+{
+    double least = 1;
+    for (int i = 0; i < count; i++)
+        for (int k = 0; k < probed[i].columns * probed[i].units; k++)
+            if (probed[i].map[k] > 0) least = fmin(least, probed[i].map[k]);
+    return skl_scale_log(fmax(least, LEAST_SHOWN), 1).min;
+}
+
+static int write_map_data(const struct skl_sheet *s, const struct skl_probed *p, const char *file, struct skl_err *err)
+{
+    char *text = NULL;
+    size_t n;
+    FILE *out = open_memstream(&text, &n);
+    SKL_CHECK(out);
+    fputs("at,unit,value\n", out);
+    for (int c = 0; c < p->columns; c++)
+        for (int u = 0; u < p->units; u++)
+            fprintf(out, "%.9g,%d,%.9g\n", p->end * c / (p->columns - 1), u, p->map[c * p->units + u]);
+    SKL_CHECK(fclose(out) == 0);
+    return skl_sheet_data(s, file, text, n, err);
+}
+
+static int write_map(struct skl_sheet *s, const struct skl_probed *probed, const int *which, int count,
+                     const char *stem, struct skl_err *err)
+{
+    static const char *const arrays[] = {"LABEL", "MAP", "UNITS", "STEPS", "X_MAX", NULL};
+    struct skl_script t;
+    int status = SKL_OK, columns = count <= 3 ? count : count <= 8 ? 3 : 4;
+    double end = 0;
+    for (int i = 0; i < count; i++) end = fmax(end, probed[which[i]].end);
+    struct skl_scale x = skl_scale_iterations(0, end);
+    skl_script_open(&t, stem);
+    skl_script_text(&t, "TITLE", s->results->label);
+    fprintf(t.out,
+            "X_LABEL = '%s'\nX_UNIT = %.1f\nX_STEP = %.1f\nC_LABEL = '%s'\nC_MIN = %.9g\nPANELS = %d\nCOLUMNS = "
+            "%d\nROWS = %d\n",
+            x.label, x.unit, 2 * x.step, direct.label, least_of(probed, s->drawing.count), count, columns,
+            (count + columns - 1) / columns);
+    skl_script_arrays(&t, "PANELS", arrays);
+    for (int i = 0; i < count; i++) {
+        const struct skl_probed *p = &probed[which[i]];
+        const struct skl_drawn_setting *set = &s->drawing.set[which[i]];
+        char *name = skl_text_wrap(set->setting->name, MAP_TITLE_WIDTH),
+             *file = skl_format("data/%s.probe-map.csv", set->slug);
+        skl_script_item(&t, "LABEL", i + 1, name);
+        skl_script_item(&t, "MAP", i + 1, file);
+        fprintf(t.out, "UNITS[%d] = %d\nSTEPS[%d] = %d\nX_MAX[%d] = %.1f\n", i + 1, p->units, i + 1, p->columns, i + 1,
+                p->end);
+        if (!status) status = write_map_data(s, p, file, err);
+        free(name);
+        free(file);
+    }
+    char *caption =
+        skl_strdup("The direct term's gain at every unit over all of training: light where the gradient comes "
+                   "down along the shortcuts whole, dark where little does, grey where nothing does.");
+    char *alt =
+        skl_format("Maps of the direct term over units and iterations, one for each of %d variants. The figures at "
+                   "both ends of training stand in the figure before.",
+                   count);
+    int written = skl_script_close(&t, s, skl_template_map, caption, alt, status ? NULL : err);
+    return status ? status : written;
+}
+
+static int draw_map(struct skl_sheet *s, const struct skl_probed *probed, struct skl_err *err)
+{
+    int *which = skl_alloc_array((size_t)s->drawing.count, sizeof *which), n = 0, status = SKL_OK, pages = 0;
+    for (int i = 0; i < s->drawing.count; i++)
+        if (probed[i].columns > 0) which[n++] = i;
+    for (int i = 0; i < n && !status; i += SKL_SHEET_PANELS) {
+        int count = n - i < SKL_SHEET_PANELS ? n - i : SKL_SHEET_PANELS;
+        char *stem = ++pages == 1 ? skl_strdup("probe-map") : skl_format("probe-map-%d", pages);
+        status = write_map(s, probed, which + i, count, stem, err);
+        free(stem);
+    }
+    free(which);
+    return status;
+}
+
+int skl_draw_probes(struct skl_sheet *s, struct skl_err *err)
+{
+    struct skl_probed *probed = skl_alloc_array((size_t)s->drawing.count, sizeof *probed);
+    for (int i = 0; i < s->drawing.count; i++) skl_probed_read(s->drawing.set[i].setting, &probed[i]);
+    int status = draw_profiles(s, probed, &direct, err);
+    if (!status) status = draw_map(s, probed, err);
+    for (size_t k = 0; k < sizeof others / sizeof *others && !status; k++)
+        status = draw_profiles(s, probed, &others[k], err);
+    if (!status) status = draw_profiles(s, probed, &responses, err);
+    for (int i = 0; i < s->drawing.count; i++) skl_probed_release(&probed[i]);
+    free(probed);
+    return status;
+}

@@ -1,0 +1,93 @@
+#include "core/report/sheet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/fs.h"
+#include "core/report/text.h"
+
+void skl_script_open(struct skl_script *s, const char *stem)
+{
+    *s = (struct skl_script){.stem = stem};
+    s->out = open_memstream(&s->text, &s->n);
+    SKL_CHECK(s->out);
+    fprintf(s->out,
+            "# 'skiplab plot' writes this file anew each time: copy it to keep changes.\n"
+            "# Draw it, in this folder: gnuplot %s.gp\n\nNAME = '%s'\n",
+            stem, stem);
+}
+
+void skl_script_text(struct skl_script *s, const char *name, const char *text)
+{
+    fprintf(s->out, "%s = ", name);
+    skl_gnuplot_text(s->out, text ? text : "");
+    fputc('\n', s->out);
+}
+
+/* Lines are joined by gnuplot, as a single-quoted string holds no line break. */
+void skl_script_item(struct skl_script *s, const char *name, int i, const char *text)
+{
+    fprintf(s->out, "%s[%d] = ", name, i);
+    char *copy = skl_strdup(text ? text : ""), *rest = copy;
+    char *first = strsep(&rest, "\n");
+    skl_gnuplot_text(s->out, first);
+    if (rest) {
+        fputs(".\"\\n\".", s->out);
+        skl_gnuplot_text(s->out, rest);
+    }
+    fputc('\n', s->out);
+    free(copy);
+}
+
+void skl_script_arrays(struct skl_script *s, const char *size, const char *const *names)
+{
+    for (; *names; names++) fprintf(s->out, "array %s[%s]\n", *names, size);
+}
+
+void skl_script_metric(struct skl_script *s, const char *name, int metric)
+{
+    const struct skl_metric_info *m = &skl_metric_table[metric];
+    fprintf(s->out, "%s = '%s%s%s'\n", name, m->label, *m->unit ? ", " : "", m->unit);
+}
+
+static void append(char ***list, int count, char *item)
+{
+    char **longer = realloc(*list, (size_t)(count + 1) * sizeof *longer);
+    SKL_CHECK(longer);
+    *list = longer;
+    longer[count] = item;
+}
+
+int skl_script_close(struct skl_script *s, struct skl_sheet *sheet, const char *template, char *caption, char *alt,
+                     struct skl_err *err)
+{
+    fprintf(s->out, "\n%s", template);
+    SKL_CHECK(fclose(s->out) == 0);
+    char *path = skl_format("%s/%s.gp", sheet->folder, s->stem);
+    int status = skl_file_write(path, s->text, s->n, err);
+    free(path);
+    free(s->text);
+    struct skl_figures *f = sheet->figures;
+    append(&f->stem, f->count, skl_strdup(s->stem));
+    append(&f->caption, f->count, caption);
+    append(&f->alt, f->count++, alt);
+    return status;
+}
+
+int skl_sheet_key_rows(char *const *label, int count, int width)
+{
+    int widest = 1;
+    for (int i = 0; i < count; i++) widest = skl_text_width(label[i]) > widest ? skl_text_width(label[i]) : widest;
+    int columns = width / (SKL_LEGEND_ENTRY + widest * 6 / 5); /* gnuplot takes text for wider than it is */
+    columns = columns < 1 ? 1 : columns > 4 ? 4 : columns;
+    return (count + columns - 1) / columns;
+}
+
+int skl_sheet_data(const struct skl_sheet *sheet, const char *file, char *text, size_t n, struct skl_err *err)
+{
+    char *path = skl_path(sheet->folder, file);
+    int status = skl_file_write(path, text, n, err);
+    free(path);
+    free(text);
+    return status;
+}

@@ -1,0 +1,49 @@
+/* sheet.h - what the figures of one call share, and how their scripts are written; for the files that draw. */
+#ifndef SKL_SHEET_H
+#define SKL_SHEET_H
+#include <stdio.h>
+#include "core/report/figure_data.h"
+#include "core/report/scale.h"
+
+enum { SKL_SHEET_CURVES = 35, SKL_SHEET_PANELS = 24 }; /* in one picture; more go on in another */
+/* Places for text in the pictures, in hundredths of the font's size. */
+enum { SKL_LEGEND_WIDTH = 4600, SKL_WIDE_LEGEND = 6100, SKL_LEGEND_ENTRY = 450, SKL_TITLE_WIDTH = 4500 };
+
+struct skl_sheet {
+    const struct skl_results *results;
+    const struct skl_figure_options *options;
+    const char *folder;
+    struct skl_drawing drawing;
+    struct skl_scale x, left;
+    double shared_top; /* of the right axis */
+    struct skl_figures *figures;
+};
+
+/* A gnuplot script in the making: variables, then a template.  Users' text goes in through these functions alone. */
+struct skl_script {
+    const char *stem;
+    FILE *out;
+    char *text;
+    size_t n;
+};
+void skl_script_open(struct skl_script *s, const char *stem);
+void skl_script_text(struct skl_script *s, const char *name, const char *text); /* NULL: '' */
+/* NAME[i] = 'text'; line breaks stay. */
+void skl_script_item(struct skl_script *s, const char *name, int i, const char *text);
+void skl_script_arrays(struct skl_script *s, const char *size, const char *const *names); /* NULL-terminated */
+void skl_script_metric(struct skl_script *s, const char *name, int metric);               /* "Test error, %" */
+/* Writes FOLDER/STEM.gp and notes the figure.  caption and alt, for the report, are taken; NULL: it has its own. */
+int skl_script_close(struct skl_script *s, struct skl_sheet *sheet, const char *template, char *caption, char *alt,
+                     struct skl_err *err);
+
+/* Rows of a legend that stands below its picture and is so wide. */
+int skl_sheet_key_rows(char *const *label, int count, int width);
+/* FOLDER/FILE with this text, which is freed. */
+int skl_sheet_data(const struct skl_sheet *sheet, const char *file, char *text, size_t n, struct skl_err *err);
+
+/* ---- kinds of figures ---- */
+/* Final values against a setting with numbers: by-KEY for each key that has three of them in some variant. */
+int skl_draw_by_setting(struct skl_sheet *sheet, struct skl_err *err);
+/* probe-direct, probe-map, probe-gradient, probe-sum, responses: where runs were probed. */
+int skl_draw_probes(struct skl_sheet *sheet, struct skl_err *err);
+#endif

@@ -1,0 +1,57 @@
+# map.gp - one figure of every unit over all of training, a panel for each variant: colour on a logarithmic scale, grey
+# for exactly zero.
+load 'style.gp'
+if (PANELS > 8) DPI = 0.7*DPI              # large enough as it is
+PANEL_WIDTH = 2.5                          # inches
+PANEL_HEIGHT = 1.95
+BOTTOM_HEIGHT = 0.3
+BAR_WIDTH = 0.95
+TITLE_HEIGHT = TITLE eq '' ? 0.1 : 0.4
+WIDTH = COLUMNS*PANEL_WIDTH + BAR_WIDTH
+HEIGHT = ROWS*PANEL_HEIGHT + TITLE_HEIGHT + BOTTOM_HEIGHT
+right_(inches) = (c*PANEL_WIDTH + inches)/WIDTH                              # from the panel's left edge
+up(inches) = 1 - (TITLE_HEIGHT + (r + 1)*PANEL_HEIGHT - inches)/HEIGHT       # from its lower edge
+# A sequential palette from dark blue to yellow whose lightness alone tells the order (after cividis).
+set style fill solid 1 noborder          # the colour bar too
+set palette defined (0 '#00204d', 0.25 '#39486b', 0.5 '#7b7b78', 0.75 '#bcae6c', 1 '#ffea46')
+shade(v) = v > 0 ? (v < C_MIN ? log10(C_MIN) : v > 1 ? 0 : log10(v)) : NaN
+
+do for [FORMAT in FORMATS] {
+    eval terminal(FORMAT, WIDTH, HEIGHT)
+    eval picture(FORMAT)
+    set multiplot
+    set cbrange [log10(C_MIN):0]
+    set cbtics (power_label(1) 0)
+    STRIDE = ceil(-log10(C_MIN)/8.)
+    do for [k = 1:int(-log10(C_MIN))] { if (k % STRIDE == 0) { set cbtics add (power_label(10.0**-k) -k) } }
+    set object 1 rectangle from graph 0, graph 0 to graph 1, graph 1 fillcolor rgb '#c8c8c8' fillstyle solid 1 noborder behind
+    unset key
+    unset grid
+    do for [p = 1:PANELS] {
+        c = (p - 1) % COLUMNS
+        r = (p - 1) / COLUMNS
+        set lmargin at screen right_(0.62)
+        set rmargin at screen right_(PANEL_WIDTH - 0.15)
+        set tmargin at screen up(PANEL_HEIGHT - 0.42)
+        set bmargin at screen up(0.26)
+        half = 0.5*X_MAX[p]/(STEPS[p] - 1)/X_UNIT          # of a column
+        set xrange [-half:X_MAX[p]/X_UNIT + half]
+        set yrange [-0.5:UNITS[p] - 0.5]
+        set xtics X_STEP/X_UNIT
+        set ytics UNITS[p] > 30 ? 18 : UNITS[p] > 12 ? 5 : 3
+        if (p == 1) { set label 1 TITLE at screen 0.5, screen 1 - 0.17/HEIGHT center } else { unset label 1 }
+        set label 2 (p + COLUMNS > PANELS ? X_LABEL : '') at graph 0.5, screen up(-0.12) center
+        set label 3 (c == 0 ? 'Unit' : '') at screen right_(0.12), graph 0.5 center rotate by 90
+        set label 4 LABEL[p] at graph 0, screen up(PANEL_HEIGHT - 0.1) left font SMALL_FONT
+        if (p == 1) {
+            set label 5 C_LABEL at screen 1 - 0.12/WIDTH, screen 0.5*(1 - (TITLE_HEIGHT + 0.16 - BOTTOM_HEIGHT)/HEIGHT) center rotate by 90
+            set colorbox vertical user origin screen 1 - 0.88/WIDTH, screen (0.26 + BOTTOM_HEIGHT)/HEIGHT size screen 0.14/WIDTH, screen 1 - (TITLE_HEIGHT + 0.68 + BOTTOM_HEIGHT)/HEIGHT
+        } else {
+            unset label 5
+            unset colorbox
+        }
+        plot MAP[p] using (column('at')/X_UNIT):'unit':(shade(column('value'))) with image
+    }
+    unset multiplot
+    set output
+}
