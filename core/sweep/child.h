@@ -10,8 +10,8 @@
 struct skl_child {
     pid_t pid;
     char *log;
-    int64_t log_start;       /* bytes in the log before this process */
-    int progress;            /* the file it reports to (core/train/progress.h), -1: none */
+    int64_t log_start; /* bytes in the log before this process */
+    int progress;      /* the file it reports to (core/train/progress.h), -1: none */
 };
 /* Runs this program again with arguments argv (NULL-terminated; argv[0] is its name), standard input from nowhere,
  * output and errors appended to the file `log`.  mask: the signals blocked in the child.  The kernel kills the child

@@ -14,10 +14,14 @@
 struct skl_claim;
 /* folder must exist.  SKL_BUSY: another process holds it, named in the message.  SKL_FAILED: cannot write there. */
 int skl_claim_take(const char *folder, struct skl_claim **claim, struct skl_err *err);
-void skl_claim_release(struct skl_claim *claim);      /* frees; NULL: nothing */
+void skl_claim_release(struct skl_claim *claim); /* frees; NULL: nothing */
 
 enum skl_holder { SKL_HOLDER_NONE, SKL_HOLDER_LIVE, SKL_HOLDER_DEAD };
-struct skl_owner { char host[65], boot[40], space[40]; long pid; unsigned long long started; };
+struct skl_owner {
+    char host[65], boot[40], space[40];
+    long pid;
+    unsigned long long started;
+};
 /* Who holds the folder, without touching anything.  owner may be NULL. */
 enum skl_holder skl_claim_holder(const char *folder, struct skl_owner *owner);
 #endif

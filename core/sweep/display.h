@@ -12,9 +12,11 @@ enum skl_colour { SKL_PLAIN, SKL_GREEN, SKL_YELLOW, SKL_RED, SKL_DIM };
 struct skl_display {
     FILE *out;
     bool live, colour;
-    int width, height;       /* of the block: columns, rows at most */
-    int drawn;               /* rows of the block that stand on the terminal */
-    char *block; size_t block_size; FILE *next;      /* the block being written */
+    int width, height; /* of the block: columns, rows at most */
+    int drawn;         /* rows of the block that stand on the terminal */
+    char *block;
+    size_t block_size;
+    FILE *next; /* the block being written */
 };
 
 void skl_display_start(struct skl_display *d, FILE *out);
@@ -37,6 +39,9 @@ const char *skl_bar(double fraction, int cells, char text[64]);
 const char *skl_bytes(double bytes, char text[32]);
 
 /* The last whole row of a run's train.csv; false: none yet. */
-struct skl_row { int64_t iteration; double loss, error; };
+struct skl_row {
+    int64_t iteration;
+    double loss, error;
+};
 bool skl_last_row(const char *run_folder, struct skl_row *row);
 #endif

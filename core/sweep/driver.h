@@ -18,11 +18,12 @@ struct skl_sweep_options {
     const char *only;    /* NULL: all; a pattern over "VARIANT[/...]/seed-N" or what precedes /seed-N */
     const char *redo;    /* NULL: none; a pattern likewise: these runs begin anew */
     bool retry_failed, fail_fast, allow_other_numerics;
-    bool extend; /* the plan may add runs to those of an earlier sweep, but neither lack nor change one */
+    bool extend; /* the plan may add runs to those of the earlier sweep */
 };
 
 /* SKL_OK, SKL_FAILED: a run failed (the others are finished), SKL_INTERRUPTED, SKL_USAGE: a pattern fits no run,
- * the plan does more than extend, or runs with other settings are in the way (nothing is touched then; what differs stands in the message). */
+ * the plan is not the one that began, or runs with other settings are in the way (nothing is touched then; what differs
+ * stands in the message). */
 int skl_sweep(const struct skl_plan *plan, const struct skl_sweep_options *options, struct skl_err *err);
 
 /* true if `pattern` (as in the options) fits the run. */

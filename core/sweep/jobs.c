@@ -70,45 +70,6 @@ static int check_settings(const struct skl_driver *d, struct skl_err *err)
     return status;
 }
 
-static const struct skl_plan_run *planned(const struct skl_plan *plan, const char *dir)
-{
-    for (int i = 0; i < plan->count; i++)
-        if (!strcmp(plan->run[i].dir, dir)) return &plan->run[i];
-    return NULL;
-}
-
-/* One run of the earlier sweep: still in the plan, with the same settings? */
-static int check_kept(const struct skl_plan *plan, const struct skl_listed_run *old, const char *folder,
-                      struct skl_err *err)
-{
-    const struct skl_plan_run *run = planned(plan, old->dir);
-    if (!run)
-        return skl_fail(err, SKL_USAGE, "--extend only adds runs, but the experiment no longer has %s/%s", folder,
-                        old->dir);
-    if (!strcmp(run->exp.hash, old->hash)) return SKL_OK;
-    char *path = skl_path(folder, old->dir);
-    int status = skl_settings_check(plan, run, path, err);
-    if (!status) status = skl_fail(err, SKL_USAGE, "%s: planned with other settings than now", path);
-    skl_context(err, "--extend only adds runs");
-    free(path);
-    return status;
-}
-
-static int check_extension(const struct skl_plan *plan, const char *folder, struct skl_err *err)
-{
-    struct skl_run_list old;
-    char *path = skl_path(folder, "plan.json");
-    int status = SKL_OK;
-    if (skl_exists(path)) {
-        status = skl_run_list_read(folder, &old, err);
-        for (int i = 0; i < old.count && !status; i++) status = check_kept(plan, &old.run[i], folder, err);
-        if (!status) fprintf(stderr, "%s: %d runs as before, %d added\n", folder, old.count, plan->count - old.count);
-        skl_run_list_release(&old);
-    }
-    free(path);
-    return status;
-}
-
 /* A run that cannot be read at all is left to its own process, which says what is wrong. */
 static void initial_states(struct skl_driver *d)
 {
@@ -124,10 +85,16 @@ static void initial_states(struct skl_driver *d)
     }
 }
 
+static bool fits_any(const struct skl_plan *plan, const char *pattern)
+{
+    for (int i = 0; i < plan->count; i++)
+        if (skl_sweep_matches(&plan->run[i], pattern)) return true;
+    return false;
+}
+
 static int select_jobs(struct skl_driver *d, struct skl_err *err)
 {
     const struct skl_sweep_options *o = d->options;
-    int redone = 0;
     d->job = skl_alloc_array((size_t)d->plan->count + 1, sizeof *d->job);
     for (int i = 0; i < d->plan->count; i++) {
         const struct skl_plan_run *run = &d->plan->run[i];
@@ -135,11 +102,10 @@ static int select_jobs(struct skl_driver *d, struct skl_err *err)
         struct skl_job *j = &d->job[d->count++];
         *j = (struct skl_job){.run = run, .folder = skl_format("%s/%s/%s", o->results, d->plan->name, run->dir)};
         j->redo = o->redo && skl_sweep_matches(run, o->redo);
-        redone += j->redo;
     }
     if (!d->count)
         return skl_fail(err, SKL_USAGE, "--only '%s' fits no run; 'skiplab sweep ... --dry-run' lists them", o->only);
-    if (o->redo && !redone)
+    if (o->redo && !fits_any(d->plan, o->redo))
         return skl_fail(err, SKL_USAGE, "--redo '%s' fits no run; 'skiplab sweep ... --dry-run' lists them", o->redo);
     return SKL_OK;
 }
@@ -159,7 +125,7 @@ int skl_jobs_prepare(struct skl_driver *d, const struct skl_plan *plan, const st
     *d = (struct skl_driver){.plan = plan, .options = options};
     char *folder = skl_path(options->results, plan->name);
     int status = select_jobs(d, err);
-    if (!status && options->extend) status = check_extension(plan, folder, err);
+    if (!status) status = skl_plan_check(plan, folder, options, err);
     if (!status) status = check_settings(d, err);
     if (!status) status = skl_mkdirs(folder, err);
     if (!status) status = skl_run_list_write(folder, plan, err);

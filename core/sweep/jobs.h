@@ -8,7 +8,7 @@
 enum skl_job_status {
     SKL_JOB_WAITING,
     SKL_JOB_RUNNING,
-    SKL_JOB_ELSEWHERE,       /* another process trains it */
+    SKL_JOB_ELSEWHERE, /* another process trains it */
     SKL_JOB_DONE,
     SKL_JOB_DIVERGED,
     SKL_JOB_FAILED,
@@ -21,9 +21,9 @@ struct skl_job {
     enum skl_job_status status;
     bool redo;
     struct skl_child child;
-    double started, said, looked;          /* times: of the process, its last plain line, our last look elsewhere */
-    int64_t first, iteration;              /* iterations done when it started, and by its last row */
-    double images_per_second;              /* 0: not known yet */
+    double started, said, looked; /* times: of the process, its last plain line, our last look elsewhere */
+    int64_t first, iteration;     /* iterations done when it started, and by its last row */
+    double images_per_second;     /* 0: not known yet */
     struct skl_row row;
     char cause[256];
     char *tail;
@@ -34,9 +34,9 @@ struct skl_driver {
     const struct skl_sweep_options *options;
     struct skl_job *job;
     int count, running, threads;
-    bool stopping, interrupted;            /* stopping: nothing new is started */
+    bool stopping, interrupted; /* stopping: nothing new is started */
     double started;
-    sigset_t waited, before;               /* signals taken by sigtimedwait; the mask before the sweep */
+    sigset_t waited, before; /* signals taken by sigtimedwait; the mask before the sweep */
     struct skl_display display;
 };
 
@@ -44,12 +44,16 @@ struct skl_driver {
  * no run, or runs with other settings are in the way.  release in every case. */
 int skl_jobs_prepare(struct skl_driver *d, const struct skl_plan *plan, const struct skl_sweep_options *options,
                      struct skl_err *err);
+/* Once a run has begun, the plan that FOLDER/plan.json lists may lose no run, change none but those of --redo, and gain
+ * some only with --extend.  SKL_USAGE: what differs. */
+int skl_plan_check(const struct skl_plan *plan, const char *folder, const struct skl_sweep_options *options,
+                   struct skl_err *err);
 void skl_jobs_release(struct skl_driver *d);
 int skl_job_read(const struct skl_job *j, struct skl_run_state *s, struct skl_err *err);
 /* Finished, failed or (waiting) neither. */
 enum skl_job_status skl_job_recorded(const struct skl_job *j, const struct skl_run_state *s);
 
-double skl_now(void);                                                       /* monotonic, seconds */
+double skl_now(void); /* monotonic, seconds */
 int skl_jobs_counted(const struct skl_driver *d, enum skl_job_status status);
 /* Reads how far the running ones are; shows it. */
 void skl_jobs_watch(struct skl_driver *d);

@@ -84,6 +84,20 @@ void skl_run_list_release(struct skl_run_list *list)
     *list = (struct skl_run_list){0};
 }
 
+char *skl_run_list_settings(const char *folder, const char *setting)
+{
+    char *path = skl_path(folder, "plan.json"), *text = NULL, *found = NULL;
+    size_t n;
+    if (!skl_file_read(path, LIST_LIMIT, &text, &n, NULL)) {
+        json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
+        found = text_of(json_object_get(root, "settings"), setting);
+        json_decref(root);
+    }
+    free(text);
+    free(path);
+    return found;
+}
+
 /* ---- writing ---- */
 
 static json_t *optional(const char *text)
@@ -101,39 +115,20 @@ static json_t *pack_run(const char *dir, const char *setting, const char *varian
     return run;
 }
 
-static bool started(const char *folder, const char *dir)
+/* A setting's runs differ in the seed alone: the first stands for all. */
+static json_t *pack_settings(const struct skl_plan *plan)
 {
-    char *path = skl_format("%s/%s/run.json", folder, dir);
-    bool there = skl_exists(path);
-    free(path);
-    return there;
-}
-
-static int by_dir(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* The started runs of the former list that the plan does not name. */
-static void add_former(json_t *runs, const char *folder, const struct skl_plan *plan)
-{
-    struct skl_run_list old;
-    if (skl_run_list_read(folder, &old, NULL)) return;
-    const char **planned = skl_alloc_array((size_t)plan->count + 1, sizeof *planned);
-    for (int i = 0; i < plan->count; i++) planned[i] = plan->run[i].dir;
-    qsort(planned, (size_t)plan->count, sizeof *planned, by_dir);
-    for (int i = 0; i < old.count; i++) {
-        const struct skl_listed_run *r = &old.run[i];
-        if (bsearch(&r->dir, planned, (size_t)plan->count, sizeof *planned, by_dir) || !started(folder, r->dir))
-            continue;
-        json_array_append_new(
-            runs, pack_run(r->dir, r->setting, r->variant, r->seed, r->hash, r->paper, r->iterations, r->batch));
+    json_t *settings = json_object();
+    for (int i = 0; i < plan->count; i++) {
+        if (json_object_get(settings, plan->run[i].setting)) continue;
+        char *text = skl_plan_emit(plan, &plan->run[i]);
+        json_object_set_new(settings, plan->run[i].setting, json_string(text));
+        free(text);
     }
-    free(planned);
-    skl_run_list_release(&old);
+    return settings;
 }
 
-static char *format_list(const char *folder, const struct skl_plan *plan)
+static char *format_list(const struct skl_plan *plan)
 {
     json_t *runs = json_array();
     for (int i = 0; i < plan->count; i++) {
@@ -141,10 +136,9 @@ static char *format_list(const char *folder, const struct skl_plan *plan)
         json_array_append_new(runs, pack_run(r->dir, r->setting, r->exp.variant, r->exp.seed, r->exp.hash, r->paper,
                                              r->exp.train.iterations, r->exp.train.batch));
     }
-    add_former(runs, folder, plan);
-    json_t *root =
-        json_pack("{s:i, s:s, s:o, s:o, s:s, s:o}", "schema_version", SCHEMA, "name", plan->name, "label",
-                  optional(plan->label), "baseline", optional(plan->baseline), "hash", plan->hash, "runs", runs);
+    json_t *root = json_pack("{s:i, s:s, s:o, s:o, s:s, s:o, s:o}", "schema_version", SCHEMA, "name", plan->name,
+                             "label", optional(plan->label), "baseline", optional(plan->baseline), "hash", plan->hash,
+                             "runs", runs, "settings", pack_settings(plan));
     SKL_CHECK(root);
     char *body = json_dumps(root, JSON_SORT_KEYS | JSON_INDENT(1));
     SKL_CHECK(body);
@@ -156,7 +150,7 @@ static char *format_list(const char *folder, const struct skl_plan *plan)
 
 int skl_run_list_write(const char *folder, const struct skl_plan *plan, struct skl_err *err)
 {
-    char *path = skl_path(folder, "plan.json"), *text = format_list(folder, plan), *old = NULL;
+    char *path = skl_path(folder, "plan.json"), *text = format_list(plan), *old = NULL;
     size_t n = 0;
     bool same = skl_file_read(path, LIST_LIMIT, &old, &n, NULL) == SKL_OK && n == strlen(text) && !memcmp(old, text, n);
     int status = same ? SKL_OK : skl_file_write(path, text, strlen(text), err);

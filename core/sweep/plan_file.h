@@ -2,10 +2,10 @@
  *
  *   {"schema_version": 1, "name": ..., "label": ..., "baseline": ..., "hash": ...,
  *    "runs": [{"run": "gates/gate_bias=-6/seed-1", "setting": "gates/gate_bias=-6", "variant": "gates", "seed": 1,
- *              "hash": ..., "paper": "8.70" or null, "iterations": 64000, "batch": 128}, ...]}
+ *              "hash": ..., "paper": "8.70" or null, "iterations": 64000, "batch": 128}, ...],
+ *    "settings": {"gates/gate_bias=-6": the text of its first run's config.yaml, ...}}
  *
- * The runs stand in the plan's order.  Runs that an edited experiment file no longer names stay at the end of the list
- * if they were started, and go if not. */
+ * The runs stand in the plan's order. */
 #ifndef SKL_PLAN_FILE_H
 #define SKL_PLAN_FILE_H
 #include <stdint.h>
@@ -18,11 +18,17 @@ struct skl_listed_run {
     int64_t iterations;
     int batch;
 };
-struct skl_run_list { char *name, *label, *baseline; struct skl_listed_run *run; int count; };
+struct skl_run_list {
+    char *name, *label, *baseline;
+    struct skl_listed_run *run;
+    int count;
+};
 
 /* SKL_DATA: absent, or not such a file. */
 int skl_run_list_read(const char *folder, struct skl_run_list *list, struct skl_err *err);
 void skl_run_list_release(struct skl_run_list *list);
+/* The config.yaml of the setting's first run, as planned; malloc'd, NULL: not there. */
+char *skl_run_list_settings(const char *folder, const char *setting);
 /* Writes FOLDER/plan.json for this plan; a file that says the same already is left alone. */
 int skl_run_list_write(const char *folder, const struct skl_plan *plan, struct skl_err *err);
 #endif

@@ -98,15 +98,6 @@ class Whole(Sweep):
         self.assertIn("4 of 4 runs done", second.stderr)
         self.assertNotIn("started", second.stderr)
 
-    def test_more_seeds_and_iterations_elsewhere_only_add(self):
-        self.config()
-        self.ends(0, "sweep", "x.yaml")
-        before = tree(self.path("results/t/original"))
-        self.ends(0, "sweep", "x.yaml", "seeds=3")
-        after = tree(self.path("results/t/original"))
-        self.assertEqual(len(self.states()), 6)
-        self.assertEqual({p: v for p, v in after.items() if p in before}, before)
-
     def test_only_and_dry_run(self):
         self.config()
         dry = self.ends(0, "sweep", "x.yaml", "--dry-run").stdout
@@ -165,27 +156,55 @@ class OtherSettings(Sweep):
     def test_redo_replaces_other_settings(self):
         self.config()
         self.ends(0, "sweep", "x.yaml", "--only", "original/*")
-        self.ends(0, "sweep", "x.yaml", "--only", "original/*", "train.lr=0.05", "--redo", "original/*")
+        result = self.ends(2, "sweep", "x.yaml", "--only", "original/*", "train.lr=0.05", "--redo", "original/*")
+        self.assertRegex(result.stderr, r"2 runs were planned with other settings; gates/seed-1: train\.lr: 0\.1 there, 0\.05 here\n")
+        self.ends(0, "sweep", "x.yaml", "--only", "original/*", "train.lr=0.05", "--redo", "*")
         self.assertIn("lr: 0.05", self.read("results/t/original/seed-1/config.yaml"))
         self.assertEqual(self.state("original/seed-2"), "done")
+
+    def refused(self, pattern, *words):
+        before = tree(self.path("results"))
+        result = self.ends(2, "sweep", "x.yaml", *words)
+        self.assertRegex(result.stderr, r"skiplab: results/t[^\n]*" + pattern)
+        self.assertEqual(tree(self.path("results")), before)
+
+    def test_a_plan_that_began_is_not_changed(self):
+        self.config()
+        self.ends(0, "sweep", "x.yaml", "--only", "original/seed-1")
+        self.refused(r"no longer has original/seed-1 and others", "seeds=[2]")
+        self.refused(r"no longer has original/seed-1 and others", "seeds=[2,3]", "--extend")
+        self.refused(r"4 runs were planned with other settings; original/seed-1: train\.lr: 0\.1 there, 0\.05 here\n", "train.lr=0.05")
+        self.refused(r"4 runs were planned with other settings", "train.lr=0.05", "--extend")
+        self.refused(r"4 runs were planned with other settings", "train.lr=0.05", "--only", "gates/*")
+        self.refused(r"planned with 4 runs, now there are 2 more: --extend adds them\n", "seeds=3")
+        # What has not begun is part of the plan too.
+        good = self.read("x.yaml")
+        self.write("x.yaml", good.replace("set: {model.shortcut: {type: exclusive_gating}}", "set: {model.shortcut: {type: exclusive_gating, gate_bias: -3}, train.momentum: 0.8}"))
+        self.refused(r"2 runs were planned with other settings; gates/seed-1: model\.shortcut\.gate_bias: -6 there, -3 here; train\.momentum: 0\.9 there, 0\.8 here\n")
+        self.write("x.yaml", good[:good.index("  - name: gates")])
+        self.refused("no longer has gates/seed-1 and others")
+        self.write("x.yaml", good + "  - {name: more, set: {model.width: 6}}\n")
+        self.refused("now there are 2 more")
+        self.write("x.yaml", good)
+        self.ends(0, "sweep", "x.yaml")
 
     def test_extend_only_adds(self):
         self.config()
         self.ends(0, "sweep", "x.yaml", "--only", "original/*")
-        before, plan = tree(self.path("results/t/original")), self.read("results/t/plan.json")
-        result = self.ends(2, "sweep", "x.yaml", "--extend", "seeds=[2,3]")
-        self.assertRegex(result.stderr, r"--extend only adds runs, but the experiment no longer has [^\n]*original/seed-1\n")
-        result = self.ends(2, "sweep", "x.yaml", "--extend", "train.lr=0.05")
-        self.assertRegex(result.stderr, r"--extend only adds runs: [^\n]*original/seed-1[^\n]*train\.lr: 0\.1 there, 0\.05 here")
-        result = self.ends(2, "sweep", "x.yaml", "--extend", "--only", "gates/*", "train.lr=0.05")
-        self.assertIn("--extend only adds runs", result.stderr)
-        self.assertEqual(self.read("results/t/plan.json"), plan)
+        before = tree(self.path("results/t/original"))
         result = self.ends(0, "sweep", "x.yaml", "--extend", "--only", "original/*", "seeds=3")
         self.assertIn("results/t: 4 runs as before, 2 added\n", result.stderr)
         after = tree(self.path("results/t/original"))
         self.assertEqual({p: v for p, v in after.items() if p in before}, before)
         self.assertEqual(self.state("original/seed-3"), "done")
         self.assertEqual({r for r in self.states()}, set(RUNS) | {"original/seed-3", "gates/seed-3"})
+
+    def test_before_anything_has_begun_a_plan_may_change(self):
+        self.config()
+        self.ends(0, "sweep", "x.yaml", "--only", "gates/seed-1")
+        shutil.rmtree(self.path("results/t/gates"))
+        self.ends(0, "sweep", "x.yaml", "--only", "gates/seed-1", "train.lr=0.05", "seeds=1")
+        self.assertEqual(list(self.states()), ["original/seed-1", "gates/seed-1"])
 
     def test_labels_are_no_settings(self):
         self.config()
@@ -328,12 +347,27 @@ class Files(Sweep):
         self.write("results", "a file")
         self.assertRegex(self.ends(1, "sweep", "x.yaml").stderr, r"skiplab: [^\n]*results")
 
-    def test_finished_runs_are_checked_fast(self):
+    def test_a_thousand_finished_runs_are_checked_fast_and_left_alone(self):
         self.config(iterations=2)
-        self.ends(0, "sweep", "x.yaml", "--jobs", "2", "--threads", "1", "seeds=25")
-        begin = time.monotonic()
-        self.assertIn("50 of 50 runs done", self.ends(0, "sweep", "x.yaml", "seeds=25").stderr)
-        self.assertLess(time.monotonic() - begin, 1)
+        words = ("sweep", "x.yaml", "seeds=500")
+        self.ends(0, *words, "--only", "original/seed-1", "--threads", "1")
+        runs = json.loads(self.read("results/t/plan.json"))["runs"]
+        self.assertEqual(len(runs), 1000)
+        record, first = self.read("results/t/original/seed-1/run.json"), runs[0]
+        for run in runs[1:]:        # what the other 999 would leave
+            folder = shutil.copytree(self.path("results/t", first["run"]), self.path("results/t", run["run"]))
+            with open(os.path.join(folder, "run.json"), "w") as f:
+                f.write(record.replace(first["hash"], run["hash"]))
+        before, took = tree(self.path("results")), []
+        for _ in range(5):
+            begin = time.monotonic()
+            result = self.ends(0, *words)
+            took.append(time.monotonic() - begin)
+        self.assertIn("1000 of 1000 runs done", result.stderr)
+        self.assertNotIn("started", result.stderr)
+        self.assertEqual(tree(self.path("results")), before)
+        print(f"{min(took):.3f} s", end=" ")
+        self.assertLess(min(took), 0.5)
 
 
 main()
