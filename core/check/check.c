@@ -86,15 +86,22 @@ bool failed(const struct check *c)
 
 /* ---- one check in a child ---- */
 
-static _Noreturn void child(const struct skl_shortcut *s, int i, struct skl_check_row *row)
+/* opts NULL: the settings worth trying. */
+static _Noreturn void child(const struct skl_shortcut *s, int i, const void *opts, struct skl_check_row *row)
 {
     static struct setting setting[SETTINGS_MAX];
-    struct check c = {.s = s, .setting = setting, .row = row};
+    struct check c = {.s = s, .setting = setting, .iteration = opts ? 0 : 7, .row = row};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGALRM, SIG_DFL);
     alarm(SECONDS_MAX);
     wall_watch(&c);
-    if (checks[i].run != check_descriptor) c.settings = make_settings(s, setting);
+    if (opts) {
+        memcpy(setting[0].opts, opts, SKL_OPTS_MAX);
+        snprintf(setting[0].label, sizeof setting[0].label, "its options");
+        c.settings = 1;
+    } else if (checks[i].run != check_descriptor) {
+        c.settings = make_settings(s, setting);
+    }
     skl_gemm_setup();
     checks[i].run(&c);
     _exit(0);
@@ -119,14 +126,15 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static void run_one(const struct skl_shortcut *s, int i, struct skl_check_row *shared, struct skl_check_row *row)
+static void run_one(const struct skl_shortcut *s, int i, const void *opts, struct skl_check_row *shared,
+                    struct skl_check_row *row)
 {
     const double start = now();
     *shared = (struct skl_check_row){.verdict = SKL_VERDICT_PASS};
     fflush(NULL);
     pid_t pid = fork();
     if (pid < 0) SKL_BUG("fork failed");
-    if (pid == 0) child(s, i, shared);
+    if (pid == 0) child(s, i, opts, shared);
     int status = 0;
     while (waitpid(pid, &status, 0) < 0) {}
     read_end(shared, status);
@@ -134,13 +142,29 @@ static void run_one(const struct skl_shortcut *s, int i, struct skl_check_row *s
     row->seconds = now() - start;
 }
 
+static struct skl_check_row *shared_row(void)
+{
+    struct skl_check_row *row = mmap(NULL, sizeof *row, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (row == MAP_FAILED) SKL_BUG("no shared memory");
+    return row;
+}
+
+int skl_check_before_run(const struct skl_shortcut *s, const void *opts, struct skl_err *err)
+{
+    struct skl_check_row *shared = shared_row(), row;
+    int i = 0;
+    while (checks[i].run != check_writes) i++;
+    run_one(s, i, opts, shared, &row);
+    munmap(shared, sizeof *shared);
+    if (row.verdict != SKL_VERDICT_FAIL) return SKL_OK;
+    return skl_fail(err, SKL_USAGE, "shortcut '%s' does not keep its contract and is not run: %s", s->name, row.text);
+}
+
 void skl_check_shortcut(const struct skl_shortcut *s, void (*each)(const struct skl_check_row *row, void *arg),
                         void *arg, struct skl_check_report *report)
 {
     memset(report, 0, sizeof *report);
-    struct skl_check_row *shared =
-        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (shared == MAP_FAILED) SKL_BUG("no shared memory");
+    struct skl_check_row *shared = shared_row();
     const char *before = NULL;
     for (int i = 0; i < CHECKS; i++) {
         struct skl_check_row *row = &report->row[report->count++];
@@ -148,7 +172,7 @@ void skl_check_shortcut(const struct skl_shortcut *s, void (*each)(const struct 
             row->verdict = SKL_VERDICT_SKIP;
             snprintf(row->text, sizeof row->text, "not run: '%s' must pass first", before);
         } else {
-            run_one(s, i, shared, row);
+            run_one(s, i, NULL, shared, row);
         }
         row->name = checks[i].name, row->what = checks[i].what;
         if (row->verdict == SKL_VERDICT_FAIL) {

@@ -18,6 +18,7 @@ struct check {
     const struct skl_shortcut *s;
     struct setting *setting;
     int settings;
+    int64_t iteration; /* the one a variant is told without a net */
     struct skl_check_row *row;
 };
 int make_settings(const struct skl_shortcut *s, struct setting setting[SETTINGS_MAX]);

@@ -138,7 +138,7 @@ void stage_open(struct stage *st, struct check *c, const struct setting *set, st
                          .batch = batch,
                          .at_end = at_end,
                          .training = true,
-                         .iteration = 7,
+                         .iteration = c->iteration,
                          .key = 0x9e3779b97f4a7c15};
     st->decl = declared(c, set, &unit);
     const struct skl_shape x = st->decl.source == SKL_RAW_X ? unit.in : unit.out;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/check/check.h"
 #include "core/cli/cmd.h"
 #include "core/cli/commit.h"
 #include "core/config/plan.h"
@@ -81,6 +82,12 @@ static int check_data(const struct skl_data_config *data, struct skl_err *err)
     return status;
 }
 
+static int check_plugin(const struct skl_model_config *model, struct skl_err *err)
+{
+    if (!*skl_registry_sha256(model->shortcut)) return SKL_OK; /* built in: the tests have done it */
+    return skl_check_before_run(model->shortcut, model->shortcut_opts, err);
+}
+
 static int run(int argc, char **argv, struct skl_err *err)
 {
     struct skl_plan plan;
@@ -100,7 +107,8 @@ static int run(int argc, char **argv, struct skl_err *err)
                                     .version = SKL_VERSION,
                                     .commit = SKL_COMMIT};
         struct skl_claim *claim = NULL;
-        if (!skl_exists(folder)) status = check_data(&chosen->exp.data, err);
+        status = check_plugin(&chosen->exp.model, err);
+        if (!status && !skl_exists(folder)) status = check_data(&chosen->exp.data, err);
         if (!status) status = skl_mkdirs(folder, err);
         if (!status) status = skl_claim_take(folder, &claim, err);
         if (!status) status = skl_run(&plan, chosen, folder, &o, err);

@@ -18,6 +18,23 @@ MINE = """#include "core/shortcut.h"
 static void affine(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b) { (void)k, (void)a; b->k = %s; }
 SKL_SHORTCUT(mine) = { SKL_SHORTCUT_HEAD(mine), .summary = "s", .formula = "y = x + F", .source = "s", .on_shortcut = "1", .on_residual = "1", .affine = affine };
 """
+WRONG = """#include "core/shortcut.h"
+static volatile const float zero = 0;
+static size_t elements(const struct skl_call *k) { return (size_t)k->n * (size_t)k->unit->out.h * (size_t)k->unit->out.w * (size_t)k->unit->out.c; }
+static void forward(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
+{
+    size_t i;
+    (void)h, (void)zero;
+    for (i = 0; i < elements(k); i++) %s;
+    %s
+}
+static void backward(const struct skl_call *k, const float *x, const float *h, const float *f, const float *dy, float *dx, float *dh, float *df)
+{
+    (void)x, (void)h, (void)f;
+    for (size_t i = 0; i < elements(k); i++) dx[i] = df[i] = dy[i], dh[i] = 0;
+}
+SKL_SHORTCUT(NAME) = { SKL_SHORTCUT_HEAD(NAME), .summary = "s", .formula = "y = x + F", .source = "s", .on_shortcut = "1", .on_residual = "1", .forward = forward, .backward = backward };
+"""
 CONFIG = """
 plugins: [../lib/mine.so]
 model: {depth: 8, width: 8, shortcut: {type: mine}}
@@ -135,6 +152,25 @@ class Plugins(unittest.TestCase):
         self.assertIn("parameters", self.ends(0, "summary", "y.yaml", *with_it))
         self.assertIn("y = x + F", self.ends(0, "shortcuts", "mine", *with_it))
         self.assertIn("images/s", self.ends(0, "bench", "--variant", "mine", "--depth", "8", "--batch", "8", "--steps", "1", *with_it))
+
+    def test_one_that_breaks_its_contract_is_not_run(self):
+        """Each with its name and what it does, before anything is written; other runs of a sweep go on."""
+        wrong = {"beyond": ("y[i] = x[i] + f[i]", "; y[i] = 0;", "forward .* y"), "before": ("y[i] = x[i] + f[i]", "; y[-1] = 0;", "forward .* y"),
+                 "input": ("y[i] = x[i] + f[i]", "; ((float *)x)[0] = 0;", "forward .* x"), "hole": ("y[i] = i ? x[i] + f[i] : y[i]", ";", "1 of .* elements of y unwritten"),
+                 "nan": ("y[i] = x[i] * (0.0f / zero) + f[i]", ";", "y is not finite"), "wild": ("y[i] = x[i] + f[i]", "; y[1 << 24] = 0;", "forward")}
+        for name, (inside, after, says) in wrong.items():
+            self.write(name + ".c", WRONG.replace("NAME", name) % (inside, after))
+            self.build(name, "-Wno-maybe-uninitialized")
+            with self.subTest(name):
+                self.write("x.yaml", CONFIG.replace("../lib/mine.so", f"./{name}.so").replace("type: mine", f"type: {name}").replace("100000", "2"))
+                self.assertRegex(self.ends(2, "train", "x.yaml"), f"shortcut '{name}' does not keep its contract and is not run: .*{says}")
+                self.assertFalse(os.path.exists(self.path("results")))
+        self.write("x.yaml", CONFIG.replace("../lib/mine.so", "./beyond.so").replace(", shortcut: {type: mine}", "").replace("100000", "2") +
+                   "variants:\n  - {name: bad, set: {model.shortcut.type: beyond}}\n  - {name: good}\n")
+        text = self.run_it("sweep", "x.yaml", "--threads", "1")
+        self.assertEqual(text.returncode, 1, text.stderr)
+        self.assertRegex(text.stderr, "failed +bad/seed-1: .*'beyond' does not keep its contract")
+        self.assertRegex(text.stderr, "done +good/seed-1")
 
     def test_a_missing_function_is_a_message(self):
         self.mine(before="float nowhere(void);", factor="nowhere()")
