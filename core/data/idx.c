@@ -5,7 +5,7 @@
 #include "core/base/fs.h"
 #include "core/data/sets.h"
 
-enum { SIDE = 28, PADDED = 32, MAX_IMAGES = 1000000, DEFLATE_RATIO = 1032, BLOCK = 64 };
+enum { SIDE = 28, PADDED = 32, MAX_IMAGES = 300000, DEFLATE_RATIO = 1032, BLOCK = 64 };
 
 static uint32_t big_endian(const uint8_t *b)
 {
@@ -40,8 +40,8 @@ static int read_header(struct skl_stream *s, int dims, uint32_t *dim, struct skl
     return SKL_OK;
 }
 
-/* Refuses, before memory is taken, a header that promises more than the file can hold. */
-static int check_promise(const struct skl_stream *s, size_t header, size_t body, struct skl_err *err)
+/* Reads the file through and keeps nothing: it must hold exactly what its header promises. */
+static int check_body(struct skl_stream *s, size_t header, size_t body, const char *what, struct skl_err *err)
 {
     int64_t most = s->gzip ? s->file_bytes * DEFLATE_RATIO : s->file_bytes;
     if (most < (int64_t)(header + body))
@@ -49,7 +49,63 @@ static int check_promise(const struct skl_stream *s, size_t header, size_t body,
                         "%s: truncated: the header promises %zu bytes, a file of %" PRId64 " bytes cannot hold "
                         "them; get the file again",
                         s->path, header + body, s->file_bytes);
-    return SKL_OK;
+    const size_t step = (size_t)BLOCK * SIDE * SIDE;
+    uint8_t *block = skl_alloc(step);
+    int rc = SKL_OK;
+    for (size_t n; body > 0 && rc == SKL_OK; body -= n) {
+        n = body < step ? body : step;
+        rc = read_all(s, block, n, what, err);
+    }
+    free(block);
+    return rc ? rc : skl_stream_end(s, err);
+}
+
+/* How many images the file holds; everything but their pixels is checked. */
+static int check_images(const char *path, int *count, struct skl_err *err)
+{
+    struct skl_stream s = {0};
+    uint32_t dim[3] = {0};
+    int rc = skl_stream_open(&s, path, err);
+    if (rc == SKL_OK) rc = read_header(&s, 3, dim, err);
+    if (rc == SKL_OK && (dim[1] != SIDE || dim[2] != SIDE))
+        rc = skl_fail(err, SKL_DATA, "%s: expected images of %dx%d, found %" PRIu32 "x%" PRIu32, path, SIDE, SIDE,
+                      dim[1], dim[2]);
+    if (rc == SKL_OK) rc = check_body(&s, 16, (size_t)dim[0] * SIDE * SIDE, "the images", err);
+    skl_stream_close(&s);
+    *count = (int)dim[0];
+    return rc;
+}
+
+static int check_labels(const char *path, const char *images, int count, struct skl_err *err)
+{
+    struct skl_stream s = {0};
+    uint32_t n = 0;
+    int rc = skl_stream_open(&s, path, err);
+    if (rc == SKL_OK) rc = read_header(&s, 1, &n, err);
+    if (rc == SKL_OK && n != (uint32_t)count)
+        rc = skl_fail(err, SKL_DATA, "%s: expected %d labels, one for each image of %s, found %" PRIu32, path, count,
+                      images, n);
+    if (rc == SKL_OK) rc = check_body(&s, 8, n, "the labels", err);
+    skl_stream_close(&s);
+    return rc;
+}
+
+static int read_labels(struct skl_stream *s, int classes, struct skl_images *out, struct skl_err *err)
+{
+    const size_t n = (size_t)out->count;
+    uint32_t dim;
+    uint8_t *bytes = skl_alloc(n);
+    int rc = read_header(s, 1, &dim, err);
+    if (rc == SKL_OK) rc = read_all(s, bytes, n, "the labels", err);
+    out->labels = skl_alloc_array(n, sizeof *out->labels);
+    for (size_t i = 0; i < n && rc == SKL_OK; i++) {
+        if (bytes[i] >= classes)
+            rc = skl_fail(err, SKL_DATA, "%s: label %zu (from 0): expected 0 to %d, found %d", s->path, i, classes - 1,
+                          bytes[i]);
+        out->labels[i] = bytes[i];
+    }
+    free(bytes);
+    return rc;
 }
 
 static void pad_image(const uint8_t *in, uint8_t *out)
@@ -63,12 +119,6 @@ static int read_images(struct skl_stream *s, struct skl_images *out, struct skl_
     uint32_t dim[3];
     int rc = read_header(s, 3, dim, err);
     if (rc) return rc;
-    if (dim[1] != SIDE || dim[2] != SIDE)
-        return skl_fail(err, SKL_DATA, "%s: expected images of %dx%d, found %" PRIu32 "x%" PRIu32, s->path, SIDE, SIDE,
-                        dim[1], dim[2]);
-    rc = check_promise(s, 16, (size_t)dim[0] * SIDE * SIDE, err);
-    if (rc) return rc;
-    *out = (struct skl_images){.count = (int)dim[0], .size = PADDED, .channels = 1};
     out->pixels = skl_alloc_array((size_t)out->count, PADDED * PADDED);
     uint8_t *block = skl_alloc(BLOCK * SIDE * SIDE);
     for (int i = 0; i < out->count && rc == SKL_OK; i += BLOCK) {
@@ -78,44 +128,20 @@ static int read_images(struct skl_stream *s, struct skl_images *out, struct skl_
             pad_image(block + k * SIDE * SIDE, out->pixels + (size_t)(i + k) * PADDED * PADDED);
     }
     free(block);
-    return rc ? rc : skl_stream_end(s, err);
-}
-
-static int read_labels(struct skl_stream *s, int classes, const char *images, struct skl_images *out,
-                       struct skl_err *err)
-{
-    uint32_t n = 0;
-    int rc = read_header(s, 1, &n, err);
-    if (rc) return rc;
-    if (n != (uint32_t)out->count)
-        return skl_fail(err, SKL_DATA, "%s: expected %d labels, one for each image of %s, found %" PRIu32, s->path,
-                        out->count, images, n);
-    rc = check_promise(s, 8, n, err);
-    if (rc) return rc;
-    uint8_t *bytes = skl_alloc(n);
-    rc = read_all(s, bytes, n, "the labels", err);
-    if (rc == SKL_OK) rc = skl_stream_end(s, err);
-    out->labels = skl_alloc_array(n, sizeof *out->labels);
-    for (uint32_t i = 0; i < n && rc == SKL_OK; i++) {
-        if (bytes[i] >= classes)
-            rc = skl_fail(err, SKL_DATA, "%s: label %" PRIu32 " (from 0): expected 0 to %d, found %d", s->path, i,
-                          classes - 1, bytes[i]);
-        out->labels[i] = bytes[i];
-    }
-    free(bytes);
     return rc;
 }
 
 int skl_idx_read(const char *images, const char *labels, int classes, struct skl_images *out, struct skl_err *err)
 {
     struct skl_stream s = {0};
-    memset(out, 0, sizeof *out);
-    int rc = skl_stream_open(&s, images, err);
-    if (rc == SKL_OK) rc = read_images(&s, out, err);
+    *out = (struct skl_images){.size = PADDED, .channels = 1};
+    int rc = check_images(images, &out->count, err);
+    if (rc == SKL_OK) rc = check_labels(labels, images, out->count, err);
+    if (rc == SKL_OK) rc = skl_stream_open(&s, labels, err);
+    if (rc == SKL_OK) rc = read_labels(&s, classes, out, err);
     skl_stream_close(&s);
-    if (rc) return rc;
-    rc = skl_stream_open(&s, labels, err);
-    if (rc == SKL_OK) rc = read_labels(&s, classes, images, out, err);
+    if (rc == SKL_OK) rc = skl_stream_open(&s, images, err);
+    if (rc == SKL_OK) rc = read_images(&s, out, err);
     skl_stream_close(&s);
     return rc;
 }

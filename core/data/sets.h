@@ -48,7 +48,8 @@ int skl_synthetic_open(const struct skl_set *, const struct skl_data_config *, c
 
 int skl_synthetic_check(const struct skl_data_config *cfg, struct skl_err *err);     /* the ranges of data.synthetic */
 
-/* Images and labels from a pair of IDX files, 28x28 padded with 0 to 32x32 in the middle. */
+/* Images and labels from a pair of IDX files, 28x28 padded with 0 to 32x32 in the middle.  Both are read through and
+ * checked before memory is taken for images. */
 int skl_idx_read(const char *images, const char *labels, int classes, struct skl_images *out, struct skl_err *err);
 /* The file's size in bytes must be that of `records` records of label_bytes + 3072. */
 int skl_cifar_check_size(const char *path, int records, int label_bytes, struct skl_err *err);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -90,5 +91,22 @@ static inline int child_end(void (*code)(void))
     int status;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     return WIFSIGNALED(status) ? WTERMSIG(status) : 1000 + WEXITSTATUS(status);
+}
+
+/* Runs `code` in a child, which must take less than so much memory and CPU time, and end with status 0. */
+static inline void in_little(int (*code)(void), int megabytes, double seconds)
+{
+    struct rusage used;
+    int status;
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) _exit(code());
+    assert_int_equal(wait4(pid, &status, 0, &used), pid);
+    assert_int_equal(status, 0);
+    double spent = (double)used.ru_utime.tv_sec + 1e-6 * (double)used.ru_utime.tv_usec;
+#ifndef __SANITIZE_ADDRESS__
+    if (used.ru_maxrss > megabytes * 1024L) fail_msg("%ld KB of memory", used.ru_maxrss);
+#endif
+    if (spent > seconds) fail_msg("%g s", spent);
 }
 #endif

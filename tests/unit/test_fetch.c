@@ -230,6 +230,38 @@ static void refuses_floods(void **state)
     assert_true(clock() - start < 2 * CLOCKS_PER_SEC);
 }
 
+static const char *wanted_words;
+static int refused_in_child(void)
+{
+    struct skl_err err;
+    return extract(in_scratch("toy.tar.gz"), &err) != SKL_DATA || !strstr(err.text, wanted_words);
+}
+
+static void refuses_bombs(void **state)
+{
+    static const struct {
+        const char *name;
+        char type;
+        size_t size;
+        const char *words;
+    } members[] = {
+        {"toy/a.bin", '0', (size_t)8 << 30, "expected 1000 bytes"},
+        {"toy/readme", '0', (size_t)7 << 30, "unexpected member"},
+        {"toy/readme", 'x', (size_t)7 << 30, "unexpected member"},
+        {"toy/", '5', (size_t)7 << 30, "unexpected member"},
+    };
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        tar_bytes = 0;
+        add(members[i].name, members[i].type, NULL, NULL, members[i].size);
+        put_bomb(in_scratch("toy.tar.gz"), tar, tar_bytes, 10000);
+        wanted_words = members[i].words;
+        in_little(refused_in_child, 64, 2);
+    }
+    put_bomb(in_scratch("toy.tar.gz"), "", 0, 10000);
+    wanted_words = "missing";
+    in_little(refused_in_child, 64, 2);
+}
+
 static int fetch(const char *from, struct skl_err *err)
 {
     char *home = NULL;
@@ -373,6 +405,7 @@ int main(void)
         TEST(refuses_wrong_members),
         TEST(refuses_every_truncation),
         TEST(refuses_floods),
+        TEST(refuses_bombs),
         TEST(fetches_from_a_file),
         TEST(leaves_nothing_of_a_bad_archive),
         TEST(fetches_with_curl),
