@@ -25,39 +25,82 @@ static int describe(const struct skl_experiment *exp, struct skl_net_options *o,
     return skl_net_describe(&exp->model, o, info, err);
 }
 
+static bool alike(const struct skl_unit_info *a, const struct skl_unit_info *b)
+{
+    return a->h == b->h && a->w == b->w && a->c == b->c && a->parameters == b->parameters &&
+           a->multiply_adds == b->multiply_adds && a->shortcut_parameters == b->shortcut_parameters &&
+           a->shortcut_multiply_adds == b->shortcut_multiply_adds;
+}
+
+/* 1.94: what the unit takes of what its branch alone would. */
+static double times(int64_t all, int64_t shortcut)
+{
+    return (double)all / (double)(all - shortcut);
+}
+
+/* Units alike in one row: "layer1.1-17". */
+static void print_units(const struct skl_net_info *info)
+{
+    printf("%-14s %14s %12s %14s %12s %14s\n", "unit", "output", "parameters", "multiply-adds",
+           "on shortcut:", "multiply-adds");
+    for (int i = 0, last; i < info->units; i = last + 1) {
+        const struct skl_unit_info *u = &info->unit[i];
+        for (last = i; last + 1 < info->units && alike(u, u + last + 1 - i);) last++;
+        char name[64], shape[40];
+        snprintf(name, sizeof name, last > i ? "%s-%s" : "%s", u->name, strrchr(info->unit[last].name, '.') + 1);
+        snprintf(shape, sizeof shape, "%d x %d x %d", u->h, u->w, u->c);
+        printf("%-14s %14s %12lld %14lld %12lld %14lld  x %.2f\n", name, shape, (long long)u->parameters,
+               (long long)u->multiply_adds, (long long)u->shortcut_parameters, (long long)u->shortcut_multiply_adds,
+               times(u->multiply_adds, u->shortcut_multiply_adds));
+    }
+}
+
+static void shortcut_totals(const struct skl_net_info *info, int64_t *parameters, int64_t *multiply_adds)
+{
+    *parameters = *multiply_adds = 0;
+    for (int i = 0; i < info->units; i++) {
+        *parameters += info->unit[i].shortcut_parameters;
+        *multiply_adds += info->unit[i].shortcut_multiply_adds;
+    }
+}
+
 static void print_text(const struct skl_experiment *exp, const struct skl_net_options *o,
                        const struct skl_net_info *info)
 {
+    int64_t parameters, multiply_adds;
+    shortcut_totals(info, &parameters, &multiply_adds);
     printf("variant        %s (%s)\n", exp->variant, exp->model.shortcut->name);
     printf("images         %d x %d, %d channels, %d classes\n", o->size, o->size, o->channels, o->classes);
     printf("mini-batch     %d, batch norm over %d\n\n", o->batch, o->group);
-    printf("%-12s %14s %12s %14s\n", "unit", "output", "parameters", "multiply-adds");
-    for (int i = 0; i < info->units; i++) {
-        const struct skl_unit_info *u = &info->unit[i];
-        char shape[40];
-        snprintf(shape, sizeof shape, "%d x %d x %d", u->h, u->w, u->c);
-        printf("%-12s %14s %12lld %14lld\n", u->name, shape, (long long)u->parameters, (long long)u->multiply_adds);
-    }
-    printf("\nunits          %d\nparameters     %lld\nmultiply-adds  %lld an image\nmemory         %.1f MiB while "
-           "training\n",
-           info->units, (long long)info->parameters, (long long)info->multiply_adds, (double)info->bytes / (1 << 20));
+    print_units(info);
+    printf("\nunits          %d\nparameters     %lld, %lld of them on shortcuts\n", info->units,
+           (long long)info->parameters, (long long)parameters);
+    printf("multiply-adds  %lld an image, %lld of them on shortcuts: x %.2f\nmemory         %.1f MiB while training\n",
+           (long long)info->multiply_adds, (long long)multiply_adds, times(info->multiply_adds, multiply_adds),
+           (double)info->bytes / (1 << 20));
+}
+
+static json_t *unit_json(const struct skl_unit_info *u)
+{
+    return json_pack("{s:s, s:[i,i,i], s:I, s:I, s:I, s:I}", "unit", u->name, "output", u->h, u->w, u->c, "parameters",
+                     (json_int_t)u->parameters, "multiply_adds", (json_int_t)u->multiply_adds, "shortcut_parameters",
+                     (json_int_t)u->shortcut_parameters, "shortcut_multiply_adds",
+                     (json_int_t)u->shortcut_multiply_adds);
 }
 
 static void print_json(const struct skl_experiment *exp, const struct skl_net_options *o,
                        const struct skl_net_info *info)
 {
+    int64_t parameters, multiply_adds;
+    shortcut_totals(info, &parameters, &multiply_adds);
     json_t *units = json_array();
-    for (int i = 0; i < info->units; i++) {
-        const struct skl_unit_info *u = &info->unit[i];
-        json_array_append_new(units, json_pack("{s:s, s:[i,i,i], s:I, s:I}", "unit", u->name, "output", u->h, u->w,
-                                               u->c, "parameters", (json_int_t)u->parameters, "multiply_adds",
-                                               (json_int_t)u->multiply_adds));
-    }
-    json_t *root =
-        json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:o}", "variant", exp->variant, "shortcut",
-                  exp->model.shortcut->name, "size", o->size, "channels", o->channels, "classes", o->classes, "batch",
-                  o->batch, "bn_batch", o->group, "parameters", (json_int_t)info->parameters, "multiply_adds",
-                  (json_int_t)info->multiply_adds, "bytes", (json_int_t)info->bytes, "units", units);
+    for (int i = 0; i < info->units; i++) json_array_append_new(units, unit_json(&info->unit[i]));
+    json_t *root = json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:o}", "variant",
+                             exp->variant, "shortcut", exp->model.shortcut->name, "size", o->size, "channels",
+                             o->channels, "classes", o->classes, "batch", o->batch, "bn_batch", o->group, "parameters",
+                             (json_int_t)info->parameters, "multiply_adds", (json_int_t)info->multiply_adds,
+                             "shortcut_parameters", (json_int_t)parameters, "shortcut_multiply_adds",
+                             (json_int_t)multiply_adds, "bytes", (json_int_t)info->bytes, "units", units);
     SKL_CHECK(root);
     char *text = json_dumps(root, JSON_SORT_KEYS | JSON_INDENT(2));
     puts(text);
@@ -93,9 +136,13 @@ const struct skl_command skl_cmd_summary = {
     .usage = "CONFIG.yaml [key=value ...]",
     .description = "What the first run's net consists of and costs.  Opens no data.  Multiply-adds count convolutions "
                    "and the final\n"
-                   "layer of one forward pass over one image.",
+                   "layer of one forward pass over one image.  A row stands for units alike; the last column is the "
+                   "unit's cost in\n"
+                   "multiply-adds, times that of its residual branch alone.",
     .examples = "skiplab summary configs/quickstart.yaml\n"
-                "skiplab summary configs/table1.yaml model.depth=1202 --json\n",
+                "skiplab summary configs/table1.yaml model.depth=1202 --json\n"
+                "skiplab summary configs/conv1x1-depth.yaml model.block=bottleneck model.depth=164 "
+                "model.shortcut.type=conv1x1\n",
     .options = options,
     .min_args = 1,
     .max_args = -1,

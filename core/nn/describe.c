@@ -10,10 +10,16 @@ static int64_t conv_macs(const struct conv_layer *l)
     return (int64_t)out.h * out.w * l->shape.c * l->shape.k * l->shape.size * l->shape.size;
 }
 
-static int64_t unit_macs(const struct unit *u)
+static int64_t branch_macs(const struct unit *u)
 {
     int64_t macs = 0;
     for (int j = 0; j < u->convs; j++) macs += conv_macs(&u->conv[j]);
+    return macs;
+}
+
+static int64_t shortcut_macs(const struct unit *u)
+{
+    int64_t macs = 0;
     for (int j = 0; j < u->decl.convs; j++) macs += conv_macs(&u->shortcut_conv[j]);
     if (u->projection == PROJECT_CONV) macs += conv_macs(&u->project_conv);
     return macs;
@@ -29,6 +35,14 @@ static int64_t parameters(const struct skl_net *net, const char *prefix)
     return count;
 }
 
+static int64_t on_shortcut(const struct skl_net *net, const struct unit *u)
+{
+    char own[48], project[48];
+    snprintf(own, sizeof own, "%s.shortcut.", u->prefix);
+    snprintf(project, sizeof project, "%s.project.", u->prefix);
+    return parameters(net, own) + parameters(net, project);
+}
+
 void describe_net(struct skl_net *net, struct skl_net_info *info)
 {
     *info = (struct skl_net_info){.units = net->units, .unit = skl_alloc_array((size_t)net->units, sizeof *info->unit)};
@@ -42,7 +56,9 @@ void describe_net(struct skl_net *net, struct skl_net_info *info)
         snprintf(row->name, sizeof row->name, "%s", u->prefix);
         row->h = u->place.out.h, row->w = u->place.out.w, row->c = u->place.out.c;
         row->parameters = parameters(net, prefix);
-        row->multiply_adds = unit_macs(u);
+        row->shortcut_parameters = on_shortcut(net, u);
+        row->shortcut_multiply_adds = shortcut_macs(u);
+        row->multiply_adds = branch_macs(u) + row->shortcut_multiply_adds;
         info->multiply_adds += row->multiply_adds;
     }
 }

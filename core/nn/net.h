@@ -64,7 +64,12 @@ void skl_net_statistics(struct skl_net *net, const float *images, int64_t *group
 bool skl_net_mask(struct skl_net *net, int unit, float *mask, int shape[4]);
 
 /* ---- what a net costs, without building it ---- */
-struct skl_unit_info { char name[32]; int h, w, c; int64_t parameters, multiply_adds; };
+struct skl_unit_info {
+    char name[32];
+    int h, w, c;
+    int64_t parameters, multiply_adds;
+    int64_t shortcut_parameters, shortcut_multiply_adds;    /* those of them that stand on the shortcut: projection, gate, ... */
+};
 struct skl_net_info {
     int units; struct skl_unit_info *unit;       /* free with skl_net_info_release */
     int64_t parameters, multiply_adds;           /* multiply-adds of one image: convolutions and fc (gates and projections included) */

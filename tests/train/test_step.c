@@ -279,23 +279,58 @@ static void verify_replays(void **state)
     free(words);
 }
 
-/* Figures of the papers (depth 20 to 1202), to be had without building or reading anything. */
+/* Counts that the papers print or that follow from their layouts by hand, to be had without building or reading anything. */
 static void summary_counts(void **state)
 {
     static const struct {
-        int depth;
-        const char *parameters;
-    } known[] = {{20, "269722"}, {32, "464154"}, {44, "658586"}, {56, "853018"}, {110, "1727962"}, {1202, "19421274"}};
-    put_file(in_scratch("model.yaml"), "model: {depth: 20}\n", 19);
+        const char *model;
+        long long parameters, multiply_adds; /* 0: not known from elsewhere */
+    } known[] = {
+        {"{depth: 20}", 269722, 40551040},
+        {"{depth: 32}", 464154, 14155776LL * 5 - 1916288},
+        {"{depth: 44}", 658586, 14155776LL * 7 - 1916288},
+        {"{depth: 56}", 853018, 14155776LL * 9 - 1916288},
+        {"{depth: 110}", 1727962, 252887680},
+        {"{depth: 1202}", 19421274, 14155776LL * 200 - 1916288},
+        {"{depth: 110, shortcut: {type: constant_scaling, shortcut_scale: 0, residual_scale: 1}}", 1727962, 252887680},
+        {"{depth: 110, order: full_preact}", 1727962, 252887680},
+        {"{depth: 110, projection: B}", 1730714, 0},
+        {"{depth: 20, shortcut: {type: conv1x1}}", 283962, 0},
+        {"{depth: 110, shortcut: {type: conv1x1}}", 1826202, 266781312},
+        {"{depth: 110, shortcut: {type: exclusive_gating}}", 1826746, 0},
+        {"{depth: 110, shortcut: {type: shortcut_only_gating}}", 1826746, 0},
+        {"{depth: 110, shortcut: {type: exclusive_gating}, shortcut_at: same_shape}", 1727962 + 93568,
+         252887680 + 13631488},
+        {"{depth: 164, block: bottleneck, projection: B, order: full_preact}", 1703258, 0},
+        {"{depth: 1001, block: bottleneck, projection: B, order: full_preact}", 10327706, 0},
+    };
+    put_file(in_scratch("model.yaml"), "model: {depth: 8}\n", 18);
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        char *words = skl_format("summary '%s' --json model.depth=%d", in_scratch("model.yaml"), known[i].depth);
-        char *wanted = skl_format("\"parameters\": %s", known[i].parameters);
+        char *words = skl_format("summary '%s' --json 'model=%s'", in_scratch("model.yaml"), known[i].model);
+        char *parameters = skl_format("\n  \"parameters\": %lld,", known[i].parameters);
+        char *multiply_adds = skl_format("\n  \"multiply_adds\": %lld,", known[i].multiply_adds);
         expect(call(words), 0);
-        assert_contains(said, wanted);
-        if (known[i].depth == 20) assert_contains(said, "\"multiply_adds\": 40551040");
-        if (known[i].depth == 110) assert_contains(said, "\"multiply_adds\": 252887680");
-        free(words), free(wanted);
+        assert_contains(said, parameters);
+        if (known[i].multiply_adds) assert_contains(said, multiply_adds);
+        free(words), free(parameters), free(multiply_adds);
     }
+}
+
+/* 1x1 convolutions on all shortcuts: a bottleneck unit costs nearly twice (64 x 64 beside 64 x 16 + 9 x 16 x 16 + 16 x 64),
+ * a basic one a ninth of a convolution more. */
+static void summary_shows_what_shortcuts_cost(void **state)
+{
+    put_file(in_scratch("model.yaml"), "model: {depth: 164, block: bottleneck, shortcut: {type: conv1x1}}\n", 66);
+    char *words = skl_format("summary '%s'", in_scratch("model.yaml"));
+    expect(call(words), 0);
+    assert_contains(said,
+                    "layer1.1-17      32 x 32 x 64         8768        8650752         4224        4194304  x 1.94\n");
+    assert_contains(said, "multiply-adds  461556224 an image, 219152384 of them on shortcuts: x 1.90\n");
+    free(words);
+    words = skl_format("summary '%s' model.block=basic model.depth=20", in_scratch("model.yaml"));
+    expect(call(words), 0);
+    assert_contains(said, "  x 1.06\n");
+    free(words);
 }
 
 int main(void)
@@ -305,7 +340,7 @@ int main(void)
         cmocka_unit_test(a_batch_of_its_own),       cmocka_unit_test(bad_tensors_are_named),
         cmocka_unit_test(wrong_words_are_usage),    cmocka_unit_test(dropout_shows_its_masks),
         cmocka_unit_test(eval_agrees_with_the_run), cmocka_unit_test(verify_replays),
-        cmocka_unit_test(summary_counts),
+        cmocka_unit_test(summary_counts),           cmocka_unit_test(summary_shows_what_shortcuts_cost),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
