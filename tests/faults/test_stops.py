@@ -39,8 +39,7 @@ class Signals(Lab):
                 self.assertTrue(whole(os.path.join(folder, "last.safetensors")))
                 if not SLOW and min(took) < 1:
                     break
-            print(f"{signal.Signals(number).name} {min(took):.3f} s", end=" ")
-            self.assertLess(min(took), 1)
+            self.took(signal.Signals(number).name, min(took), 1)
 
     def test_a_second_signal_ends_it_at_once(self):
         """Even where the first is of no use: the shortcut never returns."""
@@ -59,8 +58,7 @@ class Signals(Lab):
             self.assertTrue(whole(os.path.join(folder, "last.safetensors")))
             if not SLOW and min(took) < 0.2:
                 break
-        print(f"{min(took):.3f} s", end=" ")
-        self.assertLess(min(took), 0.2)
+        self.took("the second", min(took), 0.2)
 
 
 class Kills(Lab):

@@ -29,7 +29,7 @@ class Bytes(Lab):
 
     def test_limits_do_not_change_a_byte(self):
         self.reference(config("{type: conv1x1}"))
-        stack = (4 << 20) if os.environ.get("SKIPLAB_SANITIZED") else 256 << 10      # sanitizers put more on it
+        stack = (4 << 20) if SANITIZED else 256 << 10      # sanitizers put more on it
         self.limited("small stack", lambda: resource.setrlimit(resource.RLIMIT_STACK, (stack, stack)))
         self.limited("few files", lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16)))
         self.limited("nice", lambda: os.nice(10))
