@@ -1,8 +1,10 @@
 /* The calls are short (a training step makes about a thousand), so a call takes no lock and waits for no worker
  * that got no task: a worker that the kernel has not scheduled costs nothing.
- * One 64-bit word holds the number of the call and of the tasks nobody has taken yet.  A task is taken by
- * compare-and-swap on that word, so a worker that comes late finds another call's number and can take nothing with
- * what it read before. */
+ * Tasks are shared out in ranges: worker w of T begins with tasks [count*w/T, count*(w+1)/T), the same ones in every
+ * call, so that a chunk of images mostly stays in the caches of one core.  Who is done takes from the far end of
+ * another's range.  A range is one 64-bit word, the number of the call and the tasks nobody has taken yet, and changes by
+ * compare-and-swap alone: a worker that comes late finds another call's number and can take nothing with what it read
+ * before. */
 #include "core/base/parallel.h"
 
 #include <limits.h>
@@ -26,7 +28,9 @@ struct worker {
     struct skl_pool *pool;
     pthread_t thread;
     int number;
+    _Alignas(64) _Atomic uint64_t range; /* the call's number << 40 | first << 20 | end */
 };
+enum { TASK_BITS = 20, MAX_TASKS = (1 << TASK_BITS) - 1 };
 
 struct skl_pool {
     int threads, spins;
@@ -34,9 +38,8 @@ struct skl_pool {
     /* The current call.  Atomic, because a late worker may read them while the next call is written. */
     _Atomic(skl_task_fn *) task;
     _Atomic(void *) arg;
-    atomic_int count;
     atomic_bool stop, busy;
-    _Alignas(64) _Atomic uint64_t call; /* its number << 32 | tasks not yet taken */
+    uint64_t number; /* of the call; the caller's */
     _Alignas(64) atomic_int unfinished; /* tasks of this call */
     atomic_int caller_sleeps;
     _Alignas(64) atomic_int calls; /* what idle workers watch */
@@ -68,19 +71,32 @@ static void finish_task(struct skl_pool *pool)
         futex_wake(&pool->unfinished, 1);
 }
 
-/* Takes tasks of the current call until none is left.  As long as one is left, the caller cannot have returned and
- * rewritten task, arg and count: what was read before a successful exchange belongs to the call of `word`. */
+/* Takes one task of w's range: the first if it is the worker's own, else the last.  -1: none left.  As long as one is
+ * left, the caller cannot have returned and rewritten task and arg: what was read before a successful exchange belongs to
+ * the call of `word`. */
+static int take(struct skl_pool *pool, struct worker *w, bool own, skl_task_fn **task, void **arg)
+{
+    uint64_t word = atomic_load(&w->range);
+    for (;;) {
+        const int first = (int)(word >> TASK_BITS) & MAX_TASKS, end = (int)word & MAX_TASKS;
+        if (first >= end) return -1;
+        *task = atomic_load_explicit(&pool->task, memory_order_relaxed);
+        *arg = atomic_load_explicit(&pool->arg, memory_order_relaxed);
+        if (atomic_compare_exchange_weak(&w->range, &word, own ? word + (1 << TASK_BITS) : word - 1))
+            return own ? first : end - 1;
+    }
+}
+
 static void work(struct skl_pool *pool, int number)
 {
-    uint64_t word = atomic_load(&pool->call);
-    while ((uint32_t)word > 0) {
-        skl_task_fn *task = atomic_load_explicit(&pool->task, memory_order_relaxed);
-        void *arg = atomic_load_explicit(&pool->arg, memory_order_relaxed);
-        int count = atomic_load_explicit(&pool->count, memory_order_relaxed);
-        if (!atomic_compare_exchange_weak(&pool->call, &word, word - 1)) continue;
-        task(arg, count - (int)(uint32_t)word, number);
-        finish_task(pool);
-        word = atomic_load(&pool->call);
+    for (int i = 0; i < pool->threads; i++) {
+        struct worker *w = &pool->worker[(number + i) % pool->threads];
+        skl_task_fn *task;
+        void *arg;
+        for (int t; (t = take(pool, w, i == 0, &task, &arg)) >= 0;) {
+            task(arg, t, number);
+            finish_task(pool);
+        }
     }
 }
 
@@ -99,13 +115,12 @@ static void *worker_main(void *p)
 {
     struct worker *w = p;
     struct skl_pool *pool = w->pool;
-    while (!atomic_load(&pool->stop)) {
-        int seen = atomic_load(&pool->calls); /* before work(): a call that comes meanwhile is noticed */
-        work(pool, w->number);
-        if (atomic_load(&pool->stop)) break;
+    for (int seen = 0;;) {
         wait_for_call(pool, seen);
+        if (atomic_load(&pool->stop)) return NULL;
+        seen = atomic_load(&pool->calls); /* before work(): a call that comes meanwhile is noticed */
+        work(pool, w->number);
     }
-    return NULL;
 }
 
 static void wait_for_tasks(struct skl_pool *pool)
@@ -126,18 +141,26 @@ static void announce(struct skl_pool *pool, int wanted)
     if (atomic_load(&pool->sleepers) > 0) futex_wake(&pool->calls, wanted);
 }
 
+static void share_out(struct skl_pool *pool, int count)
+{
+    pool->number++;
+    for (int i = 0; i < pool->threads; i++) {
+        const uint64_t first = (uint64_t)count * (uint64_t)i / (uint64_t)pool->threads;
+        const uint64_t end = (uint64_t)count * ((uint64_t)i + 1) / (uint64_t)pool->threads;
+        atomic_store(&pool->worker[i].range, pool->number << (2 * TASK_BITS) | first << TASK_BITS | end);
+    }
+}
+
 void skl_parallel(struct skl_pool *pool, int count, skl_task_fn *task, void *arg)
 {
-    SKL_CHECK(!atomic_exchange(&pool->busy, true));
+    SKL_CHECK(!atomic_exchange(&pool->busy, true) && count <= MAX_TASKS);
     if (pool->threads == 1 || count <= 1) {
         for (int i = 0; i < count; i++) task(arg, i, 0);
     } else {
-        uint64_t number = (atomic_load(&pool->call) >> 32) + 1;
         atomic_store_explicit(&pool->task, task, memory_order_relaxed);
         atomic_store_explicit(&pool->arg, arg, memory_order_relaxed);
-        atomic_store_explicit(&pool->count, count, memory_order_relaxed);
         atomic_store(&pool->unfinished, count);
-        atomic_store(&pool->call, number << 32 | (uint32_t)count);
+        share_out(pool, count);
         announce(pool, count - 1);
         work(pool, 0);
         wait_for_tasks(pool);

@@ -86,24 +86,23 @@ static void prepare_forward(const struct plan *p, const float *w, int c0, int c1
                         w[((size_t)((kh * p->size + kw) * p->c + ch)) * (size_t)p->k + (size_t)kk];
 }
 
-static void prepare_backward(const struct plan *p, const float *w, int c0, int c1, float *packed)
+static void prepare_backward(const struct plan *p, const float *w, int k0, int k1, float *packed)
 {
     const int joined = p->stride == 1 ? p->size : 1, last = p->size - 1;
     const size_t matrix = (size_t)(joined * p->k) * (size_t)p->cl;
-    const int end = c1 == p->c ? p->cl : c1;
     for (int tap = 0; tap < p->size * p->size; tap++) {
         const int kh = last - tap / p->size, kw = last - tap % p->size;
-        for (int kk = 0; kk < p->k; kk++)
-            for (int ch = c0; ch < end; ch++)
+        for (int kk = k0; kk < k1; kk++)
+            for (int ch = 0; ch < p->cl; ch++)
                 packed[(size_t)(tap / joined) * matrix + packed_at(p->cl, joined * p->k, tap % joined * p->k + kk, ch)] =
                     ch < p->c ? w[((size_t)((kh * p->size + kw) * p->c + ch)) * (size_t)p->k + (size_t)kk] : 0;
     }
 }
 
-static void prepare(const struct skl_conv_shape *s, const float *w, bool backward, int c0, int c1, float *packed)
+static void prepare(const struct skl_conv_shape *s, const float *w, bool backward, int first, int end, float *packed)
 {
     const struct plan p = plan_of(s, s->c, s->k, s->size, s->stride);
-    (backward ? prepare_backward : prepare_forward)(&p, w, c0, c1, packed);
+    (backward ? prepare_backward : prepare_forward)(&p, w, first, end, packed);
 }
 
 /* ---- images with borders ---- */

@@ -47,13 +47,14 @@ static size_t scratch_floats(const struct skl_conv_shape *s)
     return 2 * in_floats(s) + 2 * out_floats(s) + 2 * col_floats(s);
 }
 
-static void prepare(const struct skl_conv_shape *s, const float *w, bool backward, int c0, int c1, float *packed)
+static void prepare(const struct skl_conv_shape *s, const float *w, bool backward, int first, int end, float *packed)
 {
-    (void)backward;
-    for (int tap = 0; tap < s->size * s->size; tap++) {
-        size_t at = ((size_t)tap * (size_t)s->c + (size_t)c0) * (size_t)s->k;
-        memcpy(packed + at, w + at, sizeof *w * (size_t)(c1 - c0) * (size_t)s->k);
-    }
+    const int c0 = backward ? 0 : first, c1 = backward ? s->c : end, k0 = backward ? first : 0, k1 = backward ? end : s->k;
+    for (int tap = 0; tap < s->size * s->size; tap++)
+        for (int c = c0; c < c1; c++) {
+            size_t at = ((size_t)tap * (size_t)s->c + (size_t)c) * (size_t)s->k + (size_t)k0;
+            memcpy(packed + at, w + at, sizeof *w * (size_t)(k1 - k0));
+        }
 }
 
 /* The input columns that output column ox's tap b meets: x = ox*stride + b - size/2, inside [0, w). */

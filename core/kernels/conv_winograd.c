@@ -632,7 +632,7 @@ INSTANCES(2)
 
 /* ---- weights: U = G w G' ---- */
 
-INLINE void transform_weights(int m, const vf *w /* [9] */, float *packed, size_t stride, int lanes)
+INLINE void transform_weights(int m, const vf *w /* [9] */, float *packed, size_t stride)
 {
     const int a = m + 2;
     vf half[MAX_A][3], column[3], t[MAX_A];
@@ -643,7 +643,7 @@ INLINE void transform_weights(int m, const vf *w /* [9] */, float *packed, size_
     }
     for (int i = 0; i < a; i++) {
         weight_transform(m, half[i], t);
-        for (int j = 0; j < a; j++) vf_store_n(packed + (size_t)(j * a + i) * stride, t[j], lanes);
+        for (int j = 0; j < a; j++) vf_store(packed + (size_t)(j * a + i) * stride, t[j]);
     }
 }
 
@@ -654,27 +654,25 @@ static void prepare_forward(const struct skl_conv_shape *s, int m, const float *
         for (int kk = 0; kk < s->k; kk += LANES) {
             vf taps[9];
             for (int i = 0; i < 9; i++) taps[i] = vf_load(w + ((size_t)i * (size_t)s->c + (size_t)ch) * (size_t)s->k + kk);
-            transform_weights(m, taps, packed + packed_at(s->k, s->c, ch, kk), p.u_stride, LANES);
+            transform_weights(m, taps, packed + packed_at(s->k, s->c, ch, kk), p.u_stride);
         }
 }
 
 /* Lanes are input channels here: a vector's weights are gathered, k floats apart. */
-static void prepare_backward(const struct skl_conv_shape *s, int m, const float *w, int c0, int c1, float *packed)
+static void prepare_backward(const struct skl_conv_shape *s, int m, const float *w, int k0, int k1, float *packed)
 {
     const struct plan p = plan_of(m, s->h, s->w, s->c, s->k);
-    for (int ch = c0, n; ch < c1; ch += n) {
-        n = LANES - ch % LANES < c1 - ch ? LANES - ch % LANES : c1 - ch;
-        for (int kk = 0; kk < s->k; kk++) {
-            float gathered[9][LANES] = {{0}};
+    for (int ch = 0; ch < s->c; ch += LANES)
+        for (int kk = k0; kk < k1; kk++) {
+            float gathered[LANES];
             vf taps[9];
             for (int i = 0; i < 9; i++) {
-                for (int l = 0; l < n; l++)
-                    gathered[i][l] = w[((size_t)i * (size_t)s->c + (size_t)(ch + l)) * (size_t)s->k + (size_t)kk];
-                taps[i] = vf_load(gathered[i]);
+                for (int l = 0; l < LANES; l++)
+                    gathered[l] = w[((size_t)i * (size_t)s->c + (size_t)(ch + l)) * (size_t)s->k + (size_t)kk];
+                taps[i] = vf_load(gathered);
             }
-            transform_weights(m, taps, packed + packed_at(s->c, s->k, kk, ch), p.u_stride, n);
+            transform_weights(m, taps, packed + packed_at(s->c, s->k, kk, ch), p.u_stride);
         }
-    }
 }
 
 /* ---- the kernel table's rows ---- */
@@ -694,9 +692,9 @@ static size_t gradient_floats(const struct skl_conv_shape *s) { return 9 * (size
         return (M + 2) * (M + 2) * plan_of(M, s->h, s->w, s->c, s->k).u_stride;                                                     \
     }                                                                                                                      \
     static size_t scratch_floats_##M(const struct skl_conv_shape *s) { return scratch_floats(s, M); }                      \
-    static void prepare_##M(const struct skl_conv_shape *s, const float *w, bool backward, int c0, int c1, float *packed) \
+    static void prepare_##M(const struct skl_conv_shape *s, const float *w, bool backward, int first, int end, float *packed) \
     {                                                                                                                      \
-        (backward ? prepare_backward : prepare_forward)(s, M, w, c0, c1, packed);                                          \
+        (backward ? prepare_backward : prepare_forward)(s, M, w, first, end, packed);                                          \
     }                                                                                                                      \
     extern const struct skl_conv_kernel SKL_NAME(skl_winograd##M);                                                         \
     const struct skl_conv_kernel SKL_NAME(skl_winograd##M) = {                                                             \

@@ -75,10 +75,10 @@ struct skl_conv_kernel {
     enum skl_conv_algo algo;
     enum skl_cpu_level level;            /* the least level that can run it */
     bool (*supports)(const struct skl_conv_shape *s);
-    /* The weights in compute form, made once a step.  prepare packs input channels [c0, c1) (for `backward`, of
-     * the forward's c likewise); ranges of different c may run at the same time. */
+    /* The weights in compute form, made once a step.  prepare packs those of the channels [first, end) that are read:
+     * input channels forward, output channels backward.  Different ranges may run at the same time. */
     size_t (*packed_floats)(const struct skl_conv_shape *s);
-    void (*prepare)(const struct skl_conv_shape *s, const float *w, bool backward, int c0, int c1, float *packed);
+    void (*prepare)(const struct skl_conv_shape *s, const float *w, bool backward, int first, int end, float *packed);
     size_t (*scratch_floats)(const struct skl_conv_shape *s);                /* one worker's; undefined on entry */
     /* Images [first, first + n): whole chunk in one call.  sums: this chunk's (NULL where store->sums is false). */
     void (*forward)(const struct skl_conv_forward *job, int first, int n, struct skl_sums *sums, float *scratch);

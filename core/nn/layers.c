@@ -51,47 +51,47 @@ void add_gradient(struct skl_net *net, int tensor, size_t i, double v)
 }
 
 /* ---- convolution ---- */
-enum { PREPARE_PARTS = 8 };
+/* Before and after the chunks, channels are shared out: a part is worth a few microseconds. */
+enum { PART_CHANNELS = 8 };
 struct pack_job {
     struct skl_net *net;
     const struct conv_layer *l;
     bool backward;
-    int parts;
+    int channels;
 };
-static int part_first(const struct conv_layer *l, int parts, int i)
+static int part_end(const struct pack_job *job, int i)
 {
-    return l->shape.c * i / parts;
+    const int end = (i + 1) * PART_CHANNELS;
+    return end < job->channels ? end : job->channels;
 }
 static void pack_part(void *arg, int i, int worker)
 {
     (void)worker;
     struct pack_job *job = arg;
     const struct conv_layer *l = job->l;
-    l->kernel->prepare(&l->shape, tensor_value(job->net, l->weight), job->backward, part_first(l, job->parts, i),
-                       part_first(l, job->parts, i + 1), job->net->packed);
+    l->kernel->prepare(&l->shape, tensor_value(job->net, l->weight), job->backward, i * PART_CHANNELS, part_end(job, i),
+                       job->net->packed);
 }
 static void reduce_part(void *arg, int i, int worker)
 {
     (void)worker;
     struct pack_job *job = arg;
     const struct conv_layer *l = job->l;
-    l->kernel->reduce(&l->shape, job->net->partial, job->net->chunks, job->net->partial_stride,
-                      part_first(l, job->parts, i), part_first(l, job->parts, i + 1), job->net->accumulate,
-                      tensor_grad(job->net, l->weight));
+    l->kernel->reduce(&l->shape, job->net->partial, job->net->chunks, job->net->partial_stride, i * PART_CHANNELS,
+                      part_end(job, i), job->net->accumulate, tensor_grad(job->net, l->weight));
 }
-static void parts(struct skl_net *net, const struct conv_layer *l, bool backward, skl_task_fn *fn)
+static void parts(struct skl_net *net, struct pack_job job, skl_task_fn *fn)
 {
-    struct pack_job job = {net, l, backward, l->shape.c % PREPARE_PARTS == 0 ? PREPARE_PARTS : 1};
-    skl_parallel(net->o.pool, job.parts, fn, &job);
+    skl_parallel(net->o.pool, (job.channels + PART_CHANNELS - 1) / PART_CHANNELS, fn, &job);
 }
 
 void conv_prepare(struct skl_net *net, const struct conv_layer *l, bool backward)
 {
-    parts(net, l, backward, pack_part);
+    parts(net, (struct pack_job){net, l, backward, backward ? l->shape.k : l->shape.c}, pack_part);
 }
 void conv_reduce(struct skl_net *net, const struct conv_layer *l)
 {
-    parts(net, l, true, reduce_part);
+    parts(net, (struct pack_job){net, l, true, l->shape.c}, reduce_part);
 }
 
 static void forward_chunk(struct skl_net *net, void *arg, int chunk, int first, int n, float *scratch)

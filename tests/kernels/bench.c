@@ -50,13 +50,16 @@ static void backward_task(void *arg, int i, int worker)
     j->kernel->backward(&j->backward, begin_of(j, i), begin_of(j, i + 1) - begin_of(j, i), j->partial + (size_t)i * j->partial_floats, &j->sums[i], j->scratch[worker]);
 }
 
-enum { RANGES = 4 };      /* of input channels, for the steps before and after */
+enum { RANGES = 4 };      /* of channels, for the steps before and after */
 
 static void prepare_task(void *arg, int i, int worker)
 {
     struct job *j = arg;
     const struct skl_conv_shape *s = &j->forward.shape;
-    j->kernel->prepare(s, j->w, worker >= 0 && j->dw, s->c * i / RANGES, s->c * (i + 1) / RANGES, (float *)(uintptr_t)j->forward.packed);
+    const bool backward = j->dw != NULL;
+    const int channels = backward ? s->k : s->c;
+    (void)worker;
+    j->kernel->prepare(s, j->w, backward, channels * i / RANGES, channels * (i + 1) / RANGES, (float *)(uintptr_t)j->forward.packed);
 }
 
 static void reduce_task(void *arg, int i, int worker)

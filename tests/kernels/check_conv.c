@@ -56,7 +56,7 @@ static void free_lab(struct lab *lab)
 /* The weights may be packed in any pieces, in any order. */
 static void prepare(struct lab *lab, bool backward)
 {
-    const int c = lab->s.c, cut1 = c / 3, cut2 = c / 3 + (c - c / 3) / 2;
+    const int c = backward ? lab->s.k : lab->s.c, cut1 = c / 3, cut2 = c / 3 + (c - c / 3) / 2;
     fill_nan(lab->packed, lab->kernel->packed_floats(&lab->s));
     lab->kernel->prepare(&lab->s, lab->w, backward, cut2, c, lab->packed);
     lab->kernel->prepare(&lab->s, lab->w, backward, 0, cut1, lab->packed);
