@@ -212,12 +212,13 @@ INLINE void pointwise_forward(const struct skl_conv_forward *job, int first, int
     skl_store_fn *store = skl_pick_store(job->store);
     const size_t image = (size_t)(job->shape.h * job->shape.w), end = (size_t)(first + n) * image;
     const int block = block_pixels(c, k);
-    float *x = scratch, *y = scratch + block * (c + LANES);
+    float *xs = scratch, *ys = scratch + block * (c + LANES);
     for (size_t at = (size_t)first * image; at < end; at += (size_t)block) {
         const int pixels = end - at < (size_t)block ? (int)(end - at) : block;
-        load(job->load, at, pixels, c, x);
+        const float *x = rows_at(load, job->load, at, pixels, c, xs);
+        float *y = place_at(store, job->store, at, k, ys);
         multiply(pixels, k, c, (struct matrix_a){x, (size_t)c, 1}, (struct matrix_b){job->packed, 0}, (struct matrix_d){y, (size_t)k}, false);
-        store(job->store, at, pixels, k, y, sums);
+        store_at(store, job->store, at, pixels, k, y, sums);
     }
 }
 
@@ -227,11 +228,11 @@ INLINE void pointwise_backward(const struct skl_conv_backward *job, int first, i
     skl_store_fn *store = job->dx ? skl_pick_store(job->dx) : NULL;
     const size_t image = (size_t)(job->shape.h * job->shape.w), begin = (size_t)first * image, end = (size_t)(first + n) * image;
     const int block = block_pixels(c, k), cl = (c + LANES - 1) / LANES * LANES;
-    float *x = scratch, *dx = x + block * (c + LANES), *dy = dx + block * (cl + LANES);
+    float *xs = scratch, *dx = xs + block * (c + LANES), *dys = dx + block * (cl + LANES);
     for (size_t at = begin; at < end; at += (size_t)block) {
         const int pixels = end - at < (size_t)block ? (int)(end - at) : block;
-        load_x(job->x, at, pixels, c, x);
-        load_dy(job->dy, at, pixels, k, dy);
+        const float *x = rows_at(load_x, job->x, at, pixels, c, xs);
+        const float *dy = rows_at(load_dy, job->dy, at, pixels, k, dys);
         multiply(c, k, pixels, (struct matrix_a){x, 1, (size_t)c}, (struct matrix_b){dy, (size_t)k}, (struct matrix_d){dw, (size_t)k}, at > begin);
         if (!job->dx) continue;
         multiply(pixels, cl, k, (struct matrix_a){dy, (size_t)k, 1}, (struct matrix_b){job->packed, 0}, (struct matrix_d){dx, (size_t)cl}, false);

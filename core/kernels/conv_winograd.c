@@ -149,10 +149,7 @@ struct plan {
 };
 
 /* Tiles a unit aims at: enough rows for the register tiles, few enough for the caches. */
-#ifndef UT
-#define UT 16
-#endif
-enum { UNIT_TILES = UT };
+enum { UNIT_TILES = 16 };
 
 INLINE struct plan plan_of(int m, int h, int w, int c, int k)
 {
@@ -269,9 +266,9 @@ INLINE void load_x(const struct plan *p, skl_load_fn *load, const struct skl_loa
 {
     while (*loaded < end) {
         const int rows = end - *loaded < p->m ? end - *loaded : p->m;
-        load(job, (size_t)(first * p->h + *loaded) * (size_t)p->w, rows * p->w, p->c, b->pixels);
+        const float *pixels = rows_at(load, job, (size_t)(first * p->h + *loaded) * (size_t)p->w, rows * p->w, p->c, b->pixels);
         for (int i = 0; i < rows; i++, ++*loaded)
-            x_along(p, b->pixels + i * p->w * p->c, b->x + (size_t)slot_of(p, *loaded) * p->x_row);
+            x_along(p, pixels + i * p->w * p->c, b->x + (size_t)slot_of(p, *loaded) * p->x_row);
     }
 }
 
@@ -314,8 +311,8 @@ INLINE void load_dy(const struct plan *p, const struct unit *u, skl_load_fn *loa
 {
     for (int r = 0; r < u->rows; r++) {
         const int row = (u->first * p->tiles_y + u->begin + r) * p->m;
-        load(job, (size_t)row * (size_t)p->w, p->m * p->w, p->k, b->pixels);
-        for (int i = 0; i < p->m; i++) dy_along(p, b->pixels + i * p->w * p->k, b->y + (size_t)(r * p->m + i) * p->y_row);
+        const float *pixels = rows_at(load, job, (size_t)row * (size_t)p->w, p->m * p->w, p->k, b->pixels);
+        for (int i = 0; i < p->m; i++) dy_along(p, pixels + i * p->w * p->k, b->y + (size_t)(r * p->m + i) * p->y_row);
     }
 }
 
@@ -626,9 +623,7 @@ INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n
 #define BACKWARD_4(H, W, C, K) backward_chunk(job, first, n, dw, sums, scratch, 4, H, W, C, K)
 #define BACKWARD_2(H, W, C, K) backward_chunk(job, first, n, dw, sums, scratch, 2, H, W, C, K)
 INSTANCES(4)
-#ifndef NOF2
 INSTANCES(2)
-#endif
 
 /* ---- weights: U = G w G' ---- */
 
@@ -704,6 +699,4 @@ static size_t gradient_floats(const struct skl_conv_shape *s) { return 9 * (size
         .backward = backward_##M, .reduce = skl_sum_partials,                                                              \
     };
 ROW(4)
-#ifndef NOF2
 ROW(2)
-#endif

@@ -52,7 +52,6 @@ INLINE void load_template(const struct skl_load *l, size_t first, int pixels, in
     }
 /* What the nets ask for; anything else takes load_any, whose branches are in the loop. */
 #define LOADS(X)                                                      \
-    X(raw, 0)                                                         \
     X(relu, RELU)                                                     \
     X(bn, SCALE)                                                      \
     X(bn_relu, SCALE | RELU)                                          \
@@ -67,11 +66,17 @@ INLINE void load_template(const struct skl_load *l, size_t first, int pixels, in
 LOADS(LOAD)
 LOAD(any, load_ask(l))
 
+void skl_load_raw(const struct skl_load *l, size_t first, int pixels, int c, float *dst)
+{
+    memcpy(dst, l->x + first * (size_t)c, sizeof *dst * (size_t)pixels * (size_t)c);
+}
+
 skl_load_fn *skl_pick_load(const struct skl_load *l)
 {
 #define CASE(name, ask) \
     case ask: return load_##name;
     switch (load_ask(l)) {
+    case 0: return skl_load_raw;
         LOADS(CASE)
     default: return load_any;
     }
@@ -180,7 +185,6 @@ INLINE void store_template(const struct skl_store *s, size_t first, int pixels, 
         store_template(s, first, pixels, c, src, sums, ask);                                              \
     }
 #define STORES(X)                                                     \
-    X(raw, 0)                                                         \
     X(add, ADD)                                                       \
     X(gate, GATE)                                                     \
     X(add_gate, ADD | GATE)                                           \
@@ -199,11 +203,18 @@ INLINE void store_template(const struct skl_store *s, size_t first, int pixels, 
 STORES(STORE)
 STORE(any, store_ask(s))
 
+void skl_store_raw(const struct skl_store *s, size_t first, int pixels, int c, const float *src, struct skl_sums *sums)
+{
+    (void)sums;
+    memcpy(s->y + first * (size_t)c, src, sizeof *src * (size_t)pixels * (size_t)c);
+}
+
 skl_store_fn *skl_pick_store(const struct skl_store *s)
 {
 #define CASE(name, ask) \
     case ask: return store_##name;
     switch (store_ask(s)) {
+    case 0: return skl_store_raw;
         STORES(CASE)
     default: return store_any;
     }

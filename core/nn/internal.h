@@ -14,7 +14,7 @@
 #define SKL_NN_INTERNAL_H
 #include "core/nn/net.h"
 
-enum { SKL_MAX_CONVS = 3, SKL_MAX_SHORTCUT_CONVS = 4, SKL_MAX_OWN = 8, SKL_EVAL_SLICE = 32 };
+enum { SKL_MAX_CONVS = 3, SKL_MAX_SHORTCUT_CONVS = 4, SKL_MAX_OWN = 8, SKL_EVAL_SLICE = 128 };
 enum skl_tensor_kind { SKL_KIND_CONV, SKL_KIND_FC, SKL_KIND_BIAS, SKL_KIND_GAMMA, SKL_KIND_BETA, SKL_KIND_MEAN, SKL_KIND_VAR, SKL_KIND_OWN };
 
 /* How a tensor starts: a constant, or He normal over its fan. */

@@ -276,7 +276,7 @@ static void forward_range(struct skl_net *net, struct pointwise_job *j, int chun
     struct unit *u = j->u;
     const struct skl_shape s = u->place.out;
     const size_t image = shape_floats(s), pixels = (size_t)s.h * (size_t)s.w, h_image = shape_floats(h_shape(u));
-    float *f = scratch, *h = f + (size_t)n * image, *y = h + (size_t)n * h_image, *own_scratch = y + (size_t)n * image;
+    float *f = scratch, *h = f + (size_t)n * image, *own_scratch = h + (size_t)n * h_image, *y;
     for (int i = 0; i < n; i++) {
         const float *fi = rows(net, &j->f, s, first + i, f + (size_t)i * image);
         if (n == 1)
@@ -289,6 +289,9 @@ static void forward_range(struct skl_net *net, struct pointwise_job *j, int chun
         else if (hi != h + (size_t)i * h_image)
             memcpy(h + (size_t)i * h_image, hi, h_image * sizeof *h);
     }
+    const bool stats = net->training && (u->post || j->out->bn);
+    struct skl_store store = {.y = u->post ? u->b->s : j->out->z, .sums = stats};
+    y = store.y + (size_t)first * image;
     struct own_tensors own;
     struct skl_call k = make_call(net, u, first, n, NULL, &own);
     k.scratch = own_scratch;
@@ -296,11 +299,9 @@ static void forward_range(struct skl_net *net, struct pointwise_job *j, int chun
         u->variant->forward(&k, j->x + (size_t)first * shape_floats(x_shape(u)), h, f, y);
     else
         affine_forward(u, &k, first, h, f, y);
-    const bool stats = net->training && (u->post || j->out->bn);
-    struct skl_store store = {.y = u->post ? u->b->s : j->out->z, .sums = stats};
     if (u->post_relu && !u->post)
         for (size_t i = 0; i < (size_t)n * image; i++) y[i] = y[i] > 0 ? y[i] : 0;
-    net->o.kernels->store_rows(&store, (size_t)first * pixels, (int)pixels * n, s.c, y, &net->sums[chunk]);
+    if (stats) net->o.kernels->store_rows(&store, (size_t)first * pixels, (int)pixels * n, s.c, y, &net->sums[chunk]);
 }
 
 static void forward_chunk(struct skl_net *net, void *arg, int chunk, int first, int n, float *scratch)
@@ -345,8 +346,8 @@ static void backward_range(struct skl_net *net, struct pointwise_job *j, int chu
     const struct skl_shape s = u->place.out;
     const size_t image = shape_floats(s), pixels = (size_t)s.h * (size_t)s.w, x_image = shape_floats(x_shape(u));
     const size_t h_image = shape_floats(h_shape(u));
-    float *f = scratch, *h = f + (size_t)n * image, *df = h + (size_t)n * h_image;
-    float *own_scratch = df + (size_t)n * image;
+    float *f = scratch, *h = f + (size_t)n * image, *own_scratch = h + (size_t)n * h_image;
+    float *df = j->df + (size_t)first * image;
     float *f_at = f, *h_at = h;
     for (int i = 0; i < n; i++) {
         const float *fi = rows(net, &j->f, s, first + i, f + (size_t)i * image),
