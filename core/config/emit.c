@@ -10,8 +10,10 @@
 static bool is_plain(const char *text)
 {
     static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/+-%";
-    if (!*text || strspn(text, safe) != strlen(text) || strchr("%+.", text[0])) return false;
-    return text[0] != '-' || (text[1] >= '0' && text[1] <= '9');
+    if (!*text || strspn(text, safe) != strlen(text)) return false;
+    const char *number = text + (text[0] == '-' || text[0] == '+');
+    number += *number == '.';
+    return !strchr("%+-.", text[0]) || (*number >= '0' && *number <= '9');
 }
 
 /* One character of a text in double quotes; characters that YAML would read otherwise are escaped.  Returns its length. */
@@ -24,6 +26,7 @@ static size_t put_quoted(FILE *out, const unsigned char *p)
     if (p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0xa8 || p[2] == 0xa9))
         return fprintf(out, "\\u20%02X", p[2] - 0x80), 3;
     if (p[0] == 0xef && p[1] == 0xbb && p[2] == 0xbf) return fputs("\\uFEFF", out), 3;
+    if (p[0] == 0xef && p[1] == 0xbf && p[2] >= 0xbe) return fprintf(out, "\\uFF%02X", p[2] + 0x40), 3;
     fputc(*p, out);
     return 1;
 }

@@ -390,7 +390,7 @@ static void table1_is_the_papers(void **state)
 static void awkward_values_round_trip(void **state)
 {
     struct skl_plan plan =
-        load("label: \"a: b # \\\"c\\\" \\\\ \\n \\t \\u0085 \\u2028 \\uFEFF ü €  \"\n"
+        load("label: \"a: b # \\\"c\\\" \\\\ \\n \\t \\u0085 \\u2028 \\uFEFF \\uFFFE \\uFFFF ü €  \"\n"
              "model: {depth: 20, shortcut: {type: constant_scaling, shortcut_scale: 0.1234567890123456789}, "
              "shortcut_at: [2, 4]}\n"
              "data: {dataset: synthetic, size: 16, path: \"/a b/'c\"}\n"
@@ -400,6 +400,7 @@ static void awkward_values_round_trip(void **state)
              "variants:\n"
              "  - name: a\n"
              "    grid: {data.path: ['0.10', \"x: y\"], train.momentum_form: [torch, caffe]}\n"
+             "    zip: {train.momentum: [+.5], train.test_every: [+2]}\n"
              "    paper: {test_error: '12 %', remark: \"-\"}\n"
              "seeds: [0, 9223372036854775807]\n",
              NULL, NULL);
