@@ -16,8 +16,9 @@ static bool json;
 
 static const struct skl_option options[] = {
     {"threads", SKL_OPT_INT, "N", "threads (default: all cores)", &threads, 1, 4096},
-    {"bn-from-train", SKL_OPT_INT, "N", "estimate batch-norm statistics anew on the first N training batches, nothing dropped",
-     &bn_from_train, 1, 1000000},
+    {"bn-from-train", SKL_OPT_INT, "N",
+     "estimate batch-norm statistics anew on the first N training batches, nothing dropped", &bn_from_train, 1,
+     1000000},
     {"json", SKL_OPT_FLAG, NULL, "print JSON", &json, 0, 0},
     {NULL}};
 
@@ -92,10 +93,11 @@ static int evaluate(const char *path, const struct skl_experiment *exp, struct s
     if (status) return status;
     status = load(path, &session, &iteration, err);
     if (!status && bn_from_train && skl_part_count(&session, SKL_PART_TRAIN) < exp->train.batch)
-        status = skl_fail(err, SKL_USAGE, "--bn-from-train needs a training set of at least one batch (%d images)", exp->train.batch);
+        status = skl_fail(err, SKL_USAGE, "--bn-from-train needs a training set of at least one batch (%d images)",
+                          exp->train.batch);
     if (!status) {
         if (bn_from_train) estimate_statistics(&session);
-        skl_evaluate(&session, SKL_PART_TEST, NULL, &e);
+        skl_evaluate(&session, SKL_PART_TEST, NULL, NULL, &e);
         print(path, iteration, skl_part_count(&session, SKL_PART_TEST), &e);
     }
     skl_session_close(&session);

@@ -14,7 +14,7 @@
 #include "core/train/run.h"
 #include "core/train/session.h"
 
-static struct skl_sweep_options options = {.results = "results"};
+static struct skl_sweep_options options = {.results = "results", .hang_seconds = 1800};
 static bool dry_run, slurm;
 static const char *retry, *slurm_options;
 
@@ -187,6 +187,9 @@ static const struct skl_option sweep_options[] = {
     {"redo", SKL_OPT_STRING, "GLOB", "throw these runs' results away and begin them anew", &options.redo, 0, 0},
     {"extend", SKL_OPT_FLAG, NULL, "the experiment has more runs than when the sweep began: add them", &options.extend,
      0, 0},
+    {"hang", SKL_OPT_REAL, "SECONDS",
+     "end a run that neither iterates nor evaluates for so long; default 1800, 0: never", &options.hang_seconds, 0,
+     1e7},
     {"fail-fast", SKL_OPT_FLAG, NULL, "stop all when one run fails", &options.fail_fast, 0, 0},
     {"slurm", SKL_OPT_FLAG, NULL, "submit the runs as Slurm job arrays instead of running them here", &slurm, 0, 0},
     {"slurm-options", SKL_OPT_STRING, "WORDS", "what sbatch should know besides: '--partition=long --time=4:00:00'",

@@ -34,6 +34,18 @@ static _Noreturn void become(char *const argv[], int log, int progress, pid_t pa
     _exit(127);
 }
 
+/* Processes that the kernel has killed for want of memory since it started. */
+static long count_oom_kills(void)
+{
+    char line[128];
+    long count = -1;
+    FILE *f = fopen("/proc/vmstat", "re");
+    while (f && count < 0 && fgets(line, sizeof line, f))
+        if (sscanf(line, "oom_kill %ld", &count) != 1) count = -1;
+    if (f) fclose(f);
+    return count;
+}
+
 int skl_child_start(struct skl_child *c, char *const argv[], const char *log, const sigset_t *mask, struct skl_err *err)
 {
     int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
@@ -44,13 +56,15 @@ int skl_child_start(struct skl_child *c, char *const argv[], const char *log, co
     char number[8];
     snprintf(number, sizeof number, "%d", PROGRESS_FD);
     setenv("SKIPLAB_PROGRESS_FD", progress >= 0 ? number : "", 1);
+    long oom_kills = count_oom_kills();
     pid_t parent = getpid(), pid = fork();
     if (pid == 0) become(argv, fd, progress, parent, mask);
     int error = errno;
     close(fd);
     if (pid < 0 && progress >= 0) close(progress);
     if (pid < 0) return skl_fail(err, SKL_FAILED, "cannot start a process: %s", strerror(error));
-    *c = (struct skl_child){.pid = pid, .log = skl_strdup(log), .log_start = size, .progress = progress};
+    *c = (struct skl_child){
+        .pid = pid, .log = skl_strdup(log), .log_start = size, .progress = progress, .oom_kills = oom_kills};
     return SKL_OK;
 }
 
@@ -103,7 +117,8 @@ void skl_child_cause(const struct skl_child *c, int wait_status, char *text, siz
     const char *line = said ? last + 9 : last;
     int sig = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
     if (sig == SIGKILL)
-        snprintf(text, size, "killed by signal 9; perhaps the machine ran out of memory");
+        snprintf(text, size, "killed by signal 9%s",
+                 count_oom_kills() > c->oom_kills ? ": the machine, or this job's share of it, ran out of memory" : "");
     else if (sig)
         snprintf(text, size, "killed by signal %d (%s)%s%s", sig, strsignal(sig), said ? ": " : "", said ? line : "");
     else if (said)

@@ -19,13 +19,13 @@
 #define POLL_SECONDS 0.4
 #define ELSEWHERE_SECONDS 2.0 /* between looks at runs that other processes train */
 
-/* Writes "failed" and why into the run.json of a process that could not do it itself. */
+/* Writes "failed", why, and its last words into the run.json of a process that could not do it itself. */
 static void record_failure(const struct skl_job *j)
 {
     struct skl_claim *claim;
     struct skl_err err = {0};
     if (skl_claim_take(j->folder, &claim, NULL)) return; /* somebody else goes on with it already */
-    if (skl_run_state_fail(j->folder, j->cause, &err)) fprintf(stderr, "skiplab: %s\n", err.text);
+    if (skl_run_state_fail(j->folder, j->cause, j->tail, &err)) fprintf(stderr, "skiplab: %s\n", err.text);
     skl_claim_release(claim);
 }
 
@@ -66,6 +66,9 @@ static void start(struct skl_driver *d, struct skl_job *j)
     d->running++;
     j->status = SKL_JOB_RUNNING;
     j->started = j->said = skl_now();
+    j->silent = 0;
+    j->hung = false;
+    j->report[0] = 0;
     j->iteration = j->first;
     j->images_per_second = 0;
     j->row = (struct skl_row){.iteration = -1};
@@ -134,13 +137,17 @@ static void ended(struct skl_driver *d, struct skl_job *j, int wait_status)
         if (!d->stopping) d->interrupted = true;
         skl_display_line(&d->display, SKL_YELLOW, "interrupted", "%s", j->run->dir);
     } else {
-        char cause[256];
+        char cause[256], took[32];
+        free(j->tail);
         j->tail = skl_child_tail(&j->child, 5);
         skl_child_cause(&j->child, wait_status, cause, sizeof cause);
+        if (j->hung)
+            snprintf(cause, sizeof cause, "killed: no sign of life for %s; does it hang?",
+                     skl_duration(d->options->hang_seconds, took));
         if (code == SKL_OK) snprintf(cause, sizeof cause, "ended without finishing the run");
         if (now == SKL_JOB_FAILED && s.cause[0] && code > 0) snprintf(cause, sizeof cause, "%s", s.cause);
         fail(d, j, cause);
-        if (code != SKL_USAGE && (now != SKL_JOB_FAILED || strcmp(cause, s.cause))) record_failure(j);
+        if (code != SKL_USAGE) record_failure(j);
     }
     skl_child_release(&j->child);
 }
@@ -183,6 +190,20 @@ static void look_at_others(struct skl_driver *d)
             look_elsewhere(d, &d->job[i]);
 }
 
+/* A run that neither ends an iteration nor evaluates a mini-batch would stand there for ever.  Only time in which we look
+ * counts: a sweep that was stopped (Ctrl-Z) and goes on finds its runs as it left them. */
+static void end_hung(struct skl_driver *d)
+{
+    double now = skl_now(), limit = d->options->hang_seconds, step = fmin(now - d->watched, 2 * POLL_SECONDS);
+    d->watched = now;
+    for (int i = 0; i < d->count && limit > 0; i++) {
+        struct skl_job *j = &d->job[i];
+        if (j->status != SKL_JOB_RUNNING || j->hung || (j->silent += step) < limit) continue;
+        j->hung = true;
+        kill(j->child.pid, SIGKILL);
+    }
+}
+
 /* ---- the loop ---- */
 
 static void take_signal(struct skl_driver *d, int sig)
@@ -217,13 +238,14 @@ static bool unfinished(const struct skl_driver *d)
 
 static void run_all(struct skl_driver *d)
 {
-    d->started = skl_now();
+    d->started = d->watched = skl_now();
     while (unfinished(d)) {
         start_what_fits(d);
         if (!unfinished(d)) break;
         wait_for_news(d);
         look_at_others(d);
         skl_jobs_watch(d);
+        end_hung(d);
     }
     skl_display_end(&d->display);
 }

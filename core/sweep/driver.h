@@ -2,7 +2,8 @@
  *
  * The driver holds no state that is not in files: it may be killed at any moment and started again, and several may
  * work on one folder, on one machine or on many.  A run's process claims its folder (claim.h); the driver starts what
- * is neither finished nor claimed.  A run that ends in an error does not disturb the others.
+ * is neither finished nor claimed.  A run that ends in an error, crashes or hangs does not disturb the others; why, and
+ * its last lines, go into its run.json.
  *
  * INT, TERM, HUP, USR1, USR2: the runs write a checkpoint and end, then the driver.  A second one ends all at once. */
 #ifndef SKL_DRIVER_H
@@ -17,6 +18,7 @@ struct skl_sweep_options {
     const char *results; /* the folder that holds the sweep's */
     const char *only;    /* NULL: all; a pattern over "VARIANT[/...]/seed-N" or what precedes /seed-N */
     const char *redo;    /* NULL: none; a pattern likewise: these runs begin anew */
+    double hang_seconds; /* a run without a sign of life for so long is killed, and failed; 0: never */
     bool retry_failed, fail_fast, allow_other_numerics;
     bool extend; /* the plan may add runs to those of the earlier sweep */
 };

@@ -24,6 +24,9 @@ struct skl_job {
     double started, said, looked; /* times: of the process, its last plain line, our last look elsewhere */
     int64_t first, iteration;     /* iterations done when it started, and by its last row */
     double images_per_second;     /* 0: not known yet */
+    char report[128];             /* its last one, */
+    double silent;                /* and the seconds for which we saw it unchanged */
+    bool hung;
     struct skl_row row;
     char cause[256];
     char *tail;
@@ -35,7 +38,7 @@ struct skl_driver {
     struct skl_job *job;
     int count, running, threads;
     bool stopping, interrupted; /* stopping: nothing new is started */
-    double started;
+    double started, watched; /* times: of the first run's start, of the last look at all */
     sigset_t waited, before; /* signals taken by sigtimedwait; the mask before the sweep */
     struct skl_display display;
 };

@@ -29,9 +29,10 @@ static void look(struct skl_job *j)
     long long iteration;
     struct skl_row row;
     double speed;
-    if (!skl_child_progress(&j->child, text) ||
-        sscanf(text, "%lld %lf %lf %lf", &iteration, &row.loss, &row.error, &speed) != 4)
-        return;
+    if (!skl_child_progress(&j->child, text)) return;
+    if (strcmp(text, j->report)) j->silent = 0;
+    memcpy(j->report, text, sizeof j->report);
+    if (sscanf(text, "%lld %lf %lf %lf", &iteration, &row.loss, &row.error, &speed) != 4 || iteration < 0) return;
     row.iteration = j->iteration = iteration;
     j->row = row;
     j->images_per_second = speed;

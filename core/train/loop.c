@@ -18,6 +18,13 @@ double skl_training_speed(const struct skl_training *t)
     return t->done ? (double)t->done * t->session.exp->train.batch / t->busy : NAN;
 }
 
+bool skl_training_goes_on(void *training)
+{
+    struct skl_training *t = training;
+    skl_progress_beat(&t->progress);
+    return !atomic_load(&skl_signal_stop);
+}
+
 static int write_record(struct skl_training *t, struct skl_err *err)
 {
     skl_record_integer(&t->record, "iteration", t->state.iteration);
@@ -81,8 +88,8 @@ static int test(struct skl_training *t, struct skl_err *err)
     char hash[17];
     bool validation = t->log[SKL_LOG_VALIDATION].path != NULL;
     skl_progress_phase(&t->progress, "testing");
-    if (!skl_evaluate(&t->session, SKL_PART_TEST, &skl_signal_stop, &on_test)) return SKL_INTERRUPTED;
-    if (validation && !skl_evaluate(&t->session, SKL_PART_VALIDATION, &skl_signal_stop, &on_validation))
+    if (!skl_evaluate(&t->session, SKL_PART_TEST, skl_training_goes_on, t, &on_test)) return SKL_INTERRUPTED;
+    if (validation && !skl_evaluate(&t->session, SKL_PART_VALIDATION, skl_training_goes_on, t, &on_validation))
         return SKL_INTERRUPTED;
     skl_snapshot_hash(&t->snapshot, hash);
     int status = evaluation_row(t, SKL_LOG_TEST, &on_test, hash, err);

@@ -40,6 +40,8 @@ struct skl_training {
 int skl_training_loop(struct skl_training *t, struct skl_err *err);
 /* Saves the state now.  scheduled: this checkpoint stays until two newer ones exist. */
 int skl_training_save(struct skl_training *t, bool scheduled, struct skl_err *err);
+/* For skl_evaluate: false once a signal came; tells a watching sweep that this run lives. */
+bool skl_training_goes_on(void *training);
 double skl_training_seconds(const struct skl_training *t);
 double skl_training_speed(const struct skl_training *t); /* images a second in iterations of this part; NaN at first */
 #endif

@@ -29,15 +29,21 @@ static int report_file(void)
     return fd > STDERR_FILENO && fd < 1024 && !*end && fcntl((int)fd, F_GETFD) >= 0 ? (int)fd : -1;
 }
 
-static void report(struct skl_progress *p, const struct skl_progress_now *now, double time)
+static void report(struct skl_progress *p, double time)
 {
     char text[REPORT_BYTES + 1];
+    const struct skl_progress_now *now = &p->now;
     if (p->report < 0 || time - p->reported < LIVE_EVERY) return;
     p->reported = time;
-    int n = snprintf(text, sizeof text, "%lld %.9g %.9g %.9g", (long long)now->iteration, now->loss, now->error,
-                     now->images_per_second);
+    int n = snprintf(text, sizeof text, "%lld %.9g %.9g %.9g %ld", (long long)now->iteration, now->loss, now->error,
+                     now->images_per_second, ++p->beat);
     memset(text + n, ' ', (size_t)(REPORT_BYTES - n));
     if (pwrite(p->report, text, REPORT_BYTES, 0) < 0) p->report = -1; /* nobody looks any more */
+}
+
+void skl_progress_beat(struct skl_progress *p)
+{
+    report(p, skl_seconds());
 }
 
 void skl_progress_start(struct skl_progress *p, const char *name, int64_t end, bool quiet)
@@ -50,7 +56,8 @@ void skl_progress_start(struct skl_progress *p, const char *name, int64_t end, b
                                .live = live,
                                .shown = -1e9,
                                .reported = -1e9,
-                               .report = report_file()};
+                               .report = report_file(),
+                               .now = {.iteration = -1}};
     p->colour = live && !(no_colour && *no_colour);
 }
 
@@ -80,7 +87,8 @@ void skl_progress_show(struct skl_progress *p, const struct skl_progress_now *no
 {
     double time = skl_seconds();
     bool end = now->iteration == p->end;
-    report(p, now, time);
+    p->now = *now;
+    report(p, time);
     if (p->quiet || (!p->live && !row)) return;
     if (!end && time - p->shown < (p->live ? LIVE_EVERY : PLAIN_EVERY)) return;
     p->shown = time;

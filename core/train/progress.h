@@ -1,23 +1,26 @@
 /* progress.h - how far a run is, on stderr: one live line on a terminal, a plain line now and then elsewhere.
  * A sweep gives its runs an open file by the environment variable SKIPLAB_PROGRESS_FD (a number): at most 5 times a
- * second its one line of 96 bytes is overwritten with "iteration loss error images_per_second" and blanks. */
+ * second its one line of 96 bytes is overwritten with "iteration loss error images_per_second beat" and blanks.  beat
+ * grows each time, in evaluations too: a line that stays the same is a run that hangs. */
 #ifndef SKL_PROGRESS_H
 #define SKL_PROGRESS_H
 #include <stdbool.h>
 #include <stdint.h>
 
+struct skl_progress_now {
+    int64_t iteration;
+    double loss, error, images_per_second;
+    int batch;
+};
 struct skl_progress {
     const char *name; /* borrowed: the run's */
     int64_t end;
     bool quiet, live, colour;
     double shown, reported; /* time of the last line, and of the last report to a sweep */
     int report;             /* the sweep's file, -1: none */
-    bool open;              /* the live line stands on the terminal without a line feed */
-};
-struct skl_progress_now {
-    int64_t iteration;
-    double loss, error, images_per_second;
-    int batch;
+    long beat;
+    struct skl_progress_now now; /* as last reported; iteration -1: nothing yet */
+    bool open;                   /* the live line stands on the terminal without a line feed */
 };
 
 double skl_seconds(void); /* monotonic clock */
@@ -25,6 +28,8 @@ void skl_progress_start(struct skl_progress *p, const char *name, int64_t end, b
 /* After every iteration; row: a row of train.csv was written.  Live: at most 5 times a second.  Plain: at rows, at
  * most every 2 seconds, and at the end. */
 void skl_progress_show(struct skl_progress *p, const struct skl_progress_now *now, bool row);
+/* While no iterations are done: a sign of life to the sweep. */
+void skl_progress_beat(struct skl_progress *p);
 /* What is going on instead of iterations, live only: "testing". */
 void skl_progress_phase(struct skl_progress *p, const char *what);
 /* A whole line that stays; ends the live line first.  Also shown when quiet if `important`. */

@@ -217,12 +217,14 @@ int skl_run_state_read(const char *folder, struct skl_run_state *state, struct s
     return status;
 }
 
-int skl_run_state_fail(const char *folder, const char *cause, struct skl_err *err)
+int skl_run_state_fail(const char *folder, const char *cause, const char *last_lines, struct skl_err *err)
 {
     struct skl_record r;
     skl_record_open(&r, folder);
     skl_record_text(&r, "state", "failed");
     skl_record_text(&r, "cause", cause);
+    json_object_del(r.json, "last_lines");
+    if (last_lines && *last_lines) skl_record_text(&r, "last_lines", last_lines);
     skl_record_time(&r, "ended");
     int status = skl_record_write(&r, err);
     skl_record_close(&r);

@@ -149,6 +149,7 @@ static int record_start(struct skl_training *t, const struct skl_run_options *op
     skl_record_integer(r, "iterations", exp->train.iterations);
     for (size_t i = 0; i < sizeof final_figures / sizeof *final_figures; i++) skl_record_real(r, final_figures[i], NAN);
     json_object_del(r->json, "files");
+    json_object_del(r->json, "last_lines");
     t->recorded = skl_seconds();
     return skl_record_write(r, err);
 }
@@ -209,7 +210,7 @@ static int finish(struct skl_training *t, struct skl_err *err)
     struct skl_evaluation e = {NAN, NAN};
     bool diverged = t->state.outcome == SKL_DIVERGED;
     skl_progress_phase(&t->progress, "evaluating the training set");
-    if (!diverged && !skl_evaluate(&t->session, SKL_PART_TRAIN, &skl_signal_stop, &e)) return SKL_INTERRUPTED;
+    if (!diverged && !skl_evaluate(&t->session, SKL_PART_TRAIN, skl_training_goes_on, t, &e)) return SKL_INTERRUPTED;
     char *cause = cause_of(t);
     struct skl_record *r = &t->record;
     skl_record_text(r, "state", diverged ? "diverged" : "done");
@@ -291,7 +292,7 @@ int skl_run(const struct skl_plan *plan, const struct skl_plan_run *run, const c
         if (!options->quiet) fprintf(stderr, "%s: already done\n", run->dir);
     } else if (!status) {
         status = train(plan, run, folder, options, err);
-        if (status == SKL_FAILED || status == SKL_DATA) skl_run_state_fail(folder, err ? err->text : "", NULL);
+        if (status == SKL_FAILED || status == SKL_DATA) skl_run_state_fail(folder, err ? err->text : "", NULL, NULL);
     }
     skl_signals_restore();
     skl_lock_release(&lock);

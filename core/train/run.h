@@ -30,6 +30,6 @@ struct skl_run_state {
     bool complete; /* done or diverged, and all recorded files have their recorded sizes */
 };
 int skl_run_state_read(const char *folder, struct skl_run_state *state, struct skl_err *err); /* absent: waiting */
-/* For the driver whose child died without a word: state failed, with this cause. */
-int skl_run_state_fail(const char *folder, const char *cause, struct skl_err *err);
+/* For the driver whose child died: state failed, with this cause and the last lines the child wrote (NULL: none). */
+int skl_run_state_fail(const char *folder, const char *cause, const char *last_lines, struct skl_err *err);
 #endif

@@ -138,13 +138,14 @@ int skl_part_count(const struct skl_session *s, enum skl_part part)
     return 0;
 }
 
-bool skl_evaluate(struct skl_session *s, enum skl_part part, const atomic_int *stop, struct skl_evaluation *out)
+bool skl_evaluate(struct skl_session *s, enum skl_part part, bool (*go_on)(void *context), void *context,
+                  struct skl_evaluation *out)
 {
     int count = skl_part_count(s, part), batch = s->exp->train.batch;
     double loss = 0;
     int64_t errors = 0;
     for (int first = 0; first < count; first += batch) {
-        if (stop && atomic_load(stop)) return false;
+        if (go_on && !go_on(context)) return false;
         int n = count - first < batch ? count - first : batch;
         skl_loader_clean(s->loader, part, first, n, s->images, s->labels);
         struct skl_step_result r = skl_net_evaluate(s->net, s->images, s->labels, n, NULL);

@@ -2,7 +2,6 @@
  * Used by training, evaluation and replay, so that all do the same sums in the same order. */
 #ifndef SKL_SESSION_H
 #define SKL_SESSION_H
-#include <stdatomic.h>
 #include <stdbool.h>
 #include "core/config/experiment.h"
 #include "core/data/dataset.h"
@@ -41,8 +40,9 @@ struct skl_step_result skl_iteration(struct skl_net *net, const struct skl_train
 struct skl_evaluation {
     double loss, error;
 }; /* mean loss; error in % */
-/* All images of one part, clean, with running statistics.  false: *stop was set, the figures are void.
- * stop may be NULL. */
-bool skl_evaluate(struct skl_session *s, enum skl_part part, const atomic_int *stop, struct skl_evaluation *out);
+/* All images of one part, clean, with running statistics.  go_on(context) is asked before each mini-batch (NULL: nobody
+ * is); once it says no the figures are void and false is returned. */
+bool skl_evaluate(struct skl_session *s, enum skl_part part, bool (*go_on)(void *context), void *context,
+                  struct skl_evaluation *out);
 int skl_part_count(const struct skl_session *s, enum skl_part part);
 #endif

@@ -89,7 +89,7 @@ static void test_row(struct replay *r, enum skl_log log, enum skl_part part)
     struct skl_evaluation e;
     char row[SKL_ROW_MAX], hash[17];
     if (!r->newer.length[log]) return;
-    skl_evaluate(&r->session, part, NULL, &e);
+    skl_evaluate(&r->session, part, NULL, NULL, &e);
     skl_snapshot_hash(&r->snapshot, hash);
     skl_test_row(row, &r->session, r->state.iteration, &e, hash);
     compare_row(r, log, row);

@@ -1,14 +1,17 @@
 /* saboteur.c - a plug-in whose run ends badly in iteration `at`: shortcuts that people write have mistakes.  `slow` only
- * sleeps `at` milliseconds in every iteration: runs that take as long on every machine. */
+ * sleeps `at` milliseconds in every iteration, `slow_test` in every mini-batch evaluated: as long on every machine. */
 #include <math.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "core/shortcut.h"
 
-enum { NOTHING, NOT_A_NUMBER, SEGFAULT, ABORT, LEAVE, HANG, SLOW };
-static const char *const ways[] = {"nothing", "nan", "segfault", "abort", "exit", "hang", "slow", NULL};
+enum { NOTHING, NOT_A_NUMBER, SEGFAULT, ABORT, LEAVE, HANG, SLOW, SLOW_TEST, MEMORY };
+static const char *const ways[] = {"nothing", "nan",  "segfault",  "abort",  "exit",
+                                   "hang",    "slow", "slow_test", "memory", NULL};
 
 struct options {
     int how, at;
@@ -26,16 +29,26 @@ static void crash(void)
     raise(SIGSEGV);
 }
 
+static void take_all(void)
+{
+    enum { MORE = 8 << 20 };
+    for (char *p; (p = malloc(MORE));) memset(p, 1, MORE);
+    abort(); /* malloc did not give more: no kill for want of memory */
+}
+
 static void affine(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b)
 {
     const struct options *o = k->opts;
     (void)a;
-    if (o->how == SLOW && k->training && k->unit->index == 0 && k->first == 0) usleep((useconds_t)o->at * 1000);
+    bool once = k->unit->index == 0 && k->first == 0;
+    if (once && o->how == (k->training ? SLOW : SLOW_TEST)) usleep((useconds_t)o->at * 1000);
     if (!k->training || k->iteration != o->at) return;
     if (o->how == NOT_A_NUMBER) b->k = NAN;
     if (o->how == SEGFAULT) crash();
     if (o->how == ABORT) abort();
+    if (o->how == LEAVE) fputs("saboteur: I have had enough\n", stderr);
     if (o->how == LEAVE) _exit(3);
+    if (o->how == MEMORY) take_all();
     while (o->how == HANG) pause();
 }
 

@@ -220,9 +220,10 @@ static void a_driver_can_record_a_death(void **state)
     struct skl_err err = {0};
     mkdir(in_scratch("dead"), 0777);
     assert_string_equal(state_of("nowhere").state, "waiting");
-    assert_int_equal(skl_run_state_fail(in_scratch("dead"), "killed by signal 11", &err), 0);
+    assert_int_equal(skl_run_state_fail(in_scratch("dead"), "killed by signal 11", "one\ntwo", &err), 0);
     assert_string_equal(state_of("dead").state, "failed");
     assert_string_equal(state_of("dead").cause, "killed by signal 11");
+    lab_run_json_says("dead", "\"last_lines\": \"one\\ntwo\"");
 }
 
 static void a_broken_run_json_is_named(void **state)
