@@ -111,9 +111,9 @@ class Case(unittest.TestCase):
         if not SANITIZED:
             self.assertLess(seconds, PATIENCE * promised, what)
 
-    def start(self, *args):
+    def start(self, *args, env=None):
         """Runs it in the background; killed at the end of the test if it still lives."""
-        process = subprocess.Popen([PROGRAM, *map(str, args)], cwd=self.dir, stdin=subprocess.DEVNULL,
+        process = subprocess.Popen([PROGRAM, *map(str, args)], cwd=self.dir, env=env, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
         def end():

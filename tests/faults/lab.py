@@ -61,13 +61,15 @@ class Lab(Case):
         with self.lock:
             return self.path(f"run{next(self.serial)}")
 
+    def faulty(self, fault, **more):
+        """The surroundings of a program that meets this fault (shim.c)."""
+        options = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
+        return dict(os.environ, LD_PRELOAD=SHIM, SKL_FAULT=fault, ASAN_OPTIONS=options, **more)
+
     def train(self, folder, *words, fault=None, yaml="x.yaml", env={}, code=None):
         """One start of the program: its exit code (negative: a signal), what it said, the faults that happened."""
         log = folder + ".faults"
-        env = dict(os.environ, **env)
-        if fault:
-            env.update(LD_PRELOAD=SHIM, SKL_FAULT=fault, SKL_FAULT_LOG=log)
-            env["ASAN_OPTIONS"] = env.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
+        env = dict(self.faulty(fault, SKL_FAULT_LOG=log) if fault else os.environ, **env)
         result = run("train", yaml, "--run-dir", folder, "--quiet", "--threads", "1", *words, cwd=self.dir, env=env)
         faults = []
         if os.path.exists(log):

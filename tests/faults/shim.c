@@ -5,9 +5,10 @@
  *            term   it gets a SIGTERM just before the call, which then is made
  *            short  a write takes one byte only
  *            ENOSPC, EIO, EDQUOT, EINTR: the call fails with this error and does nothing
+ *            nolock every file lock is granted, as on some network file systems; AT means nothing
  *     AT     which one, counted from 1; "7+": the 7th and all after it
  *     CALLS  those that count, as in "write,rename"; default "all": open (for writing, and of folders), write, fsync,
- *            fdatasync, rename, unlink, mkdir, ftruncate
+ *            fdatasync, rename, unlink, mkdir, ftruncate, close (of files open for writing: the descriptor is gone then)
  *     PATH   only calls on files whose path holds this
  *   SKL_FAULT_LOG: a file to which each fault adds the line "CALL PATH" */
 #undef _FILE_OFFSET_BITS /* or open would be defined under the name open64 */
@@ -141,6 +142,42 @@ EXPORT int unlink(const char *path)
 EXPORT int mkdir(const char *path, mode_t mode)
 {
     return on_path("mkdir", path) ? -1 : (NEXT(mkdir))(path, mode);
+}
+
+EXPORT int close(int fd)
+{
+    int flags = (NEXT(fcntl))(fd, F_GETFL);
+    int fault = flags >= 0 && (flags & O_ACCMODE) != O_RDONLY ? on_file("close", fd) : 0, error = errno;
+    int status = (NEXT(close))(fd);
+    if (fault == 0) return status;
+    errno = error;
+    return -1;
+}
+
+/* Locks that all processes get at once. */
+static bool lock_granted(int command, void *argument)
+{
+    if (strcmp(plan.kind, "nolock") || (command != F_OFD_SETLK && command != F_OFD_GETLK)) return false;
+    if (command == F_OFD_GETLK) ((struct flock *)argument)->l_type = F_UNLCK;
+    return true;
+}
+
+EXPORT int fcntl(int fd, int command, ...)
+{
+    va_list args;
+    va_start(args, command);
+    void *argument = va_arg(args, void *);
+    va_end(args);
+    return lock_granted(command, argument) ? 0 : (NEXT(fcntl))(fd, command, argument);
+}
+
+EXPORT int fcntl64(int fd, int command, ...)
+{
+    va_list args;
+    va_start(args, command);
+    void *argument = va_arg(args, void *);
+    va_end(args);
+    return lock_granted(command, argument) ? 0 : (NEXT(fcntl))(fd, command, argument);
 }
 
 static bool fails_to_open(const char *path, int flags)
