@@ -2,15 +2,23 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "core/base/fs.h"
+#include "core/config/registry.h"
 
 #define TEXT(word) TEXT_(word)
 #define TEXT_(word) #word
 #define PLUGIN_MAX ((size_t)64 << 20)
+#define PATIENCE 20 /* seconds to load one */
+#define SURVIVED 77 /* exit status of a child whose plug-in let it go on */
 
 static int check_path(const char *path, struct skl_err *err)
 {
@@ -58,6 +66,39 @@ static int handshake(const char *path, void *library, const struct skl_shortcut 
     return SKL_OK;
 }
 
+/* In a child: loads, looks and unloads, in silence. */
+static _Noreturn void try_alone(const char *path)
+{
+    static const int deadly[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGALRM};
+    for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++) signal(deadly[i], SIG_DFL);
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    alarm(PATIENCE);
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (null >= 0) dup2(null, STDERR_FILENO); /* the loader's last words are no message of ours */
+    const struct skl_shortcut *shortcut = NULL;
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (library && !handshake(path, library, &shortcut, NULL)) (void)skl_shortcut_unsound(shortcut);
+    if (library) dlclose(library); /* it runs code too, as the end of the program would */
+    _exit(SURVIVED);
+}
+
+/* A file that was cut off or damaged can kill the process that loads it, so a child tries first. */
+static int try_in_child(const char *path, struct skl_err *err)
+{
+    int status = 0;
+    pid_t child = fork();
+    if (child < 0) return skl_fail(err, SKL_FAILED, "cannot try the plug-in '%s': %s", path, strerror(errno));
+    if (child == 0) try_alone(path);
+    while (waitpid(child, &status, 0) < 0)
+        if (errno != EINTR) return SKL_OK; /* somebody else waited for it */
+    if (WIFSIGNALED(status))
+        return skl_fail(err, SKL_USAGE, "plug-in '%s' is damaged: loading it ends with signal %d (%s); build it again",
+                        path, WTERMSIG(status), strsignal(WTERMSIG(status)));
+    if (WEXITSTATUS(status) != SURVIVED)
+        return skl_fail(err, SKL_USAGE, "plug-in '%s' ends the process that loads it; build it again", path);
+    return SKL_OK;
+}
+
 int skl_plugin_open(const char *path, const struct skl_shortcut **shortcut, char sha256[65], struct skl_err *err)
 {
     struct skl_err own;
@@ -65,6 +106,7 @@ int skl_plugin_open(const char *path, const struct skl_shortcut **shortcut, char
     int status = check_path(path, err);
     if (!status) status = check_file(path, err);
     if (!status) status = digest(path, sha256, err);
+    if (!status) status = try_in_child(path, err);
     if (status) return status;
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!library) return skl_fail(err, SKL_USAGE, "cannot load the plug-in: %s", dlerror());

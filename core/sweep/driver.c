@@ -12,6 +12,7 @@
 
 #include "core/base/fs.h"
 #include "core/base/parallel.h"
+#include "core/config/registry.h"
 #include "core/sweep/claim.h"
 #include "core/sweep/jobs.h"
 #include "core/train/settings.h"
@@ -115,6 +116,14 @@ static void say_finished(struct skl_driver *d, const struct skl_job *j, const st
         skl_display_line(&d->display, SKL_GREEN, "done", "%s%s  %s", j->run->dir, figures, took);
 }
 
+/* A plug-in is the first to suspect. */
+static void name_plugin(const struct skl_job *j, char *cause, size_t size)
+{
+    const struct skl_shortcut *s = j->run->exp.model.shortcut;
+    size_t n = strlen(cause);
+    if (*skl_registry_sha256(s)) snprintf(cause + n, size - n, "; its shortcut '%s' is a plug-in", s->name);
+}
+
 /* A run refused as it is asked for (exit code 2) is not marked: the next sweep may ask differently. */
 static void ended(struct skl_driver *d, struct skl_job *j, int wait_status)
 {
@@ -144,6 +153,7 @@ static void ended(struct skl_driver *d, struct skl_job *j, int wait_status)
         if (j->hung)
             snprintf(cause, sizeof cause, "killed: no sign of life for %s; does it hang?",
                      skl_duration(d->options->hang_seconds, took));
+        if (code < 0) name_plugin(j, cause, sizeof cause);
         if (code == SKL_OK) snprintf(cause, sizeof cause, "ended without finishing the run");
         if (now == SKL_JOB_FAILED && s.cause[0] && code > 0) snprintf(cause, sizeof cause, "%s", s.cause);
         fail(d, j, cause);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/base/fs.h"
+#include "core/config/registry.h"
 #include "core/train/lock.h"
 #include "core/train/loop.h"
 #include "core/train/settings.h"
@@ -187,8 +188,11 @@ static void record_last_row(struct skl_training *t, enum skl_log log, const char
 static char *cause_of(const struct skl_training *t)
 {
     const struct skl_experiment *exp = t->session.exp;
+    const struct skl_shortcut *shortcut = exp->model.shortcut;
+    const char *plugin = *skl_registry_sha256(shortcut) ? shortcut->name : NULL;
     if (t->state.outcome == SKL_DIVERGED)
-        return skl_format("loss or weights not finite in iteration %lld", (long long)t->state.iteration - 1);
+        return skl_format("loss or weights not finite in iteration %lld%s%s%s", (long long)t->state.iteration - 1,
+                          plugin ? "; its shortcut '" : "", plugin ? plugin : "", plugin ? "' is a plug-in" : "");
     if (t->state.outcome == SKL_RUNNING) return skl_strdup("");
     return skl_format("fail (stopped): train error above %.9g %% at iteration %lld", exp->give_up.train_error_above,
                       (long long)t->state.iteration);

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Plug-ins as a user meets them: the start that new-shortcut writes, the tutorial's code, loading, refusals, resuming."""
+import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -63,10 +65,10 @@ class Plugins(unittest.TestCase):
         done = subprocess.run(command, cwd=self.dir, capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
 
-    def mine(self, factor="1", before=""):
+    def mine(self, factor="1", before="", target="lib/mine"):
         self.write("mine.c", MINE % (before, factor))
         os.makedirs(self.path("lib"), exist_ok=True)
-        self.build("mine", target="lib/mine")
+        self.build("mine", target=target)
 
     def run_it(self, *words):
         return subprocess.run([PROGRAM, *words], cwd=self.dir, capture_output=True, text=True)
@@ -171,6 +173,64 @@ class Plugins(unittest.TestCase):
         self.assertEqual(text.returncode, 1, text.stderr)
         self.assertRegex(text.stderr, "failed +bad/seed-1: .*'beyond' does not keep its contract")
         self.assertRegex(text.stderr, "done +good/seed-1")
+
+    def sweep_beside_a_good_one(self, so, shortcut):
+        """A sweep with the shortcut of a plug-in in one run and the identity in another: (driver's end, run.json of the first)."""
+        self.write("x.yaml", CONFIG.replace("../lib/mine.so", so).replace(", shortcut: {type: mine}", "").replace("100000,", "60,").replace("train: 64", "train: 256") +
+                   "variants:\n  - {name: bad, set: {model.shortcut.type: %s}}\n  - {name: good}\n" % shortcut)
+        done = self.run_it("sweep", "x.yaml", "--threads", "1")
+        if not os.path.exists(self.path("results")): return done, None
+        self.assertRegex(done.stderr, "done +good/seed-1")
+        with open(self.path("results/x/bad/seed-1/run.json")) as f:
+            return done, json.load(f)
+
+    def test_one_that_fails_late_fails_its_run_only(self):
+        """Nothing wrong at first; then a crash, a call of exit(), or a NaN in a gradient."""
+        late = {"crash": ("__builtin_trap();", 1, "failed", r"killed by signal \d+ \(.*\); its shortcut 'crash' is a plug-in"),
+                "leave": ("exit(0);", 1, "failed", "ended without finishing the run"),
+                "nan": ("dx[0] = 0.0f / (float)(calls - calls);", 0, "diverged", "not finite in iteration .*; its shortcut 'nan' is a plug-in")}
+        for name, (harm, code, state, cause) in late.items():
+            source = WRONG.replace("NAME", name) % ("y[i] = x[i] + f[i]", "")
+            source = source.replace("dh[i] = 0;", "dh[i] = 0;\n    if (++calls > 1000) { %s }" % harm).replace("static volatile", "#include <stdlib.h>\nstatic volatile int calls;\nstatic volatile", 1)
+            self.write(name + ".c", source)
+            self.build(name)
+            with self.subTest(name):
+                done, record = self.sweep_beside_a_good_one(f"./{name}.so", name)
+                self.assertEqual(done.returncode, code, done.stderr)
+                self.assertEqual(record["state"], state)
+                self.assertRegex(record["cause"], cause)
+                self.assertRegex(done.stderr, f"{state} +bad/seed-1")
+            shutil.rmtree(self.path("results"), ignore_errors=True)
+
+    def test_a_sweep_refuses_what_is_no_plugin(self):
+        """By its name and before anything is written: no ELF file, half of one, another interface."""
+        self.mine()
+        with open(self.path("lib/mine.so"), "rb") as f:
+            whole = f.read()
+        self.write("text.so", "no library\n")
+        with open(self.path("half.so"), "wb") as f:
+            f.write(whole[:len(whole) // 2])
+        self.mine(before="#undef SKL_SHORTCUT_ABI\n#define SKL_SHORTCUT_ABI 99")
+        for so, says in (("./text.so", "text.so"), ("./half.so", "half.so"), ("./lib/mine.so", "interface 99")):
+            with self.subTest(so):
+                done, record = self.sweep_beside_a_good_one(so, "mine")
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertRegex(done.stderr, rf"\A[^\n]*x.yaml:2:\d+: [^\n]*{says}[^\n]*\n\Z")
+                self.assertIsNone(record)
+
+    def test_a_plugin_replaced_under_a_sweep(self):
+        """Between two runs the file becomes one of another interface: the run before ends well, the next fails, with its name."""
+        self.mine()
+        self.write("x.yaml", CONFIG.replace("../lib/mine.so", "./lib/mine.so").replace(", shortcut: {type: mine}", "").replace("100000,", "1000,") +
+                   "variants:\n  - {name: good}\n  - {name: bad, set: {model.shortcut.type: mine}}\n")
+        sweep = subprocess.Popen([PROGRAM, "sweep", "x.yaml", "--threads", "1", "--jobs", "1"], cwd=self.dir, stderr=subprocess.PIPE, text=True)
+        while sweep.poll() is None and not os.path.exists(self.path("results/x/good/seed-1/train.csv")): time.sleep(0.01)
+        self.mine(before="#undef SKL_SHORTCUT_ABI\n#define SKL_SHORTCUT_ABI 99", target="lib/new")
+        os.replace(self.path("lib/new.so"), self.path("lib/mine.so"))
+        text = sweep.communicate(timeout=120)[1]
+        self.assertEqual(sweep.returncode, 1, text)
+        self.assertRegex(text, "done +good/seed-1")
+        self.assertRegex(text, "failed +bad/seed-1: .*lib/mine.so.*interface 99")
 
     def test_a_missing_function_is_a_message(self):
         self.mine(before="float nowhere(void);", factor="nowhere()")

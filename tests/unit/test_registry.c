@@ -132,6 +132,41 @@ static void not_a_plugin(void **state)
     assert_contains(err.text, "skl_shortcut_entry");
 }
 
+/* A plug-in that was copied in part, or damaged: refused by name, and this process lives.  (Where it loads all the same,
+ * it is refused because its name is taken.) */
+static void damaged_plugins(void **state)
+{
+    char *data;
+    size_t n;
+    struct skl_err err = {0};
+    if (skl_file_read(PLUGINS "/taken.so", 1 << 24, &data, &n, &err)) fail_msg("%s", err.text);
+    for (size_t part = 0; part < n; part += n / 40) {
+        char *name = skl_format("cut-%zu.so", part); /* a file each: one may load, refused for its name, and stay */
+        put_file(in_scratch(name), data, part);
+        assert_int_equal(skl_registry_load(in_scratch(name), &err), SKL_USAGE);
+        assert_contains(err.text, name);
+        free(name);
+    }
+    for (size_t at = 0; at + 64 <= 4096; at += 64) { /* headers, symbols, relocations */
+        char *hurt = malloc(n), *name = skl_format("hurt-%zu.so", at);
+        memcpy(hurt, data, n);
+        memset(hurt + at, at % 128 ? 0xff : 0x41, 64);
+        put_file(in_scratch(name), hurt, n);
+        assert_int_equal(skl_registry_load(in_scratch(name), &err), SKL_USAGE);
+        free(hurt);
+        free(name);
+    }
+    for (size_t machine = 0; machine < 2; machine++) { /* built for another CPU, or for 32 bits */
+        char saved = data[machine ? 4 : 18];
+        data[machine ? 4 : 18] = machine ? 1 : 40;
+        put_file(in_scratch("arm.so"), data, n);
+        data[machine ? 4 : 18] = saved;
+        assert_int_equal(skl_registry_load(in_scratch("arm.so"), &err), SKL_USAGE);
+        assert_contains(err.text, "arm.so");
+    }
+    free(data);
+}
+
 /* plugin.c, built three ways. */
 static void plugins(void **state)
 {
@@ -168,13 +203,10 @@ static void plugins(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(built_in_variants),
-        cmocka_unit_test(all_are_sound),
-        cmocka_unit_test(defaults_fill_every_field),
-        cmocka_unit_test(unsound_descriptors),
-        cmocka_unit_test(unsound_options),
-        cmocka_unit_test(not_a_plugin),
-        cmocka_unit_test(plugins),
+        cmocka_unit_test(built_in_variants),         cmocka_unit_test(all_are_sound),
+        cmocka_unit_test(defaults_fill_every_field), cmocka_unit_test(unsound_descriptors),
+        cmocka_unit_test(unsound_options),           cmocka_unit_test(not_a_plugin),
+        cmocka_unit_test(damaged_plugins),           cmocka_unit_test(plugins),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
