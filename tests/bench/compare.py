@@ -12,7 +12,10 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 VARIANTS = ["identity", "constant_scaling", "exclusive_gating", "shortcut_only_gating", "conv1x1", "dropout"]
-CASES = [(110, v, 128, "train") for v in VARIANTS] + [(20, "identity", 128, "train"), (110, "identity", 128, "eval")]
+NETS = {"bottleneck": ["model.block=bottleneck", "model.projection=B"],
+        "bottleneck_preact": ["model.block=bottleneck", "model.projection=B", "model.order=full_preact"]}
+CASES = [(110, v, 128, "train") for v in VARIANTS] + [(20, "identity", 128, "train"), (110, "identity", 128, "eval")] + [
+    (164, n, 128, "train") for n in NETS]
 
 
 def run(command):
@@ -26,8 +29,8 @@ def spread(values):
 def compare(args, depth, variant, batch, mode):
     ours, theirs = [], []
     for _ in range(args.rounds):
-        ours.append(run([args.skiplab, "bench", "--json", "--depth", str(depth), "--variant", variant, "--batch", str(batch), "--threads",
-                         str(args.threads), "--steps", str(args.steps)] + (["--eval"] if mode == "eval" else [])))
+        ours.append(run([args.skiplab, "bench", *NETS.get(variant, ["--variant", variant]), "--json", "--depth", str(depth), "--batch", str(batch),
+                         "--threads", str(args.threads), "--steps", str(args.steps)] + (["--eval"] if mode == "eval" else [])))
         if args.torch:
             theirs.append(run([sys.executable, os.path.join(HERE, "torch_net.py"), str(depth), variant, str(batch), str(args.threads),
                                str(args.steps), mode]))

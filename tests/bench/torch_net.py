@@ -48,19 +48,53 @@ class Unit(nn.Module):
         return F.relu(y, inplace=True)
 
 
+class Bottleneck(nn.Module):
+    """1x1, 3x3, 1x1 to four times the width, projection B; full pre-activation or the original order."""
+
+    def __init__(self, i, o, stride, variant):
+        super().__init__()
+        self.preact, self.wide = variant == "bottleneck_preact", 4 * o
+        self.convs = nn.ModuleList([nn.Conv2d(i, o, 1, bias=False), conv3(o, o, stride), nn.Conv2d(o, 4 * o, 1, bias=False)])
+        self.bns = nn.ModuleList([nn.BatchNorm2d(c) for c in ((i, o, o) if self.preact else (o, o, 4 * o))])
+        if stride > 1 or i != 4 * o:
+            self.project = nn.Conv2d(i, 4 * o, 1, stride, bias=False)
+            self.project_bn = None if self.preact else nn.BatchNorm2d(4 * o)
+        else:
+            self.project = None
+
+    def forward(self, x):
+        if self.preact:
+            f = F.relu(self.bns[0](x), inplace=False)
+            h = self.project(f) if self.project else x
+            f = self.convs[0](f)
+            for conv, bn in zip(self.convs[1:], self.bns[1:]):
+                f = conv(F.relu(bn(f), inplace=True))
+            return f + h
+        f = x
+        for conv, bn in zip(self.convs[:2], self.bns[:2]):
+            f = F.relu(bn(conv(f)), inplace=True)
+        f = self.bns[2](self.convs[2](f))
+        return F.relu(f + (self.project_bn(self.project(x)) if self.project else x), inplace=True)
+
+
 class Net(nn.Module):
     def __init__(self, depth, variant):
         super().__init__()
-        n, i, units = (depth - 2) // 6, 16, []
+        bottleneck = variant.startswith("bottleneck")
+        i, units = 16, []
         for o, stride in ((16, 1), (32, 2), (64, 2)):
-            for k in range(n):
-                units.append(Unit(i, o, stride if k == 0 else 1, variant))
-                i = o
-        self.conv1, self.bn1 = conv3(3, 16), nn.BatchNorm2d(16)
-        self.units, self.fc = nn.Sequential(*units), nn.Linear(64, 10)
+            for k in range((depth - 2) // (9 if bottleneck else 6)):
+                units.append((Bottleneck if bottleneck else Unit)(i, o, stride if k == 0 else 1, variant))
+                i = 4 * o if bottleneck else o
+        self.preact = variant == "bottleneck_preact"
+        self.conv1, self.bn1 = conv3(3, 16), nn.BatchNorm2d(i if self.preact else 16)     # of preact: after the last unit
+        self.units, self.fc = nn.Sequential(*units), nn.Linear(i, 10)
 
     def forward(self, x):
-        x = self.units(F.relu(self.bn1(self.conv1(x)), inplace=True))
+        if self.preact:
+            x = F.relu(self.bn1(self.units(self.conv1(x))), inplace=True)
+        else:
+            x = self.units(F.relu(self.bn1(self.conv1(x)), inplace=True))
         return self.fc(x.mean((2, 3)))
 
 
