@@ -38,8 +38,8 @@ struct skl_driver {
     struct skl_job *job;
     int count, running, threads;
     bool stopping, interrupted; /* stopping: nothing new is started */
-    double started, watched; /* times: of the first run's start, of the last look at all */
-    sigset_t waited, before; /* signals taken by sigtimedwait; the mask before the sweep */
+    double started, watched;    /* times: of the first run's start, of the last look at all */
+    sigset_t waited, before;    /* signals taken by sigtimedwait; the mask before the sweep */
     struct skl_display display;
 };
 
