@@ -1,6 +1,7 @@
 /* main.c - skiplab's commands: the table, help, version, errors and exit codes. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,14 +129,16 @@ static void print_error(struct skl_err *err)
     fprintf(stderr, "skiplab: %s\n", err->text);
 }
 
-/* A full disk shows only when the stream is flushed.  A reader that went away (head) is no news. */
+/* A full disk shows only when the stream is flushed.  A reader that went away (head) is no news, whether now or in an
+ * earlier flush, whose errno is long gone. */
 static int close_output(int status)
 {
+    struct pollfd reader = {.fd = STDOUT_FILENO};
+    bool failed = ferror(stdout), gone = poll(&reader, 1, 0) == 1 && reader.revents & POLLERR;
     errno = 0;
-    bool failed = ferror(stdout);
     if (fclose(stdout)) failed = true;
     if (!failed) return status;
-    if (errno != EPIPE)
+    if (errno != EPIPE && !gone)
         fprintf(stderr, "skiplab: cannot write to standard output: %s\n", errno ? strerror(errno) : "write error");
     return status ? status : SKL_FAILED;
 }
