@@ -58,7 +58,7 @@ static const char *special(char c)
 static size_t put_char(FILE *out, const char *p)
 {
     for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
-        if (!strncmp(p, signs[i].from, strlen(signs[i].from))) {
+        if (*p == *signs[i].from && !strncmp(p, signs[i].from, strlen(signs[i].from))) {
             fputs(signs[i].to, out);
             return strlen(signs[i].from);
         }
