@@ -75,10 +75,19 @@ int skl_fsync_dir(const char *path, struct skl_err *err)
     return status;
 }
 
-int skl_atomic_commit(struct skl_atomic *f, struct skl_err *err)
+int skl_sync_all(const char *folder, struct skl_err *err)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return cannot("open folder", folder, SKL_FAILED, errno, err);
+    int status = syncfs(fd) ? cannot("sync folder", folder, SKL_FAILED, errno, err) : SKL_OK;
+    close(fd);
+    return status;
+}
+
+static int commit(struct skl_atomic *f, bool durable, struct skl_err *err)
 {
     SKL_CHECK(f->tmp);
-    int failed = fsync(f->fd), error = errno;
+    int failed = durable ? fsync(f->fd) : 0, error = errno;
     if (close(f->fd) && !failed) failed = -1, error = errno;
     f->fd = -1;
     if (!failed && rename(f->tmp, f->path)) failed = -1, error = errno;
@@ -88,10 +97,15 @@ int skl_atomic_commit(struct skl_atomic *f, struct skl_err *err)
         return status;
     }
     char *folder = folder_of(f->path);
-    int status = skl_fsync_dir(folder, err);
+    int status = durable ? skl_fsync_dir(folder, err) : SKL_OK;
     free(folder);
     forget(f);
     return status;
+}
+
+int skl_atomic_commit(struct skl_atomic *f, struct skl_err *err)
+{
+    return commit(f, true, err);
 }
 
 void skl_atomic_abort(struct skl_atomic *f)
@@ -117,17 +131,25 @@ void skl_atomic_clean(const char *folder, const char *name)
     if (d) closedir(d);
 }
 
-int skl_file_write(const char *path, const void *data, size_t n, struct skl_err *err)
+static int write_file(const char *path, const void *data, size_t n, bool durable, struct skl_err *err)
 {
     struct skl_atomic f;
     int status = skl_atomic_open(&f, path, err);
     if (status) return status;
     status = skl_atomic_write(&f, data, n, err);
-    if (status) {
-        skl_atomic_abort(&f);
-        return status;
-    }
-    return skl_atomic_commit(&f, err);
+    if (!status) return commit(&f, durable, err);
+    skl_atomic_abort(&f);
+    return status;
+}
+
+int skl_file_write(const char *path, const void *data, size_t n, struct skl_err *err)
+{
+    return write_file(path, data, n, true, err);
+}
+
+int skl_file_write_quick(const char *path, const void *data, size_t n, struct skl_err *err)
+{
+    return write_file(path, data, n, false, err);
 }
 
 static int open_regular(const char *path, size_t limit, size_t *size, int *out, struct skl_err *err)

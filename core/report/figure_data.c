@@ -122,7 +122,7 @@ int skl_drawing_make(const struct skl_results *r, const struct skl_figure_option
 static int write_text(const char *folder, const char *file, const char *text, size_t n, struct skl_err *err)
 {
     char *path = skl_path(folder, file);
-    int status = skl_file_write(path, text, n, err);
+    int status = skl_file_write_quick(path, text, n, err);
     free(path);
     return status;
 }

@@ -348,7 +348,7 @@ static int make_folders(const char *folder, struct skl_err *err)
 {
     char *data = skl_path(folder, "data"), *style = skl_path(folder, "style.gp");
     int status = skl_mkdirs(data, err);
-    if (!status) status = skl_file_write(style, skl_template_style, strlen(skl_template_style), err);
+    if (!status) status = skl_file_write_quick(style, skl_template_style, strlen(skl_template_style), err);
     free(data);
     free(style);
     return status;
@@ -381,6 +381,7 @@ int skl_figures_draw(const struct skl_results *results, const char *folder, cons
     if (!status)
         status =
             o->terminal ? print_all(&s, err) : skl_gnuplot_draw(folder, figures->stem, figures->count, o->jobs, err);
+    if (!status && !o->terminal) status = skl_sync_all(folder, err);
     skl_drawing_release(&s.drawing);
     return status;
 }

@@ -14,7 +14,6 @@
 #include "core/base/fs.h"
 
 extern char **environ;
-#define PICTURE_LIMIT ((size_t)1 << 30)
 #define LOG_LIMIT ((size_t)1 << 20)
 static const char *const formats[] = {"svg", "pdf", "png"};
 enum { FORMATS = sizeof formats / sizeof *formats };
@@ -81,15 +80,11 @@ static int publish(const char *folder, const char *scratch, const char *stem, bo
     char *log = skl_format("%s/%s/%s.log", folder, scratch, stem);
     for (int f = 0; f < FORMATS; f++) {
         char *from = skl_format("%s/%s/%s.%s", folder, scratch, stem, formats[f]);
-        char *to = skl_format("%s/%s.%s", folder, stem, formats[f]), *data;
-        size_t n;
-        if (ok && !status) {
-            status = skl_file_read(from, PICTURE_LIMIT, &data, &n, NULL) ? refused(folder, log, stem, err) : SKL_OK;
-            if (!status) {
-                status = skl_file_write(to, data, n, err);
-                free(data);
-            }
-        }
+        char *to = skl_format("%s/%s.%s", folder, stem, formats[f]);
+        struct stat st;
+        if (ok && !status && (stat(from, &st) || st.st_size == 0)) status = refused(folder, log, stem, err);
+        if (ok && !status && rename(from, to))
+            status = skl_fail(err, SKL_FAILED, "cannot write '%s': %s", to, strerror(errno));
         unlink(from);
         free(from);
         free(to);

@@ -64,7 +64,7 @@ int skl_script_close(struct skl_script *s, struct skl_sheet *sheet, const char *
     fprintf(s->out, "\n%s", template);
     SKL_CHECK(fclose(s->out) == 0);
     char *path = skl_format("%s/%s.gp", sheet->folder, s->stem);
-    int status = skl_file_write(path, s->text, s->n, err);
+    int status = skl_file_write_quick(path, s->text, s->n, err);
     free(path);
     free(s->text);
     struct skl_figures *f = sheet->figures;
@@ -86,7 +86,7 @@ int skl_sheet_key_rows(char *const *label, int count, int width)
 int skl_sheet_data(const struct skl_sheet *sheet, const char *file, char *text, size_t n, struct skl_err *err)
 {
     char *path = skl_path(sheet->folder, file);
-    int status = skl_file_write(path, text, n, err);
+    int status = skl_file_write_quick(path, text, n, err);
     free(path);
     free(text);
     return status;
