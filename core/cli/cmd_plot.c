@@ -91,6 +91,9 @@ static int draw(const struct skl_results *results, const struct skl_figure_optio
         skl_context(err, "plot: scripts and data are in %s", folder);
     else if (status)
         skl_context(err, "plot");
+    if (figures.wanted > figures.drawn)
+        fprintf(stderr, "skiplab: plot: curves of %d of %d settings are drawn; --only GLOB chooses others\n",
+                figures.drawn, figures.wanted);
     if (!status && as_json) print_json(folder, &figures);
     for (int i = 0; i < figures.count && !status && !as_json && !o->terminal; i++)
         printf("%s/%s.{svg,pdf,png,gp}\n", folder, figures.stem[i]);

@@ -9,13 +9,14 @@
 #include "core/report/templates.h"
 #include "core/report/text.h"
 
-enum { LEAST_POINTS = 3, MAX_GROUPS = 12, MAX_TICS = 14 };
+enum { LEAST_POINTS = 3, MAX_GROUPS = 12, MAX_SAID = 12 };
 #define LOG_FROM 5.0   /* greatest over least value of a setting from which its axis is logarithmic */
 #define TIC_ROOM 0.055 /* between labels, as part of the axis */
 
 struct point {
     double x, median, low, high;
-    const struct skl_drawn_setting *set;
+    const struct skl_result_setting *setting;
+    int style;
     int seeds;
     bool unfinished; /* no seed is done: what they have reached so far */
 };
@@ -146,15 +147,15 @@ static struct group *find_group(struct dial *d, char *name)
     return &d->group[d->groups++];
 }
 
-static void add_setting(struct dials *dials, const struct skl_drawn_setting *set, int metric)
+static void add_setting(struct dials *dials, const struct skl_result_setting *setting, int style, int metric)
 {
-    struct point point = {.set = set};
+    struct point point = {.setting = setting, .style = style};
     bool known = false;
-    for (const char *p = pairs_of(set->setting); *p; p += strcspn(p, ",") + (p[strcspn(p, ",")] == ',')) {
+    for (const char *p = pairs_of(setting); *p; p += strcspn(p, ",") + (p[strcspn(p, ",")] == ',')) {
         char *key;
         if (!numeric_pair(p, &key, &point.x)) continue;
-        known = known || fill_point(&point, set->setting, metric);
-        struct group *g = find_group(find_dial(dials, key), group_name(set->setting, p));
+        known = known || fill_point(&point, setting, metric);
+        struct group *g = find_group(find_dial(dials, key), group_name(setting, p));
         if (!known) continue;
         g->point = longer_by_one(g->point, g->points, sizeof *g->point);
         g->point[g->points++] = point;
@@ -248,11 +249,11 @@ static struct axis x_axis(const struct dial *d)
 
 /* ---- the figure ---- */
 
-static bool holds(const struct dial *d, const struct skl_drawn_setting *set)
+static bool holds(const struct dial *d, const struct skl_result_setting *setting)
 {
     for (int i = 0; i < d->groups; i++)
         for (int k = 0; k < d->group[i].points; k++)
-            if (d->group[i].point[k].set == set) return true;
+            if (d->group[i].point[k].setting == setting) return true;
     return false;
 }
 
@@ -265,7 +266,7 @@ static int write_group(const struct skl_sheet *s, const struct group *g, struct 
     fputs("value,seeds,median,low,high,style,unfinished\n", out);
     for (int i = 0; i < g->points; i++) {
         const struct point *p = &g->point[i];
-        fprintf(out, "%.9g,%d,%.9g,%.9g,%.9g,%d,%d\n", p->x, p->seeds, p->median, p->low, p->high, p->set->style,
+        fprintf(out, "%.9g,%d,%.9g,%.9g,%.9g,%d,%d\n", p->x, p->seeds, p->median, p->low, p->high, p->style,
                 p->unfinished);
     }
     SKL_CHECK(fclose(out) == 0);
@@ -283,10 +284,10 @@ static char *in_words(const struct skl_sheet *s, const struct dial *d)
     fprintf(out, "%s at the end against %s, median over the seeds.", m->label, d->key);
     for (int i = 0; i < d->groups; i++) {
         fprintf(out, " %s:", d->group[i].name);
-        for (int k = 0; k < d->group[i].points; k++)
+        for (int k = 0; k < d->group[i].points && k < MAX_SAID; k++)
             fprintf(out, "%s %.6g gives %.4g%s%s", k ? "," : "", d->group[i].point[k].x, d->group[i].point[k].median,
                     *m->unit ? " " : "", m->unit);
-        fputc('.', out);
+        fputs(d->group[i].points > MAX_SAID ? " and so on." : ".", out);
     }
     SKL_CHECK(fclose(out) == 0);
     return text;
@@ -294,10 +295,10 @@ static char *in_words(const struct skl_sheet *s, const struct dial *d)
 
 static void put_baseline(struct skl_script *t, const struct skl_sheet *s, const struct dial *d)
 {
-    const struct skl_drawn_setting *base = &s->drawing.set[0];
-    struct point p = {.set = base};
-    bool own = !holds(d, base) && fill_point(&p, base->setting, s->options->metric);
-    char *name = skl_text_fit(base->setting->name, SKL_LEGEND_WIDTH - SKL_LEGEND_ENTRY);
+    const struct skl_result_setting *base = s->drawing.set[0].setting;
+    struct point p = {.setting = base};
+    bool own = !holds(d, base) && fill_point(&p, base, s->options->metric);
+    char *name = skl_text_fit(base->name, SKL_LEGEND_WIDTH - SKL_LEGEND_ENTRY);
     skl_script_text(t, "BASE_LABEL", own ? name : NULL);
     fprintf(t->out, "BASE_MEDIAN = %.9g\nBASE_LOW = %.9g\nBASE_HIGH = %.9g\n", own ? p.median : 0, own ? p.low : 0,
             own ? p.high : 0);
@@ -306,10 +307,9 @@ static void put_baseline(struct skl_script *t, const struct skl_sheet *s, const 
 
 static double highest(const struct skl_sheet *s, const struct dial *d)
 {
-    struct point base = {0};
-    double high = fill_point(&base, s->drawing.set[0].setting, s->options->metric) && !holds(d, &s->drawing.set[0])
-                      ? base.high
-                      : 0;
+    const struct skl_result_setting *base = s->drawing.set[0].setting;
+    struct point p = {0};
+    double high = !holds(d, base) && fill_point(&p, base, s->options->metric) ? p.high : 0;
     for (int i = 0; i < d->groups; i++)
         for (int k = 0; k < d->group[i].points; k++) high = fmax(high, d->group[i].point[k].high);
     return high;
@@ -365,7 +365,10 @@ int skl_draw_by_setting(struct skl_sheet *s, struct skl_err *err)
 {
     struct dials dials = {0};
     int status = SKL_OK;
-    for (int i = 0; i < s->drawing.count; i++) add_setting(&dials, &s->drawing.set[i], s->options->metric);
+    const struct skl_results *r = s->results;
+    for (int i = 0; i < r->settings; i++)
+        if (skl_drawing_wants(r, i, s->options->only))
+            add_setting(&dials, &r->setting[i], skl_drawing_style(r, i), s->options->metric);
     for (int i = 0; i < dials.count && !status; i++)
         if (keep_lines(&dials.dial[i])) status = draw(s, &dials.dial[i], err);
     release_dials(&dials);

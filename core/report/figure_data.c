@@ -11,10 +11,19 @@
 
 enum { AUTO_ROWS = 100, AUTO_MAX = 9 };
 
-static bool wanted(const struct skl_results *r, int i, const char *only)
+static bool matches(const struct skl_result_setting *s, const char *only)
 {
-    const struct skl_result_setting *s = &r->setting[i];
     return !only || fnmatch(only, s->path, 0) == 0 || fnmatch(only, s->variant, 0) == 0;
+}
+
+bool skl_drawing_wants(const struct skl_results *r, int i, const char *only)
+{
+    return i == r->baseline || matches(&r->setting[i], only);
+}
+
+int skl_drawing_style(const struct skl_results *r, int i)
+{
+    return i == r->baseline ? 0 : i < r->baseline ? i + 1 : i;
 }
 
 static int window_of(int rows, int smooth)
@@ -62,7 +71,7 @@ static void add_setting(struct skl_drawing *d, const struct skl_results *r, int 
 {
     struct skl_drawn_setting *set = &d->set[d->count];
     *set = (struct skl_drawn_setting){.setting = &r->setting[i]};
-    set->style = i == r->baseline ? 0 : i < r->baseline ? i + 1 : i;
+    set->style = skl_drawing_style(r, i);
     set->slug = skl_legend_slug(r, i);
     make_curve(set->setting, SKL_TRAIN_LOSS, o->smooth, &set->left);
     make_curve(set->setting, o->metric, o->smooth, &set->right);
@@ -89,21 +98,26 @@ static void release_setting(struct skl_drawn_setting *set)
     release_curve(&set->right);
 }
 
+static bool has_rows(const struct skl_result_setting *s, const struct skl_figure_options *o)
+{
+    for (int i = 0; i < s->runs; i++)
+        if (s->run[i].curve[SKL_TRAIN_LOSS].n || s->run[i].curve[o->metric].n) return true;
+    return false;
+}
+
 int skl_drawing_make(const struct skl_results *r, const struct skl_figure_options *o, struct skl_drawing *d,
                      struct skl_err *err)
 {
     *d = (struct skl_drawing){.set = skl_alloc_array((size_t)r->settings, sizeof *d->set)};
     bool matched = false, rows = false, right = false;
+    int most = o->headline ? SKL_HEADLINE_SETTINGS : SKL_DRAWN_SETTINGS;
     add_setting(d, r, r->baseline, o);
+    d->wanted = 1;
     for (int i = 0; i < r->settings; i++) {
-        matched |= wanted(r, i, o->only);
-        if (i == r->baseline || !wanted(r, i, o->only)) continue;
-        if (o->headline && d->count == SKL_HEADLINE_SETTINGS) continue;
+        matched |= matches(&r->setting[i], o->only);
+        if (i == r->baseline || !matches(&r->setting[i], o->only) || !has_rows(&r->setting[i], o)) continue;
+        if (++d->wanted > most) continue;
         add_setting(d, r, i, o);
-        struct skl_drawn_setting *last = &d->set[d->count - 1];
-        if (last->left.band.n || last->right.band.n) continue;
-        release_setting(last);
-        d->count--;
     }
     for (int i = 0; i < d->count; i++) right |= d->set[i].right.band.n > 0;
     for (int i = 0; i < d->count; i++) rows |= d->set[i].left.band.n || right;

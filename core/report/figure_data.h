@@ -29,8 +29,13 @@ struct skl_drawn_setting {
 struct skl_drawing {
     struct skl_drawn_setting *set; /* [0] is the baseline; the others have rows to draw */
     int count;
+    int wanted;   /* settings that could be drawn; count stops at a limit */
     double x_end; /* the last iteration of all curves */
 };
+
+/* Is this setting to be drawn, by `only` and as the baseline?  The style that it has in every figure. */
+bool skl_drawing_wants(const struct skl_results *r, int setting, const char *only);
+int skl_drawing_style(const struct skl_results *r, int setting);
 
 int skl_drawing_make(const struct skl_results *r, const struct skl_figure_options *o, struct skl_drawing *d,
                      struct skl_err *err);

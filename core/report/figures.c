@@ -272,7 +272,8 @@ static int write_all_panels(struct skl_sheet *s, struct skl_err *err)
         status = write_panels(s, stem, i, count, i - first, err);
         free(stem);
     }
-    for (int i = first; i < s->drawing.count && !status && !s->options->headline; i++) {
+    bool alone = !s->options->headline && s->drawing.count - first <= SKL_SHEET_PANELS;
+    for (int i = first; i < s->drawing.count && !status && alone; i++) {
         char *stem = skl_format("panel-%s%s", s->drawing.set[i].slug, suffix);
         status = write_panels(s, stem, i, 1, -1, err);
         free(stem);
@@ -370,6 +371,8 @@ int skl_figures_draw(const struct skl_results *results, const char *folder, cons
     *figures = (struct skl_figures){0};
     int status = skl_drawing_make(results, o, &s.drawing, err);
     if (status) return status;
+    figures->drawn = s.drawing.count;
+    figures->wanted = s.drawing.wanted;
     set_scales(&s);
     status = make_folders(folder, err);
     if (!status) status = write_data(&s, err);

@@ -2,7 +2,7 @@
  *
  *   panels.*            every variant against the baseline, a panel each, as in Figure 3 of the second paper: training
  *                       loss dashed on the left, logarithmic axis, test error solid on the right one
- *   panel-VARIANT.*     the same panels one by one
+ *   panel-VARIANT.*     the same panels one by one, where there are no more than 24
  *   training-loss.*     all variants in one picture
  *   test-error.*        likewise
  *   by-KEY.*            the final values against a setting that is a number: error against gate_bias, against depth
@@ -17,13 +17,14 @@
  *   data/VARIANT.FIGURE.N.csv        at,value,low,high: of the N-th panel, over units or layers; probe-map: at,unit,value
  *
  * A variant has the same colour and dashes in all of them.  More than 24 panels, or 35 curves, go on in panels-2,
- * test-error-2 and so on, each with the baseline.  A metric other than test_error has its name in the files' names. */
+ * test-error-2 and so on, each with the baseline; after SKL_DRAWN_SETTINGS they end, but for by-KEY.  A metric other
+ * than test_error has its name in the files' names. */
 #ifndef SKL_FIGURES_H
 #define SKL_FIGURES_H
 #include <stdbool.h>
 #include "core/report/collect.h"
 
-enum { SKL_SMOOTH_AUTO = 0, SKL_HEADLINE_SETTINGS = 25 };
+enum { SKL_SMOOTH_AUTO = 0, SKL_HEADLINE_SETTINGS = 25, SKL_DRAWN_SETTINGS = 73 };
 struct skl_figure_options {
     int metric;          /* drawn against the training loss; SKL_TRAIN_LOSS: that alone, no panels */
     const char *only;    /* a pattern (fnmatch) for "VARIANT[/k1=v1,...]" or VARIANT; the baseline stays. NULL: all */
@@ -39,6 +40,7 @@ struct skl_figures {
     char **stem;           /* names without their ending, in the order above */
     char **caption, **alt; /* what it shows, and that in words with the numbers; NULL: left to the report */
     int count;
+    int drawn, wanted; /* settings in the curves' pictures, of those that `only` chooses and that have rows */
 };
 
 /* The metrics that these options need, for skl_results_read(). */
