@@ -62,10 +62,12 @@ crosses(file, axes, style) = file eq '' ? '' : sprintf("'%s' using %s:'value' ax
 # A line of the legend; title: the name of a variable that holds its text, '' for none.
 entry(title, style, type, width) = title eq '' ? '' : sprintf("keyentry with lines %s linecolor rgb '%s' title %s, ", look(type, width), color(style), title)
 
-# The label of a tick; powers of ten below a thousandth as such.
+# The label of a tick; what is below a thousandth with a power of ten.
 SUPERSCRIPTS = '⁰ ¹ ² ³ ⁴ ⁵ ⁶ ⁷ ⁸ ⁹'
 digits_up(k) = (k >= 10 ? word(SUPERSCRIPTS, 1 + k/10) : '').word(SUPERSCRIPTS, 1 + k % 10)
-power_label(v) = v > 0 && v < 0.001 && abs(log10(v) - floor(log10(v) + 0.5)) < 1e-9 ? '10⁻'.digits_up(-int(floor(log10(v) + 0.5))) : sprintf('%g', v)
+exponent(v) = int(floor(log10(v) + 1e-9))
+mantissa(v) = sprintf('%g', v/10.0**exponent(v))
+power_label(v) = v <= 0 || v >= 0.001*(1 - 1e-9) ? sprintf('%g', v) : (mantissa(v) eq '1' ? '' : mantissa(v).'×').'10⁻'.digits_up(-exponent(v))
 
 # The small ticks between the powers of ten of a logarithmic axis.
 minor_tics(axis, low, high) = sprintf("do for [k = %d:%d] { do for [m = 2:9] { set %stics add ('' m*10.0**k 1) } }", \

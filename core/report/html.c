@@ -34,7 +34,7 @@ static const char style[] =
     "p,li,td,th,h1,h2,h3,figcaption{overflow-wrap:anywhere}\n"
     ".wide{overflow-x:auto;margin:.5rem 0 1rem}\n"
     ".wide:focus-visible,a:focus-visible{outline:2px solid var(--link);outline-offset:2px}\n"
-    "table{border-collapse:collapse;font-size:.875rem;line-height:1.35}\n"
+    "table{border-collapse:separate;border-spacing:0;font-size:.875rem;line-height:1.35}\n"
     ".caption{color:var(--soft);font-size:.9rem;margin-top:1rem}\n"
     "th,td{padding:.35rem .5rem;text-align:left;vertical-align:baseline;border-bottom:1px solid var(--line);"
     "overflow-wrap:normal}\n"
@@ -46,9 +46,8 @@ static const char style[] =
     "td.soft{color:var(--soft)}\n"
     "td.strong{color:var(--mark);font-weight:600}\n"
     "figure{margin:1.5rem 0}\n"
-    "figure img{display:block;width:100%;height:auto;max-width:72rem;background:#fff;border:1px solid var(--line);"
+    "figure img{display:block;height:auto;max-width:max(100%,40rem);background:#fff;border:1px solid var(--line);"
     "padding:.5rem}\n"
-    "@media(max-width:48rem){figure .wide img{min-width:40rem}}\n"
     "figcaption{color:var(--soft);font-size:.9rem;margin-top:.5rem;max-width:50rem}\n"
     "@media print{:root{--ink:#000;--soft:#444;--line:#bbb;--head:#eee;--page:#fff;--mark:#7a1a10}"
     "body{max-width:none;padding:0;font-size:10pt}.wide{overflow:visible}table{font-size:7.5pt}"
@@ -165,6 +164,15 @@ static void put_table(FILE *out, const struct skl_block *b, int number)
     fputs("</tbody>\n</table>\n</div>\n", out);
 }
 
+/* The size that the picture asks for, in CSS pixels: its view box.  Without it a browser would fill the line. */
+static void put_size(FILE *out, const char *svg)
+{
+    double w, h;
+    const char *box = strstr(svg, "viewBox=\"0 0 ");
+    if (box && sscanf(box + 13, "%lf %lf\"", &w, &h) == 2 && w > 0 && h > 0 && w < 1e5 && h < 1e5)
+        fprintf(out, " width=\"%.0f\" height=\"%.0f\"", w, h);
+}
+
 /* As an image, not as elements of the page: nothing in it can act here, and ids cannot meet. */
 static void put_figure(FILE *out, const struct skl_block *b)
 {
@@ -173,7 +181,9 @@ static void put_figure(FILE *out, const struct skl_block *b)
     if (skl_file_read(path, FIGURE_LIMIT, &data, &n, NULL) == SKL_OK) {
         fputs("<figure>\n<div class=\"wide\"><img alt=\"", out);
         put(out, b->alt);
-        fputs("\" src=\"data:image/svg+xml;base64,", out);
+        fputc('"', out);
+        put_size(out, data);
+        fputs(" src=\"data:image/svg+xml;base64,", out);
         put_base64(out, (const unsigned char *)data, n);
         fputs("\"></div>\n<figcaption>", out);
         put(out, b->text);

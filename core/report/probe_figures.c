@@ -190,7 +190,7 @@ static void put_y_axis(struct skl_script *t, const struct plot *p)
 {
     fprintf(t->out, "Y_LABEL = '%s'\nY_LOG = %d\nY_MIN = %.9g\nY_MAX = %.9g\nY_TICS = '%s'\n", p->kind->label, p->y.log,
             p->y.min, p->y.max, p->y.tics);
-    fprintf(t->out, "FLOOR_LABEL = '%s'\n", !p->floor ? "" : p->below ? "≤ 10⁻¹²" : "0");
+    fprintf(t->out, "FLOOR_LABEL = '%s'\n", !p->floor ? "" : p->below ? "< 10⁻¹²" : "0");
 }
 
 /* "Direct gain at the first unit, before training and at the newest probe: original 0.167 and 0.42; ..." */
