@@ -23,8 +23,8 @@ def put(folder, name, text):
 
 
 def final_error(setting, seed):
-    """The test error at the last iteration: what a report's statistics are made of."""
-    return round(10 + 0.25 * setting + random.Random(f"{setting} {seed}").gauss(0, 0.6), 2)
+    """The test error at the last iteration: what a report's statistics are made of.  Below the 30 % of a failure."""
+    return round(10 + 0.25 * (setting % 60) + random.Random(f"{setting} {seed}").gauss(0, 0.6), 2)
 
 
 def put_run(folder, setting, seed, rows, probes):

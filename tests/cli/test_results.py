@@ -1,7 +1,9 @@
 """What people look at: status, figures and reports of results that lie there, made up by study.py."""
 import csv
+import html.parser
 import json
 import pty
+import resource
 import statistics
 import unittest
 
@@ -191,6 +193,114 @@ class Figures(Case):
         for word in ("Training loss", "Test error, %", "gate_bias", "(a) before training", "3×3 layer"):
             self.assertIn(word, text)
         self.assertNotIn("\033", text)
+
+
+def interval(d):
+    """95 % t-interval of a mean of five, and the two-sided p: t(0.975, 4) = 2.7764451051977987 (scipy.stats.t.ppf), and the
+    closed form of Student's distribution with 4 degrees of freedom."""
+    mean, error = statistics.mean(d), statistics.stdev(d) / len(d) ** 0.5
+    t, q = abs(mean) / error, 1 + (mean / error) ** 2 / 4
+    return mean, mean - 2.7764451051977987 * error, mean + 2.7764451051977987 * error, 1 - 0.75 * t / q ** 0.5 * (1 - t * t / (12 * q))
+
+
+def holm(p):
+    adjusted, least = {}, 0
+    for rank, key in enumerate(sorted(p, key=p.get)):
+        least = adjusted[key] = max(least, min(1, (len(p) - rank) * p[key]))
+    return adjusted
+
+
+class Page(html.parser.HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.headings, self.open = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag in ("h1", "h2", "h3"):
+            self.headings.append(int(tag[1]))
+        if tag not in ("meta", "img", "wbr"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, tag
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+class Report(Case):
+    def rows(self):
+        with open(self.path("r/s/summary.csv"), newline="") as f:
+            return {-int(row["model.shortcut.gate_bias"]): row for row in csv.DictReader(f)}
+
+    def check_statistics(self, settings):
+        """Every setting's row of five seeds beside another computation of it."""
+        rows, errors = self.rows(), {k: [study.final_error(k, seed) for seed in range(1, 6)] for k in range(settings)}
+        self.assertEqual(set(rows), set(errors))
+        difference = {k: interval([a - b for a, b in zip(errors[k], errors[0])]) for k in errors if k}
+        adjusted = holm({k: d[3] for k, d in difference.items()})
+        for k, row in rows.items():
+            expected = {"test_error_median": statistics.median(errors[k]), "test_error_min": min(errors[k]), "test_error_max": max(errors[k]),
+                        "test_error_mean": statistics.mean(errors[k]), "test_error_sd": statistics.stdev(errors[k])}
+            if k:
+                expected |= {"difference_mean": difference[k][0], "difference_low": difference[k][1],
+                             "difference_high": difference[k][2], "p": difference[k][3], "p_holm": adjusted[k]}
+            for name, value in expected.items():
+                self.assertAlmostEqual(float(row[name]), value, delta=1e-7 + 1e-6 * abs(value), msg=f"{name} of {k}")
+
+    def test_statistics(self):
+        study.make(self.path("r/s"), settings=6, seeds=5, rows=20)
+        self.ends(0, "report", "r/s", "--no-figures")
+        self.check_statistics(6)
+
+    @unittest.skipUnless(shutil.which("gnuplot"), "no gnuplot here")
+    def test_the_page_stands_alone(self):
+        study.make(self.path("r/s"), settings=4, seeds=2, rows=20, probes=4)
+        self.ends(0, "report", "r/s")
+        page = Page(self.read("r/s/report.html"))
+        self.assertEqual(page.open, [])
+        self.assertEqual((page.all("script"), page.all("link"), page.all("iframe")), ([], [], []))
+        images = page.all("img")
+        self.assertEqual(len(images), 9)
+        for image in images:
+            self.assertTrue(image["src"].startswith("data:image/svg+xml;base64,"))
+            self.assertGreater(len(image["alt"]), 60)
+            self.assertGreater(int(image["width"]), 300)
+        for _, attributes in page.tags:
+            self.assertFalse({"href", "action", "onload", "onclick"} & set(attributes))
+        self.assertEqual(page.headings[0], 1)
+        self.assertTrue(all(b - a <= 1 for a, b in zip(page.headings, page.headings[1:])))
+        self.assertTrue(all(th.get("scope") in ("row", "col") for th in page.all("th")))
+        self.open_in_a_browser(self.path("r/s/report.html"))
+
+    def open_in_a_browser(self, path):
+        """No word on the console and no request but for the file itself."""
+        chromium = shutil.which("chromium")
+        if not chromium:
+            return
+        log = self.path("net.json")
+        p = subprocess.run([chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+                            "--disable-component-update", "--disable-sync", f"--user-data-dir={self.path('browser')}", "--enable-logging=stderr",
+                            f"--log-net-log={log}", "--dump-dom", f"file://{path}"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=100)
+        self.assertIn("Against the baseline", p.stdout)
+        self.assertEqual([line for line in p.stderr.splitlines() if "CONSOLE" in line.upper() and "INFO:CONSOLE" in line], [])
+        with open(log) as f:
+            asked = set(re.findall(r'"url":"([^"]*)"', f.read()))
+        self.assertEqual({url for url in asked if not re.search(r"//[a-z0-9.]*\.?(google|googleapis|gstatic)\.com/", url)}, set())   # the browser's own
+
+    @unittest.skipUnless(os.environ.get("SKL_TEST_SLOW") and shutil.which("gnuplot"), "slow")
+    def test_a_thousand_runs(self):
+        """Within 10 s and 200 MB, and still right."""
+        study.make(self.path("r/s"), settings=200, seeds=5, rows=600)
+        for command in ("report", "plot"):
+            began = time.monotonic()
+            process = self.start(command, "r/s")
+            self.assertEqual(process.wait(), 0, process.stderr.read())
+            self.took(command, time.monotonic() - began, 10)
+            self.assertLess(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, 200 * 1024, command)
+        self.check_statistics(200)
 
 
 if __name__ == "__main__":
