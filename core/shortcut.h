@@ -46,6 +46,13 @@ struct skl_call {
     float *scratch;              /* [n][floats declared by skl_scratch]: undefined on entry */
 };
 
+/* Elements of f: of one image, and of all images of a call. */
+static inline size_t skl_image_elements(const struct skl_unit *u)
+{
+    return (size_t)u->out.h * (size_t)u->out.w * (size_t)u->out.c;
+}
+static inline size_t skl_elements(const struct skl_call *k) { return (size_t)k->n * skl_image_elements(k->unit); }
+
 /* ---- options: one row a field; the type comes from the field itself ---- */
 enum skl_ptype { SKL_BOOL, SKL_INT, SKL_REAL, SKL_CHOICE };
 struct skl_param {

@@ -41,34 +41,31 @@ static float factor(const struct skl_call *k, int i, bool backward)
                             : o->alpha_min + u * (o->alpha_max - o->alpha_min));
 }
 
-static size_t image(const struct skl_call *k)
-{
-    return (size_t)k->unit->out.h * (size_t)k->unit->out.w * (size_t)k->unit->out.c;
-}
-
 static void forward(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
 {
+    const size_t n = skl_image_elements(k->unit);
     (void)h;
-    for (int i = 0; i < k->n; i++, x += image(k), f += image(k), y += image(k)) {
+    for (int i = 0; i < k->n; i++, x += n, f += n, y += n) {
         const float s = factor(k, i, false);
-        for (size_t e = 0; e < image(k); e++) y[e] = x[e] + s * f[e];
+        for (size_t e = 0; e < n; e++) y[e] = x[e] + s * f[e];
     }
 }
 
 static void backward(const struct skl_call *k, const float *x, const float *h, const float *f, const float *dy,
                      float *dx, float *dh, float *df)
 {
+    const size_t n = skl_image_elements(k->unit);
     (void)x, (void)h, (void)f;
-    for (int i = 0; i < k->n; i++, dy += image(k), dx += image(k), dh += image(k), df += image(k)) {
+    for (int i = 0; i < k->n; i++, dy += n, dx += n, dh += n, df += n) {
         const float s = factor(k, i, true);
-        for (size_t e = 0; e < image(k); e++) dx[e] = dy[e], dh[e] = 0, df[e] = s * dy[e];
+        for (size_t e = 0; e < n; e++) dx[e] = dy[e], dh[e] = 0, df[e] = s * dy[e];
     }
 }
 
 static void gain(const struct skl_call *k, const float *x, const float *h, float *lambda)
 {
     (void)x, (void)h;
-    for (size_t i = 0; i < (size_t)k->n * image(k); i++) lambda[i] = 1;
+    for (size_t i = 0; i < skl_elements(k); i++) lambda[i] = 1;
 }
 
 SKL_SHORTCUT(shakedrop) = {

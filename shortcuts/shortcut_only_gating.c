@@ -32,12 +32,7 @@ static void declare(struct skl_decl *d, const struct skl_unit *u, const void *op
                                     .bias_init = o->gate_bias,
                                     .bias_flags = flags});
     if (o->gate_bn) skl_bn(d, "gate_bn"), skl_bn_start(d, o->gate_bias, flags);
-    skl_scratch(d, (size_t)u->out.h * (size_t)u->out.w * (size_t)u->out.c);
-}
-
-static size_t elements(const struct skl_call *k)
-{
-    return (size_t)k->n * (size_t)k->unit->out.h * (size_t)k->unit->out.w * (size_t)k->unit->out.c;
+    skl_scratch(d, skl_image_elements(u));
 }
 
 SKL_VECTORIZE static void merge(size_t n, const float *restrict x, const float *restrict g, const float *restrict f,
@@ -59,23 +54,23 @@ SKL_VECTORIZE static void unmerge(size_t n, const float *restrict x, const float
 
 static void forward(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
 {
-    skl_sigmoid(elements(k), h, k->scratch);
-    merge(elements(k), x, k->scratch, f, y);
+    skl_sigmoid(skl_elements(k), h, k->scratch);
+    merge(skl_elements(k), x, k->scratch, f, y);
 }
 
 static void backward(const struct skl_call *k, const float *x, const float *h, const float *f, const float *dy,
                      float *dx, float *dh, float *df)
 {
-    skl_sigmoid(elements(k), h, k->scratch);
-    unmerge(elements(k), x, k->scratch, dy, dx, dh, df);
+    skl_sigmoid(skl_elements(k), h, k->scratch);
+    unmerge(skl_elements(k), x, k->scratch, dy, dx, dh, df);
     (void)f;
 }
 
 static void gain(const struct skl_call *k, const float *x, const float *h, float *lambda)
 {
     (void)x;
-    skl_sigmoid(elements(k), h, lambda);
-    for (size_t i = 0; i < elements(k); i++) lambda[i] = 1 - lambda[i];
+    skl_sigmoid(skl_elements(k), h, lambda);
+    for (size_t i = 0; i < skl_elements(k); i++) lambda[i] = 1 - lambda[i];
 }
 
 SKL_SHORTCUT(shortcut_only_gating) = {

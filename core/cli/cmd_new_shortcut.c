@@ -56,18 +56,13 @@ static const char way1[] =
     "\n";
 
 static const char way2[] =
-    "static size_t elements(const struct skl_call *k)\n"
-    "{\n"
-    "    return (size_t)k->n * (size_t)k->unit->out.h * (size_t)k->unit->out.w * (size_t)k->unit->out.c;\n"
-    "}\n"
-    "\n"
     "/* Images [k->first, k->first + k->n) of the mini-batch, each [h, w, c].  h: x, or what the declared layers make "
     "of it. */\n"
     "static void forward(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)\n"
     "{\n"
     "    const float s = k->w[0][0];\n"
     "    (void)h;\n"
-    "    for (size_t i = 0; i < elements(k); i++) y[i] = x[i] + s * f[i];\n"
+    "    for (size_t i = 0; i < skl_elements(k); i++) y[i] = x[i] + s * f[i];\n"
     "}\n"
     "\n"
     "/* From dy, the gradient of y: overwrite dx, dh, df (what goes through h alone belongs to dh), add to k->dw. */\n"
@@ -77,7 +72,7 @@ static const char way2[] =
     "    const float s = k->w[0][0];\n"
     "    double ds = 0;\n"
     "    (void)x, (void)h;\n"
-    "    for (size_t i = 0; i < elements(k); i++) {\n"
+    "    for (size_t i = 0; i < skl_elements(k); i++) {\n"
     "        dx[i] = dy[i];\n"
     "        dh[i] = 0;\n"
     "        df[i] = s * dy[i];\n"

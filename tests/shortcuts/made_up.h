@@ -19,13 +19,4 @@ struct wrong_variant {
 };
 extern const struct wrong_variant wrong_variants[];
 extern const int wrong_count;
-
-static inline size_t image_floats(const struct skl_call *k)
-{
-    return (size_t)k->unit->out.h * (size_t)k->unit->out.w * (size_t)k->unit->out.c;
-}
-static inline size_t all_floats(const struct skl_call *k)
-{
-    return (size_t)k->n * image_floats(k);
-}
 #endif

@@ -14,14 +14,14 @@ static void pixel_declare(struct skl_decl *d, const struct skl_unit *u, const vo
 }
 static void pixel_forward(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
 {
-    const size_t c = (size_t)k->unit->out.c, pixels = all_floats(k) / c;
+    const size_t c = (size_t)k->unit->out.c, pixels = skl_elements(k) / c;
     skl_sigmoid(pixels, h, k->scratch);
     for (size_t i = 0; i < pixels * c; i++) y[i] = x[i] + k->scratch[i / c] * f[i];
 }
 static void pixel_backward(const struct skl_call *k, const float *x, const float *h, const float *f, const float *dy,
                            float *dx, float *dh, float *df)
 {
-    const size_t c = (size_t)k->unit->out.c, pixels = all_floats(k) / c;
+    const size_t c = (size_t)k->unit->out.c, pixels = skl_elements(k) / c;
     skl_sigmoid(pixels, h, k->scratch);
     for (size_t p = 0; p < pixels; p++) {
         const float g = k->scratch[p];
@@ -63,7 +63,7 @@ static size_t raw_at(const struct skl_unit *u, size_t i)
 }
 static void raw_forward(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
 {
-    for (size_t i = 0; i < all_floats(k); i++)
+    for (size_t i = 0; i < skl_elements(k); i++)
         y[i] = k->w[0][i % (size_t)k->unit->out.c] * x[raw_at(k->unit, i)] + f[i];
 }
 static void raw_backward(const struct skl_call *k, const float *x, const float *h, const float *f, const float *dy,
@@ -73,7 +73,7 @@ static void raw_backward(const struct skl_call *k, const float *x, const float *
     const size_t inputs = (size_t)k->n * (size_t)in.h * (size_t)in.w * (size_t)in.c, c = (size_t)k->unit->out.c;
     memset(dx, 0, inputs * sizeof *dx);
     memset(dh, 0, inputs * sizeof *dh);
-    for (size_t i = 0; i < all_floats(k); i++) {
+    for (size_t i = 0; i < skl_elements(k); i++) {
         dx[raw_at(k->unit, i)] += k->w[0][i % c] * dy[i];
         k->dw[0][i % c] += dy[i] * x[raw_at(k->unit, i)];
         df[i] = dy[i];
@@ -89,29 +89,30 @@ static void group_declare(struct skl_decl *d, const struct skl_unit *u, const vo
     skl_conv(d, "gate",
              (struct skl_conv_spec){
                  .kernel = 1, .out_channels = u->out.c, .stride = 1, .init = SKL_HE, .bias = true, .bias_init = 1});
-    skl_scratch(d, (size_t)u->out.h * (size_t)u->out.w * (size_t)u->out.c);
+    skl_scratch(d, skl_image_elements(u));
 }
 static float mean_at(const struct skl_call *k, const float *v, size_t i)
 {
     double sum = 0;
-    for (size_t n = 0; n < (size_t)k->n; n++) sum += v[n * image_floats(k) + i];
+    for (size_t n = 0; n < (size_t)k->n; n++) sum += v[n * skl_image_elements(k->unit) + i];
     return (float)(sum / k->n);
 }
 static void group_forward(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
 {
     float *g = k->scratch;
-    skl_sigmoid(all_floats(k), h, g);
-    for (size_t i = 0; i < all_floats(k); i++) y[i] = g[i] * x[i] + f[i] - 0.5f * mean_at(k, f, i % image_floats(k));
+    skl_sigmoid(skl_elements(k), h, g);
+    for (size_t i = 0; i < skl_elements(k); i++)
+        y[i] = g[i] * x[i] + f[i] - 0.5f * mean_at(k, f, i % skl_image_elements(k->unit));
 }
 static void group_backward(const struct skl_call *k, const float *x, const float *h, const float *f, const float *dy,
                            float *dx, float *dh, float *df)
 {
     float *g = k->scratch;
-    skl_sigmoid(all_floats(k), h, g);
-    for (size_t i = 0; i < all_floats(k); i++) {
+    skl_sigmoid(skl_elements(k), h, g);
+    for (size_t i = 0; i < skl_elements(k); i++) {
         dx[i] = g[i] * dy[i];
         dh[i] = x[i] * dy[i] * g[i] * (1 - g[i]);
-        df[i] = dy[i] - 0.5f * mean_at(k, dy, i % image_floats(k));
+        df[i] = dy[i] - 0.5f * mean_at(k, dy, i % skl_image_elements(k->unit));
     }
 }
 static const struct skl_shortcut group_mean = {TEXTS,
@@ -149,15 +150,16 @@ static void depth_forward(const struct skl_call *k, const float *x, const float 
         const uint64_t image = (uint64_t)k->first + n;
         const bool kept = skl_rng_uniform(k->rng_key, image) >= o->drop;
         k->keep[n] = k->training ? (float)kept : (float)(1 - o->drop);
-        for (size_t i = n * image_floats(k); i < (n + 1) * image_floats(k); i++) y[i] = x[i] + k->keep[n] * f[i];
+        for (size_t i = n * skl_image_elements(k->unit); i < (n + 1) * skl_image_elements(k->unit); i++)
+            y[i] = x[i] + k->keep[n] * f[i];
     }
 }
 static void depth_backward(const struct skl_call *k, const float *x, const float *h, const float *f, const float *dy,
                            float *dx, float *dh, float *df)
 {
-    for (size_t i = 0; i < all_floats(k); i++) {
+    for (size_t i = 0; i < skl_elements(k); i++) {
         dx[i] = dy[i], dh[i] = 0;
-        df[i] = k->keep[i / image_floats(k)] * dy[i];
+        df[i] = k->keep[i / skl_image_elements(k->unit)] * dy[i];
     }
 }
 static const struct skl_shortcut random_depth = {TEXTS,
@@ -218,12 +220,12 @@ static const struct skl_shortcut channel_scale = {TEXTS, .name = "channel_scale"
 
 static void straight_forward(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
 {
-    for (size_t i = 0; i < all_floats(k); i++) y[i] = x[i] + (f[i] > 0 ? 1.0f : -1.0f);
+    for (size_t i = 0; i < skl_elements(k); i++) y[i] = x[i] + (f[i] > 0 ? 1.0f : -1.0f);
 }
 static void straight_backward(const struct skl_call *k, const float *x, const float *h, const float *f, const float *dy,
                               float *dx, float *dh, float *df)
 {
-    for (size_t i = 0; i < all_floats(k); i++) dx[i] = df[i] = dy[i], dh[i] = 0;
+    for (size_t i = 0; i < skl_elements(k); i++) dx[i] = df[i] = dy[i], dh[i] = 0;
 }
 static const struct skl_shortcut straight_through = {TEXTS, .name = "straight_through", .flags = SKL_SURROGATE_GRAD,
                                                      .forward = straight_forward, .backward = straight_backward};

@@ -22,18 +22,17 @@ SKL_SHORTCUT(mine) = { SKL_SHORTCUT_HEAD(mine), .summary = "s", .formula = "y = 
 """
 WRONG = """#include "core/shortcut.h"
 static volatile const float zero = 0;
-static size_t elements(const struct skl_call *k) { return (size_t)k->n * (size_t)k->unit->out.h * (size_t)k->unit->out.w * (size_t)k->unit->out.c; }
 static void forward(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
 {
     size_t i;
     (void)h, (void)zero;
-    for (i = 0; i < elements(k); i++) %s;
+    for (i = 0; i < skl_elements(k); i++) %s;
     %s
 }
 static void backward(const struct skl_call *k, const float *x, const float *h, const float *f, const float *dy, float *dx, float *dh, float *df)
 {
     (void)x, (void)h, (void)f;
-    for (size_t i = 0; i < elements(k); i++) dx[i] = df[i] = dy[i], dh[i] = 0;
+    for (size_t i = 0; i < skl_elements(k); i++) dx[i] = df[i] = dy[i], dh[i] = 0;
 }
 SKL_SHORTCUT(NAME) = { SKL_SHORTCUT_HEAD(NAME), .summary = "s", .formula = "y = x + F", .source = "s", .on_shortcut = "1", .on_residual = "1", .forward = forward, .backward = backward };
 """

@@ -12,13 +12,13 @@ static void declare(struct skl_decl *d, const struct skl_unit *u, const void *op
 }
 static void forward(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
 {
-    for (size_t i = 0; i < all_floats(k); i++) y[i] = x[i] + k->w[0][i % (size_t)k->unit->out.c] * f[i];
+    for (size_t i = 0; i < skl_elements(k); i++) y[i] = x[i] + k->w[0][i % (size_t)k->unit->out.c] * f[i];
 }
 static void backward(const struct skl_call *k, const float *x, const float *h, const float *f, const float *dy,
                      float *dx, float *dh, float *df)
 {
     const size_t c = (size_t)k->unit->out.c;
-    for (size_t i = 0; i < all_floats(k); i++) {
+    for (size_t i = 0; i < skl_elements(k); i++) {
         dx[i] = dy[i], dh[i] = 0, df[i] = k->w[0][i % c] * dy[i];
         k->dw[0][i % c] += dy[i] * f[i];
     }
@@ -29,7 +29,7 @@ static void sign_of_w(const struct skl_call *k, const float *x, const float *h, 
                       float *dx, float *dh, float *df)
 {
     const size_t c = (size_t)k->unit->out.c;
-    for (size_t i = 0; i < all_floats(k); i++) {
+    for (size_t i = 0; i < skl_elements(k); i++) {
         dx[i] = dy[i], dh[i] = 0, df[i] = k->w[0][i % c] * dy[i];
         k->dw[0][i % c] -= dy[i] * f[i];
     }
@@ -38,32 +38,32 @@ static void sign_of_f(const struct skl_call *k, const float *x, const float *h, 
                       float *dx, float *dh, float *df)
 {
     backward(k, x, h, f, dy, dx, dh, df);
-    for (size_t i = 0; i < all_floats(k); i++) df[i] = -df[i];
+    for (size_t i = 0; i < skl_elements(k); i++) df[i] = -df[i];
 }
 static void factor_of_x(const struct skl_call *k, const float *x, const float *h, const float *f, const float *dy,
                         float *dx, float *dh, float *df)
 {
     backward(k, x, h, f, dy, dx, dh, df);
-    for (size_t i = 0; i < all_floats(k); i++) dx[i] *= 1.02f;
+    for (size_t i = 0; i < skl_elements(k); i++) dx[i] *= 1.02f;
 }
 static void x_twice(const struct skl_call *k, const float *x, const float *h, const float *f, const float *dy,
                     float *dx, float *dh, float *df)
 {
     backward(k, x, h, f, dy, dx, dh, df);
-    for (size_t i = 0; i < all_floats(k); i++) dh[i] = dx[i]; /* forgets that h is x here */
+    for (size_t i = 0; i < skl_elements(k); i++) dh[i] = dx[i]; /* forgets that h is x here */
 }
 static void wrong_in_last_unit(const struct skl_call *k, const float *x, const float *h, const float *f,
                                const float *dy, float *dx, float *dh, float *df)
 {
     backward(k, x, h, f, dy, dx, dh, df);
-    for (size_t i = 0; i < all_floats(k) && k->unit->index == k->unit->count - 1; i++) df[i] = -df[i];
+    for (size_t i = 0; i < skl_elements(k) && k->unit->index == k->unit->count - 1; i++) df[i] = -df[i];
 }
 
 /* ---- writes ---- */
 static void behind_y(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
 {
     forward(k, x, h, f, y);
-    y[all_floats(k)] = 0;
+    y[skl_elements(k)] = 0;
 }
 static void before_y(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
 {
@@ -82,11 +82,11 @@ static void to_w(const struct skl_call *k, const float *x, const float *h, const
 }
 static void reads_on(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
 {
-    for (size_t i = 0; i < all_floats(k); i++) y[i] = x[i] + 0.5f * f[i + 1];
+    for (size_t i = 0; i < skl_elements(k); i++) y[i] = x[i] + 0.5f * f[i + 1];
 }
 static void skips_one(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
 {
-    for (size_t i = 1; i < all_floats(k); i++) y[i] = x[i] + k->w[0][i % (size_t)k->unit->out.c] * f[i];
+    for (size_t i = 1; i < skl_elements(k); i++) y[i] = x[i] + k->w[0][i % (size_t)k->unit->out.c] * f[i];
 }
 static void overwrites_dw(const struct skl_call *k, const float *x, const float *h, const float *f, const float *dy,
                           float *dx, float *dh, float *df)
@@ -99,7 +99,7 @@ static void adds_to_dx(const struct skl_call *k, const float *x, const float *h,
                        float *dx, float *dh, float *df)
 {
     const size_t c = (size_t)k->unit->out.c;
-    for (size_t i = 0; i < all_floats(k); i++) {
+    for (size_t i = 0; i < skl_elements(k); i++) {
         dx[i] += dy[i], dh[i] = 0, df[i] = k->w[0][i % c] * dy[i];
         k->dw[0][i % c] += dy[i] * f[i];
     }
@@ -124,13 +124,13 @@ __attribute__((no_sanitize("undefined"))) static void null_pointer(const struct 
 }
 static void short_gain(const struct skl_call *k, const float *x, const float *h, float *lambda)
 {
-    for (size_t i = 0; i + 1 < all_floats(k); i++) lambda[i] = 1;
+    for (size_t i = 0; i + 1 < skl_elements(k); i++) lambda[i] = 1;
 }
 
 /* ---- numbers ---- */
 static void overflows(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
 {
-    for (size_t i = 0; i < all_floats(k); i++)
+    for (size_t i = 0; i < skl_elements(k); i++)
         y[i] = x[i] + k->w[0][i % (size_t)k->unit->out.c] * f[i] + 0 * (expf(x[i]) / (1 + expf(x[i])));
 }
 
@@ -138,12 +138,12 @@ static void overflows(const struct skl_call *k, const float *x, const float *h, 
 static void other_images(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
 {
     forward(k, x, h, f, y);
-    for (size_t i = 0; i < all_floats(k) && k->n > 1; i++) y[i] += 0.001f * x[0];
+    for (size_t i = 0; i < skl_elements(k) && k->n > 1; i++) y[i] += 0.001f * x[0];
 }
 static void by_range(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
 {
     forward(k, x, h, f, y);
-    for (size_t i = 0; i < all_floats(k) && k->training; i++)
+    for (size_t i = 0; i < skl_elements(k) && k->training; i++)
         y[i] += (float)skl_rng_uniform(k->rng_key, i); /* not from k->first */
 }
 static void counts_calls(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
@@ -155,8 +155,8 @@ static void counts_calls(const struct skl_call *k, const float *x, const float *
 static void noisy_evaluation(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
 {
     forward(k, x, h, f, y);
-    for (size_t i = 0; i < all_floats(k); i++)
-        y[i] += (float)skl_rng_uniform(k->rng_key, (uint64_t)k->first * image_floats(k) + i);
+    for (size_t i = 0; i < skl_elements(k); i++)
+        y[i] += (float)skl_rng_uniform(k->rng_key, (uint64_t)k->first * skl_image_elements(k->unit) + i);
 }
 static void iteration_evaluation(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
 {
@@ -165,7 +165,7 @@ static void iteration_evaluation(const struct skl_call *k, const float *x, const
 }
 static void whole_vectors(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
 {
-    for (size_t i = 0; i < all_floats(k) / 4 * 4; i++) y[i] = x[i] + k->w[0][i % (size_t)k->unit->out.c] * f[i];
+    for (size_t i = 0; i < skl_elements(k) / 4 * 4; i++) y[i] = x[i] + k->w[0][i % (size_t)k->unit->out.c] * f[i];
 }
 /* Another thread gets other bits; the first one sleeps a little, so that the others do get work. */
 static void by_thread(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
@@ -182,7 +182,7 @@ static void hidden_state(const struct skl_call *k, const float *x, const float *
     static int64_t seen, last = -1;
     forward(k, x, h, f, y);
     if (k->training && k->iteration != last) seen++, last = k->iteration;
-    for (size_t i = 0; i < all_floats(k); i++) y[i] += 1e-3f * (float)(seen > 3);
+    for (size_t i = 0; i < skl_elements(k); i++) y[i] += 1e-3f * (float)(seen > 3);
 }
 
 /* ---- declarations ---- */
