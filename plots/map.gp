@@ -5,7 +5,7 @@ if (PANELS > 8) DPI = 0.7*DPI              # large enough as it is
 PANEL_WIDTH = 2.5                          # inches
 PANEL_HEIGHT = 1.95
 BOTTOM_HEIGHT = 0.3
-BAR_WIDTH = 0.95
+BAR_WIDTH = 1.25
 TITLE_HEIGHT = TITLE eq '' ? 0.1 : 0.4
 WIDTH = COLUMNS*PANEL_WIDTH + BAR_WIDTH
 HEIGHT = ROWS*PANEL_HEIGHT + TITLE_HEIGHT + BOTTOM_HEIGHT
@@ -24,7 +24,6 @@ do for [FORMAT in FORMATS] {
     set cbtics (power_label(1) 0)
     STRIDE = ceil(-log10(C_MIN)/8.)
     do for [k = 1:int(-log10(C_MIN))] { if (k % STRIDE == 0) { set cbtics add (power_label(10.0**-k) -k) } }
-    set object 1 rectangle from graph 0, graph 0 to graph 1, graph 1 fillcolor rgb '#c8c8c8' fillstyle solid 1 noborder behind
     unset key
     unset grid
     do for [p = 1:PANELS] {
@@ -35,7 +34,8 @@ do for [FORMAT in FORMATS] {
         set tmargin at screen up(PANEL_HEIGHT - 0.42)
         set bmargin at screen up(0.26)
         half = 0.5*X_MAX[p]/(STEPS[p] - 1)/X_UNIT          # of a column
-        set xrange [-half:X_MAX[p]/X_UNIT + half]
+        set xrange [-half:X_END/X_UNIT + half]               # a run that broke off leaves the rest white
+        set object 1 rectangle from graph 0, graph 0 to first X_MAX[p]/X_UNIT + half, graph 1 fillcolor rgb '#c8c8c8' fillstyle solid 1 noborder behind
         set yrange [-0.5:UNITS[p] - 0.5]
         set xtics X_STEP/X_UNIT
         set ytics UNITS[p] > 30 ? 18 : UNITS[p] > 12 ? 5 : 3

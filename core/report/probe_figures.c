@@ -8,8 +8,9 @@
 #include "core/report/templates.h"
 #include "core/report/text.h"
 
-#define LEAST_SHOWN 1e-12 /* on a logarithmic axis; what is less stands on its floor */
-enum { MAX_PANELS = 2, MAP_TITLE_WIDTH = 1800, X_INTERVALS = 7 };
+#define RESPONSES_LINEAR 20.0 /* up to here their axis is linear, as in the paper; nets that fail go far beyond */
+#define LEAST_SHOWN 1e-12     /* on a logarithmic axis; what is less stands on its floor */
+enum { MAX_PANELS = 2, MAP_TITLE_WIDTH = 2100, X_INTERVALS = 7 };
 
 struct kind {
     const char *stem, *label;
@@ -118,6 +119,7 @@ static void take_scale(struct plot *p)
                 p->below = p->below || (f->low[u] > 0 && f->low[u] < LEAST_SHOWN);
             }
         }
+    p->linear = p->layers && high <= RESPONSES_LINEAR;
     if (p->linear)
         p->y = skl_scale_linear(1.05 * high);
     else
@@ -206,7 +208,11 @@ static char *in_words(const struct plot *p)
         fprintf(out, "%s %s", i ? ";" : "", p->line[i].set->setting->name);
         for (int k = 0; k < (p->layers ? 1 : p->panels); k++) {
             const struct skl_profile *f = &p->line[i].profile[p->panel[k].when];
-            fprintf(out, "%s%.3g", k ? " and " : " ", f->n ? f->value[p->layers ? f->n - 1 : 0] : NAN);
+            double value = f->n ? f->value[p->layers ? f->n - 1 : 0] : NAN;
+            if (isfinite(value))
+                fprintf(out, "%s%.3g", k ? " and " : " ", value);
+            else
+                fprintf(out, "%snot known", k ? " and " : " ");
         }
     }
     fputc('.', out);
@@ -259,7 +265,7 @@ static int write_plot(struct skl_sheet *s, const struct plot *p, const char *ste
 static int draw_profiles(struct skl_sheet *s, const struct skl_probed *probed, const struct kind *kind,
                          struct skl_err *err)
 {
-    struct plot p = {.kind = kind, .layers = kind == &responses, .linear = kind == &responses};
+    struct plot p = {.kind = kind, .layers = kind == &responses};
     int status = SKL_OK, pages = 0;
     take_lines(s, probed, &p);
     take_panels(probed, s->drawing.count, &p);
@@ -312,9 +318,9 @@ static int write_map(struct skl_sheet *s, const struct skl_probed *probed, const
     skl_script_text(&t, "TITLE", s->results->label);
     fprintf(t.out,
             "X_LABEL = '%s'\nX_UNIT = %.1f\nX_STEP = %.1f\nC_LABEL = '%s'\nC_MIN = %.9g\nPANELS = %d\nCOLUMNS = "
-            "%d\nROWS = %d\n",
+            "%d\nROWS = %d\nX_END = %.1f\n",
             x.label, x.unit, 2 * x.step, direct.label, least_of(probed, s->drawing.count), count, columns,
-            (count + columns - 1) / columns);
+            (count + columns - 1) / columns, end);
     skl_script_arrays(&t, "PANELS", arrays);
     for (int i = 0; i < count; i++) {
         const struct skl_probed *p = &probed[which[i]];
