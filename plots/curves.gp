@@ -31,7 +31,7 @@ do for [FORMAT in FORMATS] {
     entries = ''
     do for [i = 1:CURVES] {
         width = STYLE[i] == 0 ? 1.6 : 1.1
-        type = FORMAT eq 'dumb' ? 1 + STYLE[i] : dash(STYLE[i])      # letters there, one a line type
+        type = FORMAT eq 'dumb' ? 1 + (i - 1) % 7 : dash(STYLE[i])      # there a sign for each of 7 line types
         bands = bands.(FORMAT eq 'dumb' ? '' : band(BAND[i], 'x1y1', STYLE[i], Y_MIN, Y_MAX))
         lines = lines.line(CURVE[i], 'x1y1', STYLE[i], type, width).crosses(STOPS[i], 'x1y1', STYLE[i])
         entries = entries.entry(sprintf('LABEL[%d]', i), STYLE[i], type, width)

@@ -58,11 +58,11 @@ do for [FORMAT in FORMATS] {
         }
         do for [j = 1:LINES] {
             i = LINES*p - j + 1                # the baseline last: on top
-            type = FORMAT eq 'dumb' ? 1 + STYLE[i] : dash(STYLE[i])
+            type = FORMAT eq 'dumb' ? 1 + (i - 1) % LINES % 7 : dash(STYLE[i])
             if (LINE[i] ne '') { parts = parts.sprintf("LINE[%d] using 'at':(lift(column('value'))) with lines %s linecolor rgb '%s' notitle, ", i, look(type, STYLE[i] == 0 ? 1.6 : 1.1), color(STYLE[i])) }
         }
         do for [i = 1:LINES] {
-            type = FORMAT eq 'dumb' ? 1 + STYLE[i] : dash(STYLE[i])
+            type = FORMAT eq 'dumb' ? 1 + (i - 1) % LINES % 7 : dash(STYLE[i])
             if (p == 1) { parts = parts.entry(sprintf('LABEL[%d]', i), STYLE[i], type, STYLE[i] == 0 ? 1.6 : 1.1) }
         }
         eval 'plot '.parts.'NaN notitle'
