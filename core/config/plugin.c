@@ -91,6 +91,9 @@ static int try_in_child(const char *path, struct skl_err *err)
     if (child == 0) try_alone(path);
     while (waitpid(child, &status, 0) < 0)
         if (errno != EINTR) return SKL_OK; /* somebody else waited for it */
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+        return skl_fail(err, SKL_USAGE, "plug-in '%s' is not loaded after %d seconds: has it a constructor that hangs?",
+                        path, PATIENCE);
     if (WIFSIGNALED(status))
         return skl_fail(err, SKL_USAGE, "plug-in '%s' is damaged: loading it ends with signal %d (%s); build it again",
                         path, WTERMSIG(status), strsignal(WTERMSIG(status)));
