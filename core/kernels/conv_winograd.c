@@ -30,11 +30,22 @@ INLINE vf vf_fetch(const float *p) { return vf_hold(vf_load(p)); }
 
 /* ---- one-dimensional transforms; d and t must not overlap ---- */
 
+/* Their constants, loaded anew by every step below: gcc would load them once before all the loops, and they would hold
+ * registers that the matrix products between the steps need (AVX2 has sixteen). */
+struct constants { vf two, four, five, eight; };
+INLINE struct constants constants(void)
+{
+    static const float value[] = {2, 4, 5, 8};
+    const float *v = value;
+    __asm__ volatile("" : "+r"(v));
+    return (struct constants){vf_set1(v[0]), vf_set1(v[1]), vf_set1(v[2]), vf_set1(v[3])};
+}
+
 /* t = B' d, a -> a */
-INLINE void input_transform(int m, const vf *d, vf *t)
+INLINE void input_transform(int m, const struct constants *k, const vf *d, vf *t)
 {
     if (m == 4) {
-        const vf two = vf_set1(2), four = vf_set1(4), five = vf_set1(5);
+        const vf two = k->two, four = k->four, five = k->five;
         vf p = vf_fnma(four, d[2], d[4]), q = vf_fnma(four, d[1], d[3]);
         vf r = d[4] - d[2], s = d[3] - d[1];
         t[0] = vf_fma(four, d[0], vf_fnma(five, d[2], d[4]));
@@ -52,10 +63,10 @@ INLINE void input_transform(int m, const vf *d, vf *t)
 }
 
 /* x = B t, a -> a */
-INLINE void input_transform_transposed(int m, const vf *t, vf *x)
+INLINE void input_transform_transposed(int m, const struct constants *k, const vf *t, vf *x)
 {
     if (m == 4) {
-        const vf two = vf_set1(2), four = vf_set1(4), five = vf_set1(5);
+        const vf two = k->two, four = k->four, five = k->five;
         vf s12 = t[1] + t[2], d12 = t[1] - t[2], s34 = t[3] + t[4], d34 = t[3] - t[4];
         x[0] = four * t[0];
         x[1] = vf_fma(four, t[5] - d12, -two * d34);
@@ -72,15 +83,15 @@ INLINE void input_transform_transposed(int m, const vf *t, vf *x)
 }
 
 /* y = A' t, a -> m */
-INLINE void output_transform(int m, const vf *t, vf *y)
+INLINE void output_transform(int m, const struct constants *k, const vf *t, vf *y)
 {
     vf s12 = t[1] + t[2], d12 = t[1] - t[2];
     if (m == 4) {
         vf s34 = t[3] + t[4], d34 = t[3] - t[4];
         y[0] = (t[0] + s12) + s34;
-        y[1] = vf_fma(vf_set1(2), d34, d12);
-        y[2] = vf_fma(vf_set1(4), s34, s12);
-        y[3] = vf_fma(vf_set1(8), d34, d12) + t[5];
+        y[1] = vf_fma(k->two, d34, d12);
+        y[2] = vf_fma(k->four, s34, s12);
+        y[3] = vf_fma(k->eight, d34, d12) + t[5];
     } else {
         y[0] = t[0] + s12;
         y[1] = d12 - t[3];
@@ -88,16 +99,16 @@ INLINE void output_transform(int m, const vf *t, vf *y)
 }
 
 /* t = A y, m -> a */
-INLINE void output_transform_transposed(int m, const vf *y, vf *t)
+INLINE void output_transform_transposed(int m, const struct constants *k, const vf *y, vf *t)
 {
     if (m == 4) {
         vf even = y[0] + y[2], odd = y[1] + y[3];
-        vf even2 = vf_fma(vf_set1(4), y[2], y[0]), odd2 = vf_fma(vf_set1(4), y[3], y[1]);
+        vf even2 = vf_fma(k->four, y[2], y[0]), odd2 = vf_fma(k->four, y[3], y[1]);
         t[0] = y[0];
         t[1] = even + odd;
         t[2] = even - odd;
-        t[3] = vf_fma(vf_set1(2), odd2, even2);
-        t[4] = vf_fnma(vf_set1(2), odd2, even2);
+        t[3] = vf_fma(k->two, odd2, even2);
+        t[4] = vf_fnma(k->two, odd2, even2);
         t[5] = y[3];
     } else {
         t[0] = y[0];
@@ -242,6 +253,7 @@ INLINE void find_rows(const struct plan *p, const struct buffers *b, struct unit
 /* One row of pixels [w][c] to [a][tiles_x][c].  A tile starts one pixel left of its output; the pixels outside are 0. */
 INLINE void x_along(const struct plan *p, const float *pixels, float *row)
 {
+    const struct constants constant = constants();
     const int m = p->m, a = p->a, c = p->c;
     for (int ch = 0; ch < c; ch += LANES) {
         const float *x = pixels + ch;
@@ -252,7 +264,7 @@ INLINE void x_along(const struct plan *p, const float *pixels, float *row)
 #pragma GCC unroll 6
             for (int j = 2; j < a - 1; j++) d[j] = vf_fetch(x + (j - 1) * c);
             d[a - 1] = tile + 1 < p->tiles_x ? vf_load(x + m * c) : vf_zero();
-            input_transform(m, d, t);
+            input_transform(m, &constant, d, t);
 #pragma GCC unroll 6
             for (int j = 0; j < a; j++) vf_store(row + (size_t)j * p->x_column + tile * c + ch, t[j]);
             d[0] = d[m];
@@ -275,6 +287,7 @@ INLINE void load_x(const struct plan *p, skl_load_fn *load, const struct skl_loa
 /* Column j of V. */
 INLINE void x_down(const struct plan *p, const struct unit *u, const struct buffers *b, int j)
 {
+    const struct constants constant = constants();
     const int a = p->a, n = p->tiles_x * p->c;
     for (int r = 0; r < u->rows; r++) {
         const float *row[MAX_A];
@@ -284,7 +297,7 @@ INLINE void x_down(const struct plan *p, const struct unit *u, const struct buff
             vf d[MAX_A], t[MAX_A];
 #pragma GCC unroll 6
             for (int i = 0; i < a; i++) d[i] = vf_fetch(row[i] + e);
-            input_transform(p->m, d, t);
+            input_transform(p->m, &constant, d, t);
 #pragma GCC unroll 6
             for (int i = 0; i < a; i++) vf_store(v + (size_t)i * p->v_stride + e, t[i]);
         }
@@ -295,13 +308,14 @@ INLINE void x_down(const struct plan *p, const struct unit *u, const struct buff
 
 INLINE void dy_along(const struct plan *p, const float *pixels, float *row)
 {
+    const struct constants constant = constants();
     const int m = p->m, a = p->a, k = p->k;
     for (int ch = 0; ch < k; ch += LANES)
         for (int tile = 0; tile < p->tiles_x; tile++) {
             vf y[MAX_A], t[MAX_A];
 #pragma GCC unroll 6
             for (int j = 0; j < m; j++) y[j] = vf_fetch(pixels + (tile * m + j) * k + ch);
-            output_transform_transposed(m, y, t);
+            output_transform_transposed(m, &constant, y, t);
 #pragma GCC unroll 6
             for (int j = 0; j < a; j++) vf_store(row + (size_t)j * p->y_column + tile * k + ch, t[j]);
         }
@@ -319,6 +333,7 @@ INLINE void load_dy(const struct plan *p, const struct unit *u, skl_load_fn *loa
 /* Column j of D. */
 INLINE void dy_down(const struct plan *p, const struct unit *u, const struct buffers *b, int j)
 {
+    const struct constants constant = constants();
     const int m = p->m, a = p->a, n = p->tiles_x * p->k;
     for (int r = 0; r < u->rows; r++) {
         const float *row = b->y + (size_t)j * p->y_column + (size_t)(r * m) * p->y_row;
@@ -327,7 +342,7 @@ INLINE void dy_down(const struct plan *p, const struct unit *u, const struct buf
             vf y[MAX_A], t[MAX_A];
 #pragma GCC unroll 6
             for (int i = 0; i < m; i++) y[i] = vf_fetch(row + (size_t)i * p->y_row + e);
-            output_transform_transposed(m, y, t);
+            output_transform_transposed(m, &constant, y, t);
 #pragma GCC unroll 6
             for (int i = 0; i < a; i++) vf_store(d + (size_t)i * p->d_stride + e, t[i]);
         }
@@ -338,6 +353,7 @@ INLINE void dy_down(const struct plan *p, const struct unit *u, const struct buf
 
 INLINE void y_down(const struct plan *p, const struct unit *u, const struct buffers *b, int j)
 {
+    const struct constants constant = constants();
     const int m = p->m, a = p->a, n = p->tiles_x * p->k;
     for (int r = 0; r < u->rows; r++) {
         const float *d = b->d + r * n;
@@ -346,7 +362,7 @@ INLINE void y_down(const struct plan *p, const struct unit *u, const struct buff
             vf t[MAX_A], y[MAX_A];
 #pragma GCC unroll 6
             for (int i = 0; i < a; i++) t[i] = vf_fetch(d + (size_t)i * p->d_stride + e);
-            output_transform(m, t, y);
+            output_transform(m, &constant, t, y);
 #pragma GCC unroll 6
             for (int i = 0; i < m; i++) vf_store(row + (size_t)i * p->y_row + e, y[i]);
         }
@@ -355,13 +371,14 @@ INLINE void y_down(const struct plan *p, const struct unit *u, const struct buff
 
 INLINE void y_along(const struct plan *p, const float *row, float *pixels)
 {
+    const struct constants constant = constants();
     const int m = p->m, a = p->a, k = p->k;
     for (int ch = 0; ch < k; ch += LANES)
         for (int tile = 0; tile < p->tiles_x; tile++) {
             vf t[MAX_A], y[MAX_A];
 #pragma GCC unroll 6
             for (int j = 0; j < a; j++) t[j] = vf_fetch(row + (size_t)j * p->y_column + tile * k + ch);
-            output_transform(m, t, y);
+            output_transform(m, &constant, t, y);
 #pragma GCC unroll 6
             for (int j = 0; j < m; j++) vf_store(pixels + (tile * m + j) * k + ch, y[j]);
         }
@@ -382,6 +399,7 @@ INLINE void store_y(const struct plan *p, const struct unit *u, skl_store_fn *st
 /* A tile row's first two rows meet the last two of the one above. */
 INLINE void dx_down(const struct plan *p, const struct unit *u, const struct buffers *b, int j)
 {
+    const struct constants constant = constants();
     const int a = p->a, n = p->tiles_x * p->c;
     for (int r = 0; r < u->rows; r++) {
         const float *v = b->v + r * n, *above[2] = {u->above[r][0] + (size_t)j * p->x_column, u->above[r][1] + (size_t)j * p->x_column};
@@ -391,7 +409,7 @@ INLINE void dx_down(const struct plan *p, const struct unit *u, const struct buf
             vf t[MAX_A], x[MAX_A];
 #pragma GCC unroll 6
             for (int i = 0; i < a; i++) t[i] = vf_fetch(v + (size_t)i * p->v_stride + e);
-            input_transform_transposed(p->m, t, x);
+            input_transform_transposed(p->m, &constant, t, x);
             x[0] += vf_load(above[0] + e);
             x[1] += vf_load(above[1] + e);
 #pragma GCC unroll 6
@@ -403,6 +421,7 @@ INLINE void dx_down(const struct plan *p, const struct unit *u, const struct buf
 /* A tile's last two pixels are the next one's first two; the pixels left and right of the image are dropped. */
 INLINE void dx_along(const struct plan *p, const float *row, float *pixels)
 {
+    const struct constants constant = constants();
     const int m = p->m, a = p->a, c = p->c;
     for (int ch = 0; ch < c; ch += LANES) {
         vf left = vf_zero(), right = vf_zero();
@@ -411,7 +430,7 @@ INLINE void dx_along(const struct plan *p, const float *row, float *pixels)
             vf t[MAX_A], x[MAX_A];
 #pragma GCC unroll 6
             for (int j = 0; j < a; j++) t[j] = vf_fetch(row + (size_t)j * p->x_column + tile * c + ch);
-            input_transform_transposed(m, t, x);
+            input_transform_transposed(m, &constant, t, x);
             if (tile > 0) vf_store(x_out - c, x[0] + left);
             vf_store(x_out, x[1] + right);
 #pragma GCC unroll 4

@@ -17,6 +17,7 @@ enum {
     PANEL = PANEL_VECTORS * LANES,
     ROWS2 = VECTOR_REGISTERS == 32 ? 8 : 6,
     ROWS1 = VECTOR_REGISTERS == 32 ? 16 : 12,
+    DEPTH_UNROLL = VECTOR_REGISTERS == 32 ? 4 : 1,      /* with 16 registers gcc would spill accumulators */
 };
 
 struct matrix_a { const float *p; size_t row, depth; };
@@ -27,7 +28,7 @@ INLINE void tile_step(int rows, int vectors, const float *a, size_t a_row, const
 {
     vf bp[PANEL_VECTORS];
 #pragma GCC unroll 2
-    for (int j = 0; j < vectors; j++) bp[j] = vf_load(b + j * LANES);
+    for (int j = 0; j < vectors; j++) bp[j] = vf_hold(vf_load(b + j * LANES));
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++) {
         vf x = vf_set1(a[(size_t)i * a_row]);
@@ -45,11 +46,8 @@ INLINE void tile(int rows, int vectors, int depth, const float *a, size_t a_row,
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2
         for (int j = 0; j < vectors; j++) acc[i][j] = accumulate ? vf_load(d + (size_t)i * d_row + j * LANES) : vf_zero();
-    int p = 0;
-    for (; p + 4 <= depth; p += 4)
-#pragma GCC unroll 4
-        for (int q = p; q < p + 4; q++) tile_step(rows, vectors, a + (size_t)q * a_depth, a_row, b + (size_t)q * b_row, acc);
-    for (; p < depth; p++) tile_step(rows, vectors, a + (size_t)p * a_depth, a_row, b + (size_t)p * b_row, acc);
+#pragma GCC unroll DEPTH_UNROLL
+    for (int p = 0; p < depth; p++) tile_step(rows, vectors, a + (size_t)p * a_depth, a_row, b + (size_t)p * b_row, acc);
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2
