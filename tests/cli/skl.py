@@ -130,4 +130,4 @@ def main():
 
 
 __all__ = ["Case", "EXACT", "PROGRAM", "SANITIZED", "SOURCE", "commands", "exact", "main", "os", "processes", "re", "run", "shutil", "signal",
-           "subprocess", "time", "tree", "wait_until"]
+           "subprocess", "time", "tree", "unittest", "wait_until"]
