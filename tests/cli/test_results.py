@@ -195,6 +195,17 @@ class Figures(Case):
         self.assertNotIn("\033", text)
 
 
+# numpy.median, the mean difference from setting 0, scipy.stats.t.interval(0.95, 4, mean, sem), scipy.stats.ttest_rel, and that
+# adjusted after Holm, of the six settings of study.py with five seeds.
+SCIPY = {
+    1: (10.06, 0.362, -0.497102287, 1.22110229, 0.306988427, 0.507478745),
+    2: (10.47, 0.934, -0.414695183, 2.28269518, 0.126869686, 0.507478745),
+    3: (10.92, 0.766, -0.373445765, 1.90544576, 0.135380708, 0.507478745),
+    4: (10.21, 0.67, -0.669530463, 2.00953046, 0.237246217, 0.507478745),
+    5: (11.36, 1.39, 1.0347669, 1.7452331, 0.000407425617, 0.00203712808),
+}
+
+
 def interval(d):
     """95 % t-interval of a mean of five, and the two-sided p: t(0.975, 4) = 2.7764451051977987 (scipy.stats.t.ppf), and the
     closed form of Student's distribution with 4 degrees of freedom."""
@@ -254,6 +265,10 @@ class Report(Case):
         study.make(self.path("r/s"), settings=6, seeds=5, rows=20)
         self.ends(0, "report", "r/s", "--no-figures")
         self.check_statistics(6)
+        rows = self.rows()
+        for k, expected in SCIPY.items():
+            for name, value in zip(("test_error_median", "difference_mean", "difference_low", "difference_high", "p", "p_holm"), expected):
+                self.assertAlmostEqual(float(rows[k][name]), value, delta=1e-7 * abs(value), msg=f"{name} of {k}")
 
     @unittest.skipUnless(shutil.which("gnuplot"), "no gnuplot here")
     def test_the_page_stands_alone(self):
