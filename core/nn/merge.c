@@ -300,7 +300,7 @@ static void forward_range(struct skl_net *net, struct pointwise_job *j, int chun
     else
         affine_forward(u, &k, first, h, f, y);
     if (u->post_relu && !u->post)
-        for (size_t i = 0; i < (size_t)n * image; i++) y[i] = y[i] > 0 ? y[i] : 0;
+        for (size_t i = 0; i < (size_t)n * image; i++) y[i] = y[i] <= 0 ? 0 : y[i]; /* not a number stays so */
     if (stats) net->o.kernels->store_rows(&store, (size_t)first * pixels, (int)pixels * n, s.c, y, &net->sums[chunk]);
 }
 

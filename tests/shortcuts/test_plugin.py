@@ -184,12 +184,14 @@ class Plugins(unittest.TestCase):
             return done, json.load(f)
 
     def test_one_that_fails_late_fails_its_run_only(self):
-        """Nothing wrong at first; then a crash, a call of exit(), or a NaN in a gradient."""
+        """Nothing wrong at first; then a crash, a call of exit(), or a NaN in a gradient or an output."""
         late = {"crash": ("__builtin_trap();", 1, "failed", r"killed by signal \d+ \(.*\); its shortcut 'crash' is a plug-in"),
                 "leave": ("exit(0);", 1, "failed", "ended without finishing the run"),
-                "nan": ("dx[0] = 0.0f / (float)(calls - calls);", 0, "diverged", "not finite in iteration .*; its shortcut 'nan' is a plug-in")}
+                "nan": ("dx[0] = 0.0f / (float)(calls - calls);", 0, "diverged", "not finite in iteration .*; its shortcut 'nan' is a plug-in"),
+                "nan_y": (";", 0, "diverged", "not finite in iteration .*; its shortcut 'nan_y' is a plug-in")}
         for name, (harm, code, state, cause) in late.items():
-            source = WRONG.replace("NAME", name) % ("y[i] = x[i] + f[i]", "")
+            output = "y[i] = i == 0 && calls > 1000 ? 0.0f / zero : x[i] + f[i]" if name == "nan_y" else "y[i] = x[i] + f[i]"
+            source = WRONG.replace("NAME", name) % (output, "")
             source = source.replace("dh[i] = 0;", "dh[i] = 0;\n    if (++calls > 1000) { %s }" % harm).replace("static volatile", "#include <stdlib.h>\nstatic volatile int calls;\nstatic volatile", 1)
             self.write(name + ".c", source)
             self.build(name)
