@@ -39,7 +39,7 @@ static const char style[] =
     "th,td{padding:.35rem .5rem;text-align:left;vertical-align:baseline;border-top:1px solid var(--line);"
     "overflow-wrap:normal}\n"
     "thead th{vertical-align:bottom;background:var(--head);border-top:0;border-bottom:2px solid var(--soft)}\n"
-    "tbody tr:first-child>*{border-top:0}tbody tr:last-child>*{border-bottom:1px solid var(--line)}\n"
+    "tbody tr:first-child :is(th,td){border-top:0}tbody tr:last-child :is(th,td){border-bottom:1px solid var(--line)}\n"
     "tbody th{font-weight:600;min-width:8rem;position:sticky;left:0;background:var(--page)}\n"
     "th.n,td.n{text-align:right;font-variant-numeric:tabular-nums}\n"
     "td.n{white-space:nowrap}\n"
