@@ -110,7 +110,7 @@ char *skl_child_tail(const struct skl_child *c, int lines)
     return tail;
 }
 
-void skl_child_cause(const struct skl_child *c, int wait_status, char *text, size_t size)
+bool skl_child_cause(const struct skl_child *c, int wait_status, char *text, size_t size)
 {
     char *last = skl_child_tail(c, 1);
     bool said = !strncmp(last, "skiplab: ", 9);
@@ -126,4 +126,5 @@ void skl_child_cause(const struct skl_child *c, int wait_status, char *text, siz
     else
         snprintf(text, size, "ended with exit code %d%s%s", WEXITSTATUS(wait_status), *line ? ": " : "", line);
     free(last);
+    return said && !sig;
 }

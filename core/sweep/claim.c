@@ -213,7 +213,7 @@ static void *beat(void *arg)
     pthread_mutex_lock(&c->mutex);
     while (!c->stop) {
         struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
+        clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec += BEAT_SECONDS;
         pthread_cond_timedwait(&c->wake, &c->mutex, &until);
         if (c->stop || !utimensat(AT_FDCWD, c->owner, NULL, 0) || errno != ENOENT) continue;
@@ -225,10 +225,15 @@ static void *beat(void *arg)
     return NULL;
 }
 
+/* By a clock that nobody sets: after a step back of the wall clock the heart would stand still as long. */
 static void start_beat(struct skl_claim *c)
 {
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&c->mutex, NULL);
-    pthread_cond_init(&c->wake, NULL);
+    pthread_cond_init(&c->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before); /* signals are the main thread's */

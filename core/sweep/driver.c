@@ -149,12 +149,12 @@ static void ended(struct skl_driver *d, struct skl_job *j, int wait_status)
         char cause[256], took[32];
         free(j->tail);
         j->tail = skl_child_tail(&j->child, 5);
-        skl_child_cause(&j->child, wait_status, cause, sizeof cause);
+        bool said = skl_child_cause(&j->child, wait_status, cause, sizeof cause) && code != SKL_OK;
+        if (code == SKL_OK) snprintf(cause, sizeof cause, "ended without finishing the run");
         if (j->hung)
             snprintf(cause, sizeof cause, "killed: no sign of life for %s; does it hang?",
                      skl_duration(d->options->hang_seconds, took));
-        if (code < 0) name_plugin(j, cause, sizeof cause);
-        if (code == SKL_OK) snprintf(cause, sizeof cause, "ended without finishing the run");
+        if (!said) name_plugin(j, cause, sizeof cause);
         if (now == SKL_JOB_FAILED && s.cause[0] && code > 0) snprintf(cause, sizeof cause, "%s", s.cause);
         fail(d, j, cause);
         if (code != SKL_USAGE) record_failure(j);

@@ -1,6 +1,5 @@
 #include "core/train/verify.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,7 +94,7 @@ static void test_row(struct replay *r, enum skl_log log, enum skl_part part)
     compare_row(r, log, row);
 }
 
-static void iterate(struct replay *r)
+static struct skl_step_result iterate(struct replay *r)
 {
     struct skl_session *s = &r->session;
     const struct skl_train_config *c = &s->exp->train;
@@ -112,9 +111,10 @@ static void iterate(struct replay *r)
         now->loss_sum = 0;
         now->errors = now->count = 0;
     }
-    if (now->iteration > r->newer.tested || !skl_due(now->iteration, c->test_every, r->newer.end)) return;
+    if (now->iteration > r->newer.tested || !skl_due(now->iteration, c->test_every, r->newer.end)) return result;
     test_row(r, SKL_LOG_TEST, SKL_PART_TEST);
     test_row(r, SKL_LOG_VALIDATION, SKL_PART_VALIDATION);
+    return result;
 }
 
 static void train(struct replay *r)
@@ -126,10 +126,8 @@ static void train(struct replay *r)
     int batch = r->session.exp->train.batch;
     skl_progress_start(&progress, "replay", r->newer.iteration, r->quiet);
     while (now->iteration < r->newer.iteration) {
-        iterate(r);
-        double count = now->count ? (double)now->count : NAN;
-        struct skl_progress_now shown = {now->iteration, now->loss_sum / count,
-                                         100.0 * (double)now->errors / (count * batch),
+        struct skl_step_result result = iterate(r);
+        struct skl_progress_now shown = {now->iteration, result.loss, 100.0 * (double)result.errors / batch,
                                          (double)(now->iteration - from) * batch / (skl_seconds() - start), batch};
         skl_progress_show(&progress, &shown, true);
     }

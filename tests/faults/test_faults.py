@@ -87,7 +87,7 @@ class Everywhere(Lab):
                 print(kind, self.everywhere(lambda k: self.check_error(kind, k), self.places(5)), end=" ")
 
     def test_each_call_and_all_after_it_fail(self):
-        for kind in ("ENOSPC", "EIO"):
+        for kind in ("ENOSPC", "EIO", "EDQUOT"):
             with self.subTest(kind):
                 print(kind, self.everywhere(lambda k: self.check_error(kind, f"{k}+"), self.places(4)), end=" ")
 

@@ -36,6 +36,25 @@ class Bytes(Lab):
         private = self.limited("umask", lambda: os.umask(0o077))
         self.assertEqual(os.stat(os.path.join(private, "train.csv")).st_mode & 0o777, 0o600)
 
+    def test_a_clock_that_goes_back(self):
+        """By an hour, at the first look at it or later."""
+        self.reference(config())
+        for at in (2, 3, 5, 10, 100):
+            folder = self.folder()
+            self.train(folder, fault=f"clock {at}", code=0)
+            self.same(folder, f"clock {at}")
+
+    @unittest.skipUnless(SLOW, "takes a heartbeat, 10 s")
+    def test_a_claim_stays_fresh_when_the_clock_goes_back(self):
+        """All that the program sees of the clock is an hour ahead: what waits for an hour of the day waits too long."""
+        self.write("x.yaml", config(iterations=1000000))
+        folder = self.folder()
+        self.start("train", "x.yaml", "--run-dir", folder, "--quiet", env=self.faulty("clock 1000000000"))
+        owner = os.path.join(folder, "claim/1/owner")
+        wait_until(lambda: os.path.exists(owner))
+        os.utime(owner, (0, 0))
+        wait_until(lambda: os.stat(owner).st_mtime > 0, seconds=15)
+
     def test_threads_do_not_change_a_byte(self):
         for shortcut in VARIANTS if SLOW else self.random.sample(VARIANTS, 2):
             for order in ("original", "full_preact"):
@@ -44,6 +63,22 @@ class Bytes(Lab):
                     folder = self.folder()
                     self.train(folder, "--threads", threads, code=0)
                     self.same(folder, f"{shortcut} {order} {threads} threads")
+
+    @unittest.skipUnless(SLOW and not SANITIZED, "nets of full size")
+    def test_threads_do_not_change_a_byte_of_large_nets(self):
+        """Images of 32x32 in mini-batches of 128."""
+        for depth, iterations, shortcuts in ((20, 10, VARIANTS), (110, 2, ("{type: exclusive_gating}", "{type: dropout}"))):
+            for shortcut in shortcuts:
+                text = config(shortcut, iterations=iterations, checkpoint=iterations // 2, test=iterations)
+                for small, large in (("depth: 8, width: 4", f"depth: {depth}, width: 16"), ("batch: 16", "batch: 128, bn_batch: 64"),
+                                     ("train: 72, test: 24, size: 8", "train: 264, test: 64, size: 32")):
+                    self.assertIn(small, text)
+                    text = text.replace(small, large)
+                self.reference(text)
+                for threads in (2, 3, 4, 7, 8, 16):
+                    folder = self.folder()
+                    self.train(folder, "--threads", threads, code=0)
+                    self.same(folder, f"depth {depth}, {shortcut}, {threads} threads")
 
 
 class Places(Lab):

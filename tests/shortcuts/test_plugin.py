@@ -186,7 +186,8 @@ class Plugins(unittest.TestCase):
     def test_one_that_fails_late_fails_its_run_only(self):
         """Nothing wrong at first; then a crash, a call of exit(), or a NaN in a gradient or an output."""
         late = {"crash": ("__builtin_trap();", 1, "failed", r"killed by signal \d+ \(.*\); its shortcut 'crash' is a plug-in"),
-                "leave": ("exit(0);", 1, "failed", "ended without finishing the run"),
+                "leave": ("exit(0);", 1, "failed", "ended without finishing the run; its shortcut 'leave' is a plug-in"),
+                "leave_3": ("exit(3);", 1, "failed", "ended with exit code 3.*; its shortcut 'leave_3' is a plug-in"),
                 "nan": ("dx[0] = 0.0f / (float)(calls - calls);", 0, "diverged", "not finite in iteration .*; its shortcut 'nan' is a plug-in"),
                 "nan_y": (";", 0, "diverged", "not finite in iteration .*; its shortcut 'nan_y' is a plug-in")}
         for name, (harm, code, state, cause) in late.items():

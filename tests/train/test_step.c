@@ -260,6 +260,8 @@ static void verify_replays(void **state)
     char *words = skl_format("verify '%s'", in_scratch("verified"));
     expect(call(words), 0);
     assert_contains(said, "iterations 15 to 18: every bit is the same, 4 rows of the logs too");
+    assert_contains(said, "replay  18/18  loss ");
+    assert_null(strstr(said, "nan"));
     static const char *const logs[] = {"train.csv", "test.csv", "validation.csv"};
     for (int i = 0; i < 3; i++) {
         char *path = lab_path("verified", logs[i]), *row = skl_format("the row of iteration 18 in %s differs", logs[i]);

@@ -132,10 +132,10 @@ static void other_hosts_live_as_long_as_they_touch_the_file(void **state)
     const char *folder = fresh("remote");
     struct skl_claim *claim;
     struct skl_err err = {0};
-    plant(folder, "another-boot", "pid:[1]", 1, 1, 5);
+    plant(folder, "another-boot", "pid:[1]", 1, 1, 25);
     assert_int_equal(skl_claim_take(folder, &claim, &err), SKL_BUSY);
     assert_non_null(strstr(err.text, "elsewhere"));
-    plant(folder, "another-boot", "pid:[1]", 1, 1, 60);
+    plant(folder, "another-boot", "pid:[1]", 1, 1, 31); /* three heartbeats */
     assert_int_equal(skl_claim_take(folder, &claim, NULL), SKL_OK);
     skl_claim_release(claim);
     assert_int_equal(entries(folder), 0);
