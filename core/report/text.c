@@ -36,7 +36,7 @@ void skl_gnuplot_text(FILE *out, const char *text)
         unsigned code;
         int n = utf8_length(text, &code);
         if (*text == '\'')
-            fputs("''", out);
+            fputs("'.\"'\".'", out); /* gnuplot misreads '' at a string's start and after another '' */
         else if (n == 0 || !printable(code))
             fputc('?', out);
         else
