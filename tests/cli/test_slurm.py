@@ -17,7 +17,7 @@ SBATCH = """#!/bin/sh
 # Notes its words, a line each; does not run anything.
 for word; do printf '%s\\n' "$word"; done >> sbatch.log
 echo END >> sbatch.log
-if [ -e refuse ]; then echo 'sbatch: error: no such partition' >&2; exit 1; fi
+if [ -e refuse ] && [ "$(grep -c END sbatch.log)" -ge "$(cat refuse)" ]; then echo 'sbatch: error: no such partition' >&2; exit 1; fi
 echo "$(grep -c END sbatch.log);cluster"
 """
 SRUN = """#!/bin/sh
@@ -144,10 +144,20 @@ class Elements(Stage):
         self.assertIn("in use by process 1 on elsewhere", err)
 
     def test_a_refusal_is_an_error(self):
-        self.write("refuse", "")
+        self.write("refuse", "1")
         result = self.ends(1, "sweep", "x.yaml", "--slurm", env=self.env)
         self.assertIn("sbatch refused", result.stderr)
         self.assertEqual(len(self.submitted()), 1)
+
+    def test_a_refusal_after_the_first_array_loses_and_doubles_nothing(self):
+        self.write("refuse", "2")
+        result = self.slurm_sweep(code=1)
+        self.assertIn("sbatch refused", result.stderr)
+        self.assertEqual(len(result.stdout.splitlines()), 1)
+        os.remove(self.path("refuse"))
+        self.write("queue", "1 1 PENDING None\n1 2 PENDING None\n")
+        self.assertIn("2 runs are in the queue already", self.slurm_sweep().stderr)
+        self.assertEqual(self.lists()[-1], ["identity/seed-3"])
 
     def test_without_slurm_it_says_so(self):
         os.remove(self.path("bin/sbatch"))

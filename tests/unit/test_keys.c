@@ -115,7 +115,7 @@ static bool is_a_key(const char *path)
     return skl_key_find(path) || skl_key_is_section(path);
 }
 
-/* One edit of the word: a letter lost, doubled, changed, or two exchanged; NULL: no such edit. */
+/* The word with a letter lost, doubled or changed, two exchanged, or two changed; NULL: no such edit. */
 static char *misspelt(const char *word, int kind, size_t at)
 {
     size_t n = strlen(word);
@@ -124,7 +124,11 @@ static char *misspelt(const char *word, int kind, size_t at)
     memcpy(w, word, n);
     if (kind == 0) memmove(w + at, w + at + 1, n - at);
     if (kind == 1) memmove(w + at + 1, w + at, n - at);
-    if (kind == 2) w[at] = w[at] == 'q' ? 'z' : 'q';
+    if (kind == 2 || kind == 4) w[at] = w[at] == 'q' ? 'z' : 'q';
+    if (kind == 4) {
+        if (n < 6 || at + 2 >= n) return free(w), NULL;
+        w[at + 2] = w[at + 2] == 'q' ? 'z' : 'q';
+    }
     if (kind == 3) {
         if (at + 1 >= n || w[at] == w[at + 1]) return free(w), NULL;
         char c = w[at];
@@ -137,7 +141,7 @@ static char *misspelt(const char *word, int kind, size_t at)
 static void misspell(const struct skl_key *key, const char *path, const char *last)
 {
     int before = (int)(last - path), line;
-    for (int kind = 0; kind < 4; kind++)
+    for (int kind = 0; kind < 5; kind++)
         for (size_t at = 0; at < strlen(last); at++) {
             char *word = misspelt(last, kind, at), *wrong = word ? skl_format("%.*s%s", before, path, word) : NULL;
             if (wrong && *word && !is_a_key(wrong)) {
