@@ -110,13 +110,13 @@ static void prepare(const struct skl_conv_shape *s, const float *w, bool backwar
 INLINE void load_image(const struct plan *p, skl_load_fn *load, const struct skl_load *job, int image, float *x)
 {
     for (int y = 0; y < p->h; y++)
-        load(job, (size_t)(image * p->h + y) * (size_t)p->w, p->w, p->c, x + ((y + p->border) * p->pw + p->border) * p->c);
+        load_into(load, job, (size_t)(image * p->h + y) * (size_t)p->w, p->w, p->c, x + ((y + p->border) * p->pw + p->border) * p->c);
 }
 
 INLINE void load_gradient(const struct plan *p, skl_load_fn *load, const struct skl_load *job, int image, float *dy)
 {
     for (int y = 0; y < p->oh; y++)
-        load(job, (size_t)(image * p->oh + y) * (size_t)p->ow, p->ow, p->k, dy + ((y + 1) * p->qw + 1) * p->k);
+        load_into(load, job, (size_t)(image * p->oh + y) * (size_t)p->ow, p->ow, p->k, dy + ((y + 1) * p->qw + 1) * p->k);
 }
 
 INLINE void clear_borders(const struct plan *p, const struct buffers *b)
@@ -163,10 +163,10 @@ INLINE void input_gradient_phase(const struct plan *p, const float *dy, const fl
     for (int i = 0; !accumulate && i < pixels; i++) memset(row + (px + i * p->stride) * p->cl, 0, sizeof *row * (size_t)p->cl);
 }
 
-/* [pixels][cl] to [pixels][c], in place. */
-INLINE void drop_padding(int pixels, int c, int cl, float *row)
+/* [pixels][cl] to [pixels][c] at `place`, which may be the row itself. */
+INLINE void drop_padding(int pixels, int c, int cl, const float *row, float *place)
 {
-    for (int i = 1; c != cl && i < pixels; i++) memmove(row + i * c, row + i * cl, sizeof *row * (size_t)c);
+    for (int i = 0; c != cl && i < pixels; i++) memmove(place + i * c, row + i * cl, sizeof *row * (size_t)c);
 }
 
 INLINE void forward_chunk(const struct skl_conv_forward *job, int first, int n, struct skl_sums *sums, float *scratch, const struct plan p)
@@ -179,8 +179,10 @@ INLINE void forward_chunk(const struct skl_conv_forward *job, int first, int n, 
     for (int image = first; image < first + n; image++) {
         load_image(&p, load, job->load, image, b.x);
         for (int oy = 0; oy < p.oh; oy++) {
-            forward_row(&p, b.x, job->packed, oy, b.row);
-            store(job->store, (size_t)(image * p.oh + oy) * (size_t)p.ow, p.ow, p.k, b.row, sums);
+            const size_t at = (size_t)(image * p.oh + oy) * (size_t)p.ow;
+            float *row = place_at(job->store, at, p.k, b.row);
+            forward_row(&p, b.x, job->packed, oy, row);
+            store(job->store, at, p.ow, p.k, row, sums);
         }
     }
 }
@@ -197,9 +199,11 @@ INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n
         load_gradient(&p, load_dy, job->dy, image, b.dy);
         for (int oy = 0; oy < p.oh; oy++) weight_gradient_row(&p, b.x, b.dy, oy, image > first || oy > 0, dw);
         for (int y = 0; job->dx && y < p.h; y++) {
-            for (int px = 0; px < p.stride && px < p.w; px++) input_gradient_phase(&p, b.dy, job->packed, y, px, b.row);
-            drop_padding(p.w, p.c, p.cl, b.row);
-            store(job->dx, (size_t)(image * p.h + y) * (size_t)p.w, p.w, p.c, b.row, sums);
+            const size_t at = (size_t)(image * p.h + y) * (size_t)p.w;
+            float *place = place_at(job->dx, at, p.c, b.row), *row = p.c == p.cl ? place : b.row;
+            for (int px = 0; px < p.stride && px < p.w; px++) input_gradient_phase(&p, b.dy, job->packed, y, px, row);
+            drop_padding(p.w, p.c, p.cl, row, place);
+            store(job->dx, at, p.w, p.c, place, sums);
         }
     }
 }
@@ -215,10 +219,10 @@ INLINE void pointwise_forward(const struct skl_conv_forward *job, int first, int
     float *xs = scratch, *ys = scratch + block * (c + LANES);
     for (size_t at = (size_t)first * image; at < end; at += (size_t)block) {
         const int pixels = end - at < (size_t)block ? (int)(end - at) : block;
-        const float *x = rows_at(load, job->load, at, pixels, c, xs);
-        float *y = place_at(store, job->store, at, k, ys);
+        const float *x = load(job->load, at, pixels, c, xs);
+        float *y = place_at(job->store, at, k, ys);
         multiply(pixels, k, c, (struct matrix_a){x, (size_t)c, 1}, (struct matrix_b){job->packed, 0}, (struct matrix_d){y, (size_t)k}, false);
-        store_at(store, job->store, at, pixels, k, y, sums);
+        store(job->store, at, pixels, k, y, sums);
     }
 }
 
@@ -231,13 +235,14 @@ INLINE void pointwise_backward(const struct skl_conv_backward *job, int first, i
     float *xs = scratch, *dx = xs + block * (c + LANES), *dys = dx + block * (cl + LANES);
     for (size_t at = begin; at < end; at += (size_t)block) {
         const int pixels = end - at < (size_t)block ? (int)(end - at) : block;
-        const float *x = rows_at(load_x, job->x, at, pixels, c, xs);
-        const float *dy = rows_at(load_dy, job->dy, at, pixels, k, dys);
+        const float *x = load_x(job->x, at, pixels, c, xs);
+        const float *dy = load_dy(job->dy, at, pixels, k, dys);
         multiply(c, k, pixels, (struct matrix_a){x, 1, (size_t)c}, (struct matrix_b){dy, (size_t)k}, (struct matrix_d){dw, (size_t)k}, at > begin);
         if (!job->dx) continue;
-        multiply(pixels, cl, k, (struct matrix_a){dy, (size_t)k, 1}, (struct matrix_b){job->packed, 0}, (struct matrix_d){dx, (size_t)cl}, false);
-        drop_padding(pixels, c, cl, dx);
-        store(job->dx, at, pixels, c, dx, sums);
+        float *place = place_at(job->dx, at, c, dx), *row = c == cl ? place : dx;
+        multiply(pixels, cl, k, (struct matrix_a){dy, (size_t)k, 1}, (struct matrix_b){job->packed, 0}, (struct matrix_d){row, (size_t)cl}, false);
+        drop_padding(pixels, c, cl, row, place);
+        store(job->dx, at, pixels, c, place, sums);
     }
 }
 

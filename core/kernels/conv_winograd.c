@@ -19,15 +19,15 @@
  *     for each column j:  --down-->  V [a][tiles][c]  --a products with U [a][c][k]-->  M [a][tiles][k]  --down-->  [rows][j][..]
  *     [rows][a][..]  --along-->  y rows
  *
+ * Where the CPU has 32 registers, M is made and used up in them, a few tiles at a time.
  * Rows are numbered through the whole chunk: a unit may span images, and every row is loaded and stored exactly once.
  * Everything is written once for both m; templates are instantiated for the channel counts of the CIFAR nets. */
+#include "core/kernels/ahead.h"
 #include "core/kernels/rows.h"
 #include "core/kernels/tile.h"
 #include "core/kernels/winograd.h"
 
 enum { MAX_CHANNELS = 512 };
-
-INLINE vf vf_fetch(const float *p) { return vf_hold(vf_load(p)); }
 
 /* ---- sizes and buffers ---- */
 
@@ -69,7 +69,7 @@ INLINE struct plan plan_of(int m, int h, int w, int c, int k)
 
 /* Slices of a worker's scratch memory. */
 struct buffers {
-    float *v, *d;                /* V; D or M: one column of frequencies */
+    float *v, *d;                /* V, then D U' in its place; D or M: one column of frequencies */
     float *du;                   /* dU of the chunk */
     float *x, *dx;               /* half-transformed rows, [a][OUTSIDE + slots][tiles_x][c]: row g of the chunk stands in
                                   * slot g mod slots */
@@ -167,7 +167,7 @@ INLINE void load_x(const struct plan *p, skl_load_fn *load, const struct skl_loa
 {
     while (*loaded < end) {
         const int rows = end - *loaded < p->m ? end - *loaded : p->m;
-        const float *pixels = rows_at(load, job, (size_t)(first * p->h + *loaded) * (size_t)p->w, rows * p->w, p->c, b->pixels);
+        const float *pixels = load(job, (size_t)(first * p->h + *loaded) * (size_t)p->w, rows * p->w, p->c, b->pixels);
         for (int i = 0; i < rows; i++, ++*loaded)
             x_along(p, pixels + i * p->w * p->c, b->x + (size_t)slot_of(p, *loaded) * p->x_row);
     }
@@ -214,7 +214,7 @@ INLINE void load_dy(const struct plan *p, const struct unit *u, skl_load_fn *loa
 {
     for (int r = 0; r < u->rows; r++) {
         const int row = (u->first * p->tiles_y + u->begin + r) * p->m;
-        const float *pixels = rows_at(load, job, (size_t)row * (size_t)p->w, p->m * p->w, p->k, b->pixels);
+        const float *pixels = load(job, (size_t)row * (size_t)p->w, p->m * p->w, p->k, b->pixels);
         for (int i = 0; i < p->m; i++) dy_along(p, pixels + i * p->w * p->k, b->y + (size_t)(r * p->m + i) * p->y_row);
     }
 }
@@ -240,22 +240,14 @@ INLINE void dy_down(const struct plan *p, const struct unit *u, const struct buf
 
 /* ---- y: M down the rows, then along them ---- */
 
-INLINE void y_down(const struct plan *p, const struct unit *u, const struct buffers *b, int j)
+/* One vector of column j: its frequencies t [a], from float e of tile row r on. */
+INLINE void y_down(const struct plan *p, const struct buffers *b, const struct constants *constant, int j, int r, size_t e, const vf *t)
 {
-    const struct constants constant = constants();
-    const int m = p->m, a = p->a, n = p->tiles_x * p->k;
-    for (int r = 0; r < u->rows; r++) {
-        const float *d = b->d + r * n;
-        float *row = b->y + (size_t)j * p->y_column + (size_t)(r * m) * p->y_row;
-        for (int e = 0; e < n; e += LANES) {
-            vf t[MAX_A], y[MAX_A];
+    float *row = b->y + (size_t)j * p->y_column + (size_t)(r * p->m) * p->y_row + e;
+    vf y[MAX_A];
+    output_transform(p->m, constant, t, y);
 #pragma GCC unroll 6
-            for (int i = 0; i < a; i++) t[i] = vf_fetch(d + (size_t)i * p->d_stride + e);
-            output_transform(m, &constant, t, y);
-#pragma GCC unroll 6
-            for (int i = 0; i < m; i++) vf_store(row + (size_t)i * p->y_row + e, y[i]);
-        }
-    }
+    for (int i = 0; i < p->m; i++) vf_store(row + (size_t)i * p->y_row, y[i]);
 }
 
 INLINE void y_along(const struct plan *p, const float *row, float *pixels)
@@ -278,33 +270,24 @@ INLINE void store_y(const struct plan *p, const struct unit *u, skl_store_fn *st
 {
     for (int r = 0; r < u->rows; r++) {
         const int row = (u->first * p->tiles_y + u->begin + r) * p->m;
-        for (int i = 0; i < p->m; i++) y_along(p, b->y + (size_t)(r * p->m + i) * p->y_row, b->pixels + i * p->w * p->k);
-        store(job, (size_t)row * (size_t)p->w, p->m * p->w, p->k, b->pixels, sums);
+        float *pixels = place_at(job, (size_t)row * (size_t)p->w, p->k, b->pixels);
+        for (int i = 0; i < p->m; i++) y_along(p, b->y + (size_t)(r * p->m + i) * p->y_row, pixels + i * p->w * p->k);
+        store(job, (size_t)row * (size_t)p->w, p->m * p->w, p->k, pixels, sums);
     }
 }
 
 /* ---- dx, the same; neighbouring tiles share two rows and two columns, which add up ---- */
 
-/* A tile row's first two rows meet the last two of the one above. */
-INLINE void dx_down(const struct plan *p, const struct unit *u, const struct buffers *b, int j)
+/* As y_down.  A tile row's first two rows meet the last two of the one above. */
+INLINE void dx_down(const struct plan *p, const struct unit *u, const struct constants *constant, int j, int r, size_t e, const vf *t)
 {
-    const struct constants constant = constants();
-    const int a = p->a, n = p->tiles_x * p->c;
-    for (int r = 0; r < u->rows; r++) {
-        const float *v = b->v + r * n, *above[2] = {u->above[r][0] + (size_t)j * p->x_column, u->above[r][1] + (size_t)j * p->x_column};
-        float *row[MAX_A];
-        for (int i = 0; i < a; i++) row[i] = u->dx[r][i] + (size_t)j * p->x_column;
-        for (int e = 0; e < n; e += LANES) {
-            vf t[MAX_A], x[MAX_A];
+    const size_t at = (size_t)j * p->x_column + e;
+    vf x[MAX_A];
+    input_transform_transposed(p->m, constant, t, x);
+    x[0] += vf_load(u->above[r][0] + at);
+    x[1] += vf_load(u->above[r][1] + at);
 #pragma GCC unroll 6
-            for (int i = 0; i < a; i++) t[i] = vf_fetch(v + (size_t)i * p->v_stride + e);
-            input_transform_transposed(p->m, &constant, t, x);
-            x[0] += vf_load(above[0] + e);
-            x[1] += vf_load(above[1] + e);
-#pragma GCC unroll 6
-            for (int i = 0; i < a; i++) vf_store(row[i] + e, x[i]);
-        }
-    }
+    for (int i = 0; i < p->a; i++) vf_store(u->dx[r][i] + at, x[i]);
 }
 
 /* A tile's last two pixels are the next one's first two; the pixels left and right of the image are dropped. */
@@ -338,42 +321,102 @@ INLINE void store_dx(const struct plan *p, const struct unit *u, skl_store_fn *s
     const int next = u->begin + u->rows, end = next * p->m - (next % p->tiles_y == 0 ? 0 : 1);
     while (*stored < end) {
         const int rows = end - *stored < p->m ? end - *stored : p->m;
+        const size_t at = (size_t)(u->first * p->h + *stored) * (size_t)p->w;
+        float *pixels = place_at(job, at, p->c, b->pixels);
         for (int i = 0; i < rows; i++)
-            dx_along(p, b->dx + (size_t)slot_of(p, *stored + i) * p->x_row, b->pixels + i * p->w * p->c);
-        store(job, (size_t)(u->first * p->h + *stored) * (size_t)p->w, rows * p->w, p->c, b->pixels, sums);
+            dx_along(p, b->dx + (size_t)slot_of(p, *stored + i) * p->x_row, pixels + i * p->w * p->c);
+        store(job, at, rows * p->w, p->c, pixels, sums);
         *stored += rows;
     }
 }
 
-/* ---- prefetching: tensors are far larger than the caches, so while the products of one unit run, the memory that
- * the next steps touch is fetched, a share of it with each frequency.  A share is a fixed number of cache lines: loops of
- * changing length would be mispredicted, and there are many of them. ---- */
-enum { LINE = 64 };
-struct ahead { const char *read[8], *write[2]; int reads, writes; };
+/* ---- the products of a column, and what is made of them ---- */
 
-INLINE void ahead_read(struct ahead *a, const float *p, size_t at)
+/* One column of a matrix product a frequency: y's V U or dx's D U'. */
+struct column {
+    int j, depth, n;             /* channels read and made */
+    const float *from;           /* V or D [a][tiles][depth] */
+    float *into;                 /* M or D U' [a][tiles][n], D U' in V's place */
+    size_t from_stride, into_stride;
+    const float *weights;        /* packed, frequency i at i * u_stride */
+    bool forward;
+};
+
+INLINE struct column column_of(const struct plan *p, const struct buffers *b, const float *packed, int j, bool forward)
 {
-    if (p) a->read[a->reads++] = (const char *)(p + at);
+    const float *weights = packed + (size_t)(j * p->a) * p->u_stride;
+    if (forward) return (struct column){j, p->c, p->k, b->v, b->d, p->v_stride, p->d_stride, weights, true};
+    return (struct column){j, p->k, p->c, b->d, b->v, p->d_stride, p->v_stride, weights, false};
 }
 
-INLINE void ahead_write(struct ahead *a, const float *p, size_t at)
+/* The frequencies t [a] of tile `tile` and channels from ch on, down to their rows. */
+INLINE void down(const struct plan *p, const struct unit *u, const struct buffers *b, const struct column *column, int tile, int ch, const vf *t)
 {
-    if (p) a->write[a->writes++] = (const char *)(p + at);
+    const struct constants constant = constants();
+    const size_t e = (size_t)(tile % p->tiles_x) * (size_t)column->n + (size_t)ch;
+    if (column->forward) y_down(p, b, &constant, column->j, tile / p->tiles_x, e, t);
+    else dx_down(p, u, &constant, column->j, tile / p->tiles_x, e, t);
 }
 
-/* Share f of a*a of a unit's `bytes`. */
-INLINE void fetch_share(struct ahead *ahead, size_t bytes, int f, int shares)
+/* With 32 registers: a few tiles and one vector of channels at a time, for all frequencies of the column, so that
+ * the products never leave the registers.  With 16 that would need more loads than the multiply-adds hide. */
+enum { IN_REGISTERS = VECTOR_REGISTERS == 32, BLOCK = 4 };
+
+INLINE void block_down(const struct plan *p, const struct unit *u, const struct buffers *b, const struct column *column, int tile, int tiles, int ch, struct ahead *ahead)
 {
-    const size_t lines = bytes / LINE, each = (lines + (size_t)shares - 1) / (size_t)shares;
-    if ((size_t)f * each >= lines) return;
-    for (int i = 0; i < ahead->reads; i++) {
-        for (size_t line = 0; line < each; line++) __builtin_prefetch(ahead->read[i] + line * LINE, 0, 2);
-        ahead->read[i] += each * LINE;
+    const int panel = ch / PANEL * PANEL, width = column->n - panel < PANEL ? column->n - panel : PANEL;
+    const float *from = column->from + (size_t)tile * (size_t)column->depth;
+    const float *weights = column->weights + (size_t)panel * (size_t)column->depth + (size_t)(ch - panel);
+    vf t[BLOCK][MAX_A];
+    column_products(p->a, tiles, column->depth, from, column->from_stride, weights, p->u_stride, (size_t)width, t, ahead);
+#pragma GCC unroll 4
+    for (int q = 0; q < tiles; q++) down(p, u, b, column, tile + q, ch, t[q]);
+}
+
+INLINE void products_in_registers(const struct plan *p, const struct unit *u, const struct buffers *b, const struct column *column, struct ahead *ahead)
+{
+    const int tiles = u->rows * p->tiles_x;
+    for (int ch = 0; ch < column->n; ch += LANES) {
+        int tile = 0;
+        for (; tile + BLOCK <= tiles; tile += BLOCK) block_down(p, u, b, column, tile, BLOCK, ch, ahead);
+        for (; tile < tiles; tile++) block_down(p, u, b, column, tile, 1, ch, ahead);
     }
-    for (int i = 0; i < ahead->writes; i++) {
-        for (size_t line = 0; line < each; line++) __builtin_prefetch(ahead->write[i] + line * LINE, 1, 2);
-        ahead->write[i] += each * LINE;
+}
+
+/* All products of a column, and their results down to their rows. */
+INLINE void products_down(const struct plan *p, const struct unit *u, const struct buffers *b, const struct column *column, struct ahead *ahead)
+{
+    const int tiles = u->rows * p->tiles_x, depth = column->depth, n = column->n;
+    if (IN_REGISTERS) {
+        products_in_registers(p, u, b, column, ahead);
+        return;
     }
+    for (int i = 0; i < p->a; i++) {
+        ahead_fetch(ahead);
+        multiply(tiles, n, depth, (struct matrix_a){column->from + (size_t)i * column->from_stride, (size_t)depth, 1},
+                 (struct matrix_b){column->weights + (size_t)i * p->u_stride, 0}, (struct matrix_d){column->into + (size_t)i * column->into_stride, (size_t)n}, false);
+    }
+    for (int tile = 0; tile < tiles; tile++)
+        for (int ch = 0; ch < n; ch += LANES) {
+            vf t[MAX_A];
+#pragma GCC unroll 6
+            for (int i = 0; i < p->a; i++) t[i] = vf_fetch(column->into + (size_t)i * column->into_stride + (size_t)(tile * n + ch));
+            down(p, u, b, column, tile, ch, t);
+        }
+}
+
+/* How often products_down fetches ahead in a unit. */
+INLINE int fetches(const struct plan *p, int depth, int n)
+{
+    return IN_REGISTERS ? p->a * (n / LANES) * ((p->tiles + BLOCK - 1) / BLOCK) * ((depth + FETCH_EVERY - 1) / FETCH_EVERY) : p->a * p->a;
+}
+
+/* Frequency i of column j: dU (+)= V' D. */
+INLINE void weight_products(const struct plan *p, const struct buffers *b, int i, int j, int tiles, bool accumulate)
+{
+    const size_t c = (size_t)p->c, k = (size_t)p->k;
+    multiply(p->c, p->k, tiles, (struct matrix_a){b->v + (size_t)i * p->v_stride, 1, c}, (struct matrix_b){b->d + (size_t)i * p->d_stride, k},
+             (struct matrix_d){b->du + (size_t)(j * p->a + i) * p->u_stride, k}, accumulate);
 }
 
 /* Pixels of the tensor at which the unit begins, and at which x is needed next. */
@@ -395,7 +438,7 @@ INLINE void forward_chunk(const struct skl_conv_forward *job, int first, int n, 
     skl_load_fn *load = skl_pick_load(job->load);
     skl_store_fn *store = skl_pick_store(job->store);
     const int all = n * p.tiles_y, a = p.a;
-    const size_t unit_bytes = (size_t)(p.rows * m * w * c) * sizeof(float);
+    const int unit_floats = p.rows * m * w * c;
     int loaded = 0;
     struct buffers b;
     lay_out(&p, &b, scratch);
@@ -403,9 +446,9 @@ INLINE void forward_chunk(const struct skl_conv_forward *job, int first, int n, 
     for (struct unit u = {.first = first}; u.begin < all; u.begin += u.rows) {
         u.rows = all - u.begin < p.rows ? all - u.begin : p.rows;
         find_rows(&p, &b, &u);
-        const int tiles = u.rows * p.tiles_x, last_row = (u.begin + u.rows) * m + 1;
+        const int last_row = (u.begin + u.rows) * m + 1;
         const size_t now = begin_of(&p, &u), next = end_of(&p, &u);
-        struct ahead ahead = {.reads = 0};
+        struct ahead ahead = ahead_of(unit_floats, fetches(&p, c, k));
         ahead_read(&ahead, job->load->x, next * (size_t)c);
         ahead_read(&ahead, job->load->add, next * (size_t)c);
         ahead_write(&ahead, job->load->out, next * (size_t)c);
@@ -413,13 +456,8 @@ INLINE void forward_chunk(const struct skl_conv_forward *job, int first, int n, 
         load_x(&p, load, job->load, first, last_row < n * p.h ? last_row : n * p.h, &b, &loaded);
         for (int j = 0; j < a; j++) {
             x_down(&p, &u, &b, j);
-            for (int i = 0; i < a; i++) {
-                const size_t f = (size_t)(j * a + i);
-                fetch_share(&ahead, unit_bytes, (int)f, a * a);
-                multiply(tiles, k, c, (struct matrix_a){b.v + (size_t)i * p.v_stride, (size_t)c, 1},
-                         (struct matrix_b){job->packed + f * p.u_stride, 0}, (struct matrix_d){b.d + (size_t)i * p.d_stride, (size_t)k}, false);
-            }
-            y_down(&p, &u, &b, j);
+            const struct column column = column_of(&p, &b, job->packed, j, true);
+            products_down(&p, &u, &b, &column, &ahead);
         }
         store_y(&p, &u, store, job->store, &b, sums);
     }
@@ -445,24 +483,13 @@ INLINE void finish_gradient(const struct plan *p, const float *du, float *dw)
     }
 }
 
-/* Frequency i of column j: dU (+)= V' D, then V = D U' in its place. */
-INLINE void multiply_backward(const struct plan *p, const struct buffers *b, const float *packed, int i, int j, int tiles, bool accumulate, bool want_dx)
-{
-    const size_t c = (size_t)p->c, k = (size_t)p->k, f = (size_t)(j * p->a + i);
-    float *v = b->v + (size_t)i * p->v_stride;
-    const float *d = b->d + (size_t)i * p->d_stride;
-    multiply(p->c, p->k, tiles, (struct matrix_a){v, 1, c}, (struct matrix_b){d, k}, (struct matrix_d){b->du + f * p->u_stride, k}, accumulate);
-    if (want_dx)
-        multiply(tiles, p->c, p->k, (struct matrix_a){d, k, 1}, (struct matrix_b){packed + f * p->u_stride, 0}, (struct matrix_d){v, c}, false);
-}
-
 INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n, float *dw, struct skl_sums *sums, float *scratch, int m, int h, int w, int c, int k)
 {
     const struct plan p = plan_of(m, h, w, c, k);
     skl_load_fn *from_x = skl_pick_load(job->x), *from_dy = skl_pick_load(job->dy);
     skl_store_fn *store = job->dx ? skl_pick_store(job->dx) : NULL;
     const int all = n * p.tiles_y, a = p.a;
-    const size_t unit_bytes = (size_t)(p.rows * m * w * c) * sizeof(float);
+    const int unit_floats = p.rows * m * w * c;
     int loaded = 0, stored = 0;
     struct buffers b;
     lay_out(&p, &b, scratch);
@@ -472,7 +499,7 @@ INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n
         find_rows(&p, &b, &u);
         const int tiles = u.rows * p.tiles_x, last_row = (u.begin + u.rows) * m + 1;
         const size_t now = begin_of(&p, &u), next = end_of(&p, &u);
-        struct ahead ahead = {.reads = 0};
+        struct ahead ahead = ahead_of(unit_floats, a * a + fetches(&p, k, c));
         ahead_read(&ahead, job->x->x, next * (size_t)c);
         ahead_read(&ahead, job->x->add, next * (size_t)c);
         ahead_read(&ahead, job->dy->x, next * (size_t)k);
@@ -490,10 +517,12 @@ INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n
             dy_down(&p, &u, &b, j);
             x_down(&p, &u, &b, j);
             for (int i = 0; i < a; i++) {
-                fetch_share(&ahead, unit_bytes, j * a + i, a * a);
-                multiply_backward(&p, &b, job->packed, i, j, tiles, u.begin > 0, job->dx);
+                ahead_fetch(&ahead);
+                weight_products(&p, &b, i, j, tiles, u.begin > 0);
             }
-            if (job->dx) dx_down(&p, &u, &b, j);
+            if (!job->dx) continue;
+            const struct column column = column_of(&p, &b, job->packed, j, false);
+            products_down(&p, &u, &b, &column, &ahead);
         }
         if (job->dx) store_dx(&p, &u, store, job->dx, &b, sums, &stored);
     }

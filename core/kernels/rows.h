@@ -5,35 +5,28 @@
 #include "core/kernels/kernels.h"
 #include "core/kernels/simd.h"
 
-typedef void skl_load_fn(const struct skl_load *l, size_t first, int pixels, int c, float *dst);
+/* Loads `pixels` pixels from number `first` on and returns where they stand: in the tensor x itself if nothing is asked
+ * for, in l->out if that is wanted, else in `buffer`. */
+typedef const float *skl_load_fn(const struct skl_load *l, size_t first, int pixels, int c, float *buffer);
+/* Stores pixels that were made at place_at. */
 typedef void skl_store_fn(const struct skl_store *s, size_t first, int pixels, int c, const float *src, struct skl_sums *sums);
 
 #define skl_pick_load SKL_NAME(skl_pick_load)
 #define skl_pick_store SKL_NAME(skl_pick_store)
-#define skl_load_raw SKL_NAME(skl_load_raw)
 skl_load_fn *skl_pick_load(const struct skl_load *l);
-skl_load_fn skl_load_raw;      /* what is picked where the load is the tensor x itself */
-#define skl_store_raw SKL_NAME(skl_store_raw)
 skl_store_fn *skl_pick_store(const struct skl_store *s);
-skl_store_fn skl_store_raw;    /* what is picked where values are stored as they are */
 
-/* The pixels from number `first` on: where they stand, or loaded into `buffer`. */
-INLINE const float *rows_at(skl_load_fn *load, const struct skl_load *l, size_t first, int pixels, int c, float *buffer)
+/* Loads to `dst`, wherever else they stand. */
+INLINE void load_into(skl_load_fn *load, const struct skl_load *l, size_t first, int pixels, int c, float *dst)
 {
-    if (load == skl_load_raw) return l->x + first * (size_t)c;
-    load(l, first, pixels, c, buffer);
-    return buffer;
+    const float *loaded = load(l, first, pixels, c, dst);
+    if (loaded != dst) memcpy(dst, loaded, sizeof *dst * (size_t)pixels * (size_t)c);
 }
 
-/* Where to make values that are then to be stored: in their place, or in `buffer`; store_at stores the latter. */
-INLINE float *place_at(skl_store_fn *store, const struct skl_store *s, size_t first, int c, float *buffer)
+/* Where values that are to be stored must be made: in their place if they stay as they are, else in `buffer`. */
+INLINE float *place_at(const struct skl_store *s, size_t first, int c, float *buffer)
 {
-    return store == skl_store_raw ? s->y + first * (size_t)c : buffer;
-}
-
-INLINE void store_at(skl_store_fn *store, const struct skl_store *s, size_t first, int pixels, int c, const float *src, struct skl_sums *sums)
-{
-    if (store != skl_store_raw) store(s, first, pixels, c, src, sums);
+    return s->add || s->gate ? buffer : s->y + first * (size_t)c;
 }
 
 #define skl_sum_partials SKL_NAME(skl_sum_partials)

@@ -153,6 +153,7 @@ INLINE vf vf_hold(vf a)
 #endif
     return a;
 }
+INLINE vf vf_fetch(const float *p) { return vf_hold(vf_load(p)); }
 INLINE vf vf_zero(void) { return vf_set1(0); }
 /* max(0, a); a where a is not a number, so that divergence is not hidden. */
 INLINE vf vf_relu(vf a) { return vf_max(vf_zero(), a); }

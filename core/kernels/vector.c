@@ -21,34 +21,37 @@ INLINE vf with_added(vf v, const float *add, vf add_scale, const uint8_t *keep, 
 }
 
 /* Channels [ch, ch + n) of all pixels; n <= LANES. */
-INLINE void load_channels(const struct skl_load *l, size_t first, int pixels, int c, int ch, int n, float *dst, int ask)
+INLINE void load_channels(const struct skl_load *job, size_t first, int pixels, int c, int ch, int n, float *dst, int ask)
 {
+    const struct skl_load copy = *job, *l = &copy;      /* no store can change it, so its pointers stay in registers */
     const vf scale = ask & SCALE ? vf_load_n(l->scale + ch, n) : vf_zero();
     const vf shift = ask & SCALE ? vf_load_n(l->shift + ch, n) : vf_zero();
     const vf add_scale = ask & ADD_SCALE ? vf_load_n(l->add_scale + ch, n) : vf_zero();
     size_t e = first * (size_t)c + (size_t)ch;
     dst += ch;
+#pragma GCC unroll 2
     for (int p = 0; p < pixels; p++, e += (size_t)c, dst += c) {
         vf v = vf_load_n(l->x + e, n);
         if (ask & SCALE) v = vf_fma(scale, v, shift);
         if (ask & ADD) v = with_added(v, l->add, add_scale, l->keep, e, n, ask);
         if (ask & RELU) v = vf_relu(v);
-        if (ask & OUT) vf_store_n(l->out + e, v, n);
         vf_store_n(dst, v, n);
     }
 }
 
-INLINE void load_template(const struct skl_load *l, size_t first, int pixels, int c, float *dst, int ask)
+INLINE const float *load_template(const struct skl_load *l, size_t first, int pixels, int c, float *buffer, int ask)
 {
+    float *dst = ask & OUT ? l->out + first * (size_t)c : buffer;
     int ch = 0;
     for (; ch + LANES <= c; ch += LANES) load_channels(l, first, pixels, c, ch, LANES, dst, ask);
     if (ch < c) load_channels(l, first, pixels, c, ch, c - ch, dst, ask);
+    return dst;
 }
 
 #define LOAD(name, ask)                                                                                \
-    static void load_##name(const struct skl_load *l, size_t first, int pixels, int c, float *dst)     \
+    static const float *load_##name(const struct skl_load *l, size_t first, int pixels, int c, float *buffer) \
     {                                                                                                  \
-        load_template(l, first, pixels, c, dst, ask);                                                  \
+        return load_template(l, first, pixels, c, buffer, ask);                                        \
     }
 /* What the nets ask for; anything else takes load_any, whose branches are in the loop. */
 #define LOADS(X)                                                      \
@@ -66,9 +69,9 @@ INLINE void load_template(const struct skl_load *l, size_t first, int pixels, in
 LOADS(LOAD)
 LOAD(any, load_ask(l))
 
-void skl_load_raw(const struct skl_load *l, size_t first, int pixels, int c, float *dst)
+static const float *load_raw(const struct skl_load *l, size_t first, int pixels, int c, float *buffer)
 {
-    memcpy(dst, l->x + first * (size_t)c, sizeof *dst * (size_t)pixels * (size_t)c);
+    return l->x + first * (size_t)c;
 }
 
 skl_load_fn *skl_pick_load(const struct skl_load *l)
@@ -76,7 +79,7 @@ skl_load_fn *skl_pick_load(const struct skl_load *l)
 #define CASE(name, ask) \
     case ask: return load_##name;
     switch (load_ask(l)) {
-    case 0: return skl_load_raw;
+    case 0: return load_raw;
         LOADS(CASE)
     default: return load_any;
     }
@@ -85,7 +88,7 @@ skl_load_fn *skl_pick_load(const struct skl_load *l)
 
 static void load_rows(const struct skl_load *l, size_t first, int pixels, int c, float *dst)
 {
-    skl_pick_load(l)(l, first, pixels, c, dst);
+    load_into(skl_pick_load(l), l, first, pixels, c, dst);
 }
 
 /* ---- store_rows ---- */
@@ -119,7 +122,7 @@ INLINE vf store_value(const struct skl_store *s, const struct store_state *t, co
 INLINE void store_pixel(const struct skl_store *s, struct store_state *t, const float *src, size_t e, int n, int ask)
 {
     vf v = store_value(s, t, src, e, n, ask);
-    vf_store_n(s->y + e, v, n);
+    if (ask & (ADD | GATE)) vf_store_n(s->y + e, v, n);
     if (ask & STATISTICS) v -= t->pivot;
     if (ask & (STATISTICS | PARTNER)) t->sum += v;
     if (ask & STATISTICS) t->dot = vf_fma(v, v, t->dot);
@@ -137,9 +140,10 @@ INLINE void add_lanes(double *total, vf a, int n)
 INLINE vf load_or_zero(const float *p, int ch, int n) { return p ? vf_load_n(p + ch, n) : vf_zero(); }
 
 /* Channels [ch, ch + n) of all pixels.  Even and odd pixels have sums of their own: two shorter chains of additions. */
-INLINE void store_channels(const struct skl_store *s, size_t first, int pixels, int c, int ch, int n, const float *src,
+INLINE void store_channels(const struct skl_store *job, size_t first, int pixels, int c, int ch, int n, const float *src,
                            struct skl_sums *sums, int ask)
 {
+    const struct skl_store copy = *job, *s = &copy;
     const size_t step = (size_t)c;
     size_t e = first * step + (size_t)ch;
     struct store_state even = {0}, odd;
@@ -203,10 +207,8 @@ INLINE void store_template(const struct skl_store *s, size_t first, int pixels, 
 STORES(STORE)
 STORE(any, store_ask(s))
 
-void skl_store_raw(const struct skl_store *s, size_t first, int pixels, int c, const float *src, struct skl_sums *sums)
+static void store_raw(const struct skl_store *s, size_t first, int pixels, int c, const float *src, struct skl_sums *sums)
 {
-    (void)sums;
-    memcpy(s->y + first * (size_t)c, src, sizeof *src * (size_t)pixels * (size_t)c);
 }
 
 skl_store_fn *skl_pick_store(const struct skl_store *s)
@@ -214,7 +216,7 @@ skl_store_fn *skl_pick_store(const struct skl_store *s)
 #define CASE(name, ask) \
     case ask: return store_##name;
     switch (store_ask(s)) {
-    case 0: return skl_store_raw;
+    case 0: return store_raw;
         STORES(CASE)
     default: return store_any;
     }
@@ -223,7 +225,9 @@ skl_store_fn *skl_pick_store(const struct skl_store *s)
 
 static void store_rows(const struct skl_store *s, size_t first, int pixels, int c, const float *src, struct skl_sums *sums)
 {
-    skl_pick_store(s)(s, first, pixels, c, src, sums);
+    const float *place = place_at(s, first, c, (float *)(uintptr_t)src);
+    if (place != src) memcpy(s->y + first * (size_t)c, src, sizeof *src * (size_t)pixels * (size_t)c);
+    skl_pick_store(s)(s, first, pixels, c, place, sums);
 }
 
 /* ---- random masks: the same bits as skl_philox, LANES64 counters at a time ---- */

@@ -1,7 +1,8 @@
-/* winograd.h - the transforms of F(4x4, 3x3) and F(2x2, 3x3), on vectors of channels.
+/* winograd.h - the transforms of F(4x4, 3x3) and F(2x2, 3x3), and the products between them, on vectors of channels.
  * m: output pixels of a tile, 4 or 2, a constant at every call; a = m + 2.  Arguments must not overlap. */
 #ifndef SKL_WINOGRAD_H
 #define SKL_WINOGRAD_H
+#include "core/kernels/ahead.h"
 #include "core/kernels/simd.h"
 
 enum { MAX_A = 6 };
@@ -91,6 +92,29 @@ INLINE void output_transform_transposed(int m, const struct constants *k, const 
         t[1] = y[0] + y[1];
         t[2] = y[0] - y[1];
         t[3] = -y[1];
+    }
+}
+
+/* Matrix products of one column of frequencies, held in registers: t[q][i] = sum over p < depth of v_i[q][p] * u_i[p], for
+ * `tiles` tiles and one vector of channels.  v_i = v + i * v_stride is [tiles][depth]; u_i = u + i * u_stride has rows
+ * u_row floats apart.  tiles: a constant at every call. */
+enum { FETCH_EVERY = 8 };        /* steps */
+INLINE void column_products(int a, int tiles, int depth, const float *v, size_t v_stride, const float *u, size_t u_stride, size_t u_row,
+                            vf t[][MAX_A], struct ahead *ahead)
+{
+#pragma GCC unroll 4
+    for (int q = 0; q < tiles; q++)
+#pragma GCC unroll 6
+        for (int i = 0; i < a; i++) t[q][i] = vf_zero();
+#pragma GCC unroll 2
+    for (int p = 0; p < depth; p++) {
+        if (p % FETCH_EVERY == 0) ahead_fetch(ahead);
+#pragma GCC unroll 6
+        for (int i = 0; i < a; i++) {
+            const vf w = vf_fetch(u + (size_t)i * u_stride + (size_t)p * u_row);
+#pragma GCC unroll 4
+            for (int q = 0; q < tiles; q++) t[q][i] = vf_fma(vf_set1(v[(size_t)i * v_stride + (size_t)(q * depth + p)]), w, t[q][i]);
+        }
     }
 }
 

@@ -1,0 +1,48 @@
+/* ahead.h - prefetching.  Tensors are far larger than the caches, so while one piece of the work computes, the memory that
+ * the next steps read and write is fetched into the second-level cache, a share of it every few hundred multiply-adds:
+ * in larger shares the requests would queue up before what is wanted now.  A share is a fixed number of cache lines:
+ * loops of changing length would be mispredicted, and there are many of them. */
+#ifndef SKL_AHEAD_H
+#define SKL_AHEAD_H
+#include "core/kernels/simd.h"
+
+enum { LINE = 64 };
+struct ahead {
+    const char *read[8], *write[2];
+    int reads, writes;
+    int share, left;             /* lines of each */
+};
+
+/* `floats` of each tensor, in at least `shares` shares. */
+INLINE struct ahead ahead_of(int floats, int shares)
+{
+    const int lines = floats * (int)sizeof(float) / LINE;
+    return (struct ahead){.left = lines, .share = lines / (shares + 1) + 1};
+}
+
+/* Tensor p, from its float number `at` on; NULL: nothing. */
+INLINE void ahead_read(struct ahead *a, const float *p, size_t at)
+{
+    if (p) a->read[a->reads++] = (const char *)(p + at);
+}
+
+INLINE void ahead_write(struct ahead *a, const float *p, size_t at)
+{
+    if (p) a->write[a->writes++] = (const char *)(p + at);
+}
+
+/* The next share of all. */
+INLINE void ahead_fetch(struct ahead *a)
+{
+    if (a->left <= 0) return;
+    a->left -= a->share;
+    for (int i = 0; i < a->reads; i++) {
+        for (int line = 0; line < a->share; line++) __builtin_prefetch(a->read[i] + line * LINE, 0, 2);
+        a->read[i] += a->share * LINE;
+    }
+    for (int i = 0; i < a->writes; i++) {
+        for (int line = 0; line < a->share; line++) __builtin_prefetch(a->write[i] + line * LINE, 1, 2);
+        a->write[i] += a->share * LINE;
+    }
+}
+#endif
