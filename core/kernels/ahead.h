@@ -4,6 +4,7 @@
  * loops of changing length would be mispredicted, and there are many of them. */
 #ifndef SKL_AHEAD_H
 #define SKL_AHEAD_H
+#include "core/kernels/kernels.h"
 #include "core/kernels/simd.h"
 
 enum { LINE = 64 };
@@ -23,12 +24,32 @@ INLINE struct ahead ahead_of(int floats, int shares)
 /* Tensor p, from its float number `at` on; NULL: nothing. */
 INLINE void ahead_read(struct ahead *a, const float *p, size_t at)
 {
-    if (p) a->read[a->reads++] = (const char *)(p + at);
+    const char *line = (const char *)(p + at);
+    for (int i = 0; i < a->reads; i++)
+        if (a->read[i] == line) return;
+    if (p) a->read[a->reads++] = line;
 }
 
 INLINE void ahead_write(struct ahead *a, const float *p, size_t at)
 {
     if (p) a->write[a->writes++] = (const char *)(p + at);
+}
+
+/* All that a load or a store touches from float `at` on. */
+INLINE void ahead_load(struct ahead *a, const struct skl_load *l, size_t at)
+{
+    ahead_read(a, l->x, at);
+    ahead_read(a, l->add, at);
+    ahead_write(a, l->out, at);
+}
+
+INLINE void ahead_store(struct ahead *a, const struct skl_store *s, size_t at)
+{
+    ahead_read(a, s->add, at);
+    ahead_read(a, s->gate, at);
+    ahead_read(a, s->partner, at);
+    ahead_read(a, s->partner2, at);
+    ahead_write(a, s->y, at);
 }
 
 /* The next share of all. */

@@ -9,6 +9,7 @@
  *                                with stride 2 the even and the odd pixels of a row see different taps
  *
  * Sizes 1 of stride 1 have no neighbours: they take the pixels of a chunk as one long matrix, block by block. */
+#include "core/kernels/ahead.h"
 #include "core/kernels/rows.h"
 #include "core/kernels/tile.h"
 
@@ -176,9 +177,15 @@ INLINE void forward_chunk(const struct skl_conv_forward *job, int first, int n, 
     struct buffers b;
     lay_out(&p, &b, scratch);
     clear_borders(&p, &b);
+    const int x_floats = p.h * p.w * p.c, y_floats = p.oh * p.ow * p.k;
     for (int image = first; image < first + n; image++) {
+        struct ahead now = ahead_of(y_floats, p.oh), next = ahead_of(x_floats, p.oh);
+        ahead_store(&now, job->store, (size_t)image * (size_t)y_floats);
+        ahead_load(&next, job->load, (size_t)(image + 1) * (size_t)x_floats);
         load_image(&p, load, job->load, image, b.x);
         for (int oy = 0; oy < p.oh; oy++) {
+            ahead_fetch(&now);
+            ahead_fetch(&next);
             const size_t at = (size_t)(image * p.oh + oy) * (size_t)p.ow;
             float *row = place_at(job->store, at, p.k, b.row);
             forward_row(&p, b.x, job->packed, oy, row);
@@ -194,11 +201,21 @@ INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n
     struct buffers b;
     lay_out(&p, &b, scratch);
     clear_borders(&p, &b);
+    const int x_floats = p.h * p.w * p.c, y_floats = p.oh * p.ow * p.k;
     for (int image = first; image < first + n; image++) {
+        struct ahead now = ahead_of(x_floats, p.oh), next_dy = ahead_of(y_floats, p.oh), next_x = ahead_of(x_floats, p.h);
+        if (job->dx) ahead_store(&now, job->dx, (size_t)image * (size_t)x_floats);
+        ahead_load(&next_dy, job->dy, (size_t)(image + 1) * (size_t)y_floats);
+        ahead_load(&next_x, job->x, (size_t)(image + 1) * (size_t)x_floats);
         load_image(&p, load_x, job->x, image, b.x);
         load_gradient(&p, load_dy, job->dy, image, b.dy);
-        for (int oy = 0; oy < p.oh; oy++) weight_gradient_row(&p, b.x, b.dy, oy, image > first || oy > 0, dw);
+        for (int oy = 0; oy < p.oh; oy++) {
+            ahead_fetch(&now);
+            ahead_fetch(&next_dy);
+            weight_gradient_row(&p, b.x, b.dy, oy, image > first || oy > 0, dw);
+        }
         for (int y = 0; job->dx && y < p.h; y++) {
+            ahead_fetch(&next_x);
             const size_t at = (size_t)(image * p.h + y) * (size_t)p.w;
             float *place = place_at(job->dx, at, p.c, b.row), *row = p.c == p.cl ? place : b.row;
             for (int px = 0; px < p.stride && px < p.w; px++) input_gradient_phase(&p, b.dy, job->packed, y, px, row);

@@ -449,10 +449,8 @@ INLINE void forward_chunk(const struct skl_conv_forward *job, int first, int n, 
         const int last_row = (u.begin + u.rows) * m + 1;
         const size_t now = begin_of(&p, &u), next = end_of(&p, &u);
         struct ahead ahead = ahead_of(unit_floats, fetches(&p, c, k));
-        ahead_read(&ahead, job->load->x, next * (size_t)c);
-        ahead_read(&ahead, job->load->add, next * (size_t)c);
-        ahead_write(&ahead, job->load->out, next * (size_t)c);
-        ahead_write(&ahead, job->store->y, now * (size_t)k);
+        ahead_load(&ahead, job->load, next * (size_t)c);
+        ahead_store(&ahead, job->store, now * (size_t)k);
         load_x(&p, load, job->load, first, last_row < n * p.h ? last_row : n * p.h, &b, &loaded);
         for (int j = 0; j < a; j++) {
             x_down(&p, &u, &b, j);
@@ -500,17 +498,9 @@ INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n
         const int tiles = u.rows * p.tiles_x, last_row = (u.begin + u.rows) * m + 1;
         const size_t now = begin_of(&p, &u), next = end_of(&p, &u);
         struct ahead ahead = ahead_of(unit_floats, a * a + fetches(&p, k, c));
-        ahead_read(&ahead, job->x->x, next * (size_t)c);
-        ahead_read(&ahead, job->x->add, next * (size_t)c);
-        ahead_read(&ahead, job->dy->x, next * (size_t)k);
-        ahead_read(&ahead, job->dy->add, next * (size_t)k);
-        if (job->dx) {
-            ahead_read(&ahead, job->dx->add, now * (size_t)c);
-            ahead_read(&ahead, job->dx->gate, now * (size_t)c);
-            ahead_read(&ahead, job->dx->partner, now * (size_t)c);
-            ahead_read(&ahead, job->dx->partner2, now * (size_t)c);
-            ahead_write(&ahead, job->dx->y, now * (size_t)c);
-        }
+        ahead_load(&ahead, job->x, next * (size_t)c);
+        ahead_load(&ahead, job->dy, next * (size_t)k);
+        if (job->dx) ahead_store(&ahead, job->dx, now * (size_t)c);
         load_dy(&p, &u, from_dy, job->dy, &b);
         load_x(&p, from_x, job->x, first, last_row < n * p.h ? last_row : n * p.h, &b, &loaded);
         for (int j = 0; j < a; j++) {
