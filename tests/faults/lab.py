@@ -99,9 +99,9 @@ class Lab(Case):
         for name in EXACT:
             self.assertEqual(found[name], self.whole[name], f"{what}: {name} differs")
 
-    def everywhere(self, check, places):
-        """check(place) for all places, several at a time; how many."""
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    def everywhere(self, check, places, each_core=1):
+        """check(place) for all places, several at a time (more than one a core where they wait most of the time); how many."""
+        with concurrent.futures.ThreadPoolExecutor(each_core * os.cpu_count()) as pool:
             return sum(1 for _ in pool.map(check, places))
 
 

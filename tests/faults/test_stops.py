@@ -222,7 +222,7 @@ class Races(Lab):
     """Several processes want one folder at the same moment: exactly one trains, nothing is done twice."""
 
     def race(self, rounds, env=None):
-        for round in range(rounds):
+        def once(round):
             folder = self.folder()
             both = [self.start("train", "x.yaml", "--run-dir", folder, "--threads", "1", env=env) for _ in range(2)]
             said = [p.communicate(timeout=60)[1] for p in both]
@@ -234,6 +234,8 @@ class Races(Lab):
                     self.assertRegex(text, r"skiplab: [^\n]*process \d+ on ")
             self.same(folder, f"race {round}")
 
+        print(self.everywhere(once, range(rounds), each_core=2), "races", end=" ")
+
     def test_one_of_two_trains(self):
         self.reference(config(iterations=6))
         self.race(1000 if SLOW else 20 if SANITIZED else 100)
@@ -244,7 +246,8 @@ class Races(Lab):
 
     def test_two_drivers_run_everything_once(self):
         self.write("x.yaml", config(iterations=2) + "seeds: 3\n")
-        for round in range(100 if SLOW else 3):
+
+        def once(round):
             results = f"results{round}"
             both = [self.start("sweep", "x.yaml", "--results", results, "--threads", "1", "--jobs", "2") for _ in range(2)]
             for driver in both:
@@ -253,6 +256,8 @@ class Races(Lab):
             for seed in (1, 2, 3):
                 log = self.read(results, "tiny/exclusive_gating", f"seed-{seed}", "stderr.log")
                 self.assertEqual(log.count("done after"), 1, log)
+
+        self.everywhere(once, range(100 if SLOW else 3), each_core=4)
 
 
 main()

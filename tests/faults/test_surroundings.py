@@ -53,7 +53,7 @@ class Bytes(Lab):
         owner = os.path.join(folder, "claim/1/owner")
         wait_until(lambda: os.path.exists(owner))
         os.utime(owner, (0, 0))
-        wait_until(lambda: os.stat(owner).st_mtime > 0, seconds=15)
+        wait_until(lambda: os.stat(owner).st_mtime > 0)
 
     def test_threads_do_not_change_a_byte(self):
         for shortcut in VARIANTS if SLOW else self.random.sample(VARIANTS, 2):
