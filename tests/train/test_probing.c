@@ -119,6 +119,7 @@ static void killed_at_any_change(void **state)
         lab_expect(lab_train(&again), 0, "caught");
         same_with_probes("whole", "caught");
     } while (code == 1000 + SIGKILL);
+    print_message("%d places\n", k - 1);
     assert_true(k > 100);
 }
 
