@@ -24,10 +24,9 @@ INLINE struct ahead ahead_of(int floats, int shares)
 /* Tensor p, from its float number `at` on; NULL: nothing. */
 INLINE void ahead_read(struct ahead *a, const float *p, size_t at)
 {
-    const char *line = (const char *)(p + at);
-    for (int i = 0; i < a->reads; i++)
-        if (a->read[i] == line) return;
-    if (p) a->read[a->reads++] = line;
+    for (int i = 0; p && i < a->reads; i++)
+        if (a->read[i] == (const char *)(p + at)) return;
+    if (p) a->read[a->reads++] = (const char *)(p + at);
 }
 
 INLINE void ahead_write(struct ahead *a, const float *p, size_t at)
