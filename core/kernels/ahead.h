@@ -9,7 +9,7 @@
 
 enum { LINE = 64 };
 struct ahead {
-    const char *read[8], *write[2];
+    const char *read[8], *write[2];      /* enough for two loads, one of them without out, and a store */
     int reads, writes;
     int share, left;             /* lines of each */
 };

@@ -21,7 +21,8 @@
  *
  * Where the CPU has 32 registers, M is made and used up in them, a few tiles at a time.
  * Rows are numbered through the whole chunk: a unit may span images, and every row is loaded and stored exactly once.
- * Everything is written once for both m; templates are instantiated for the channel counts of the CIFAR nets. */
+ * Everything is written once for both m; templates are instantiated for the channel counts of the CIFAR nets.
+ * One kernel, from its buffers to its rows in the table: hence the length of the file. */
 #include "core/kernels/ahead.h"
 #include "core/kernels/rows.h"
 #include "core/kernels/tile.h"

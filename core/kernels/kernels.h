@@ -97,7 +97,7 @@ struct skl_kernels {
 
     /* dst[p*c + i] = the loaded value of `pixels` pixels from pixel number `first` (of the whole tensor) on. */
     void (*load_rows)(const struct skl_load *l, size_t first, int pixels, int c, float *dst);
-    /* Stores src[pixels][c] at pixel `first`; adds to sums. */
+    /* Stores src[pixels][c], which may be y's own pixels, at pixel `first`; adds to sums. */
     void (*store_rows)(const struct skl_store *s, size_t first, int pixels, int c, const float *src, struct skl_sums *sums);
 
     /* keep bits for elements [first, first + n), first and n multiples of 8: element e is kept iff its 32 random bits

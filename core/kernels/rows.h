@@ -23,10 +23,13 @@ INLINE void load_into(skl_load_fn *load, const struct skl_load *l, size_t first,
     if (loaded != dst) memcpy(dst, loaded, sizeof *dst * (size_t)pixels * (size_t)c);
 }
 
+/* Whether a store leaves the values as they are. */
+INLINE bool keeps_values(const struct skl_store *s) { return !s->add && !s->gate; }
+
 /* Where values that are to be stored must be made: in their place if they stay as they are, else in `buffer`. */
 INLINE float *place_at(const struct skl_store *s, size_t first, int c, float *buffer)
 {
-    return s->add || s->gate ? buffer : s->y + first * (size_t)c;
+    return keeps_values(s) ? s->y + first * (size_t)c : buffer;
 }
 
 #define skl_sum_partials SKL_NAME(skl_sum_partials)

@@ -122,7 +122,7 @@ INLINE vf store_value(const struct skl_store *s, const struct store_state *t, co
 INLINE void store_pixel(const struct skl_store *s, struct store_state *t, const float *src, size_t e, int n, int ask)
 {
     vf v = store_value(s, t, src, e, n, ask);
-    if (ask & (ADD | GATE)) vf_store_n(s->y + e, v, n);
+    if (ask & (ADD | GATE)) vf_store_n(s->y + e, v, n);      /* else it stands there already: place_at */
     if (ask & STATISTICS) v -= t->pivot;
     if (ask & (STATISTICS | PARTNER)) t->sum += v;
     if (ask & STATISTICS) t->dot = vf_fma(v, v, t->dot);
@@ -143,7 +143,7 @@ INLINE vf load_or_zero(const float *p, int ch, int n) { return p ? vf_load_n(p +
 INLINE void store_channels(const struct skl_store *job, size_t first, int pixels, int c, int ch, int n, const float *src,
                            struct skl_sums *sums, int ask)
 {
-    const struct skl_store copy = *job, *s = &copy;
+    const struct skl_store copy = *job, *s = &copy;      /* as in load_channels */
     const size_t step = (size_t)c;
     size_t e = first * step + (size_t)ch;
     struct store_state even = {0}, odd;
@@ -225,9 +225,9 @@ skl_store_fn *skl_pick_store(const struct skl_store *s)
 
 static void store_rows(const struct skl_store *s, size_t first, int pixels, int c, const float *src, struct skl_sums *sums)
 {
-    const float *place = place_at(s, first, c, (float *)(uintptr_t)src);
-    if (place != src) memcpy(s->y + first * (size_t)c, src, sizeof *src * (size_t)pixels * (size_t)c);
-    skl_pick_store(s)(s, first, pixels, c, place, sums);
+    float *y = s->y + first * (size_t)c;
+    if (keeps_values(s) && y != src) memcpy(y, src, sizeof *src * (size_t)pixels * (size_t)c);
+    skl_pick_store(s)(s, first, pixels, c, keeps_values(s) ? y : src, sums);
 }
 
 /* ---- random masks: the same bits as skl_philox, LANES64 counters at a time ---- */

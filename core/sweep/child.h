@@ -23,7 +23,8 @@ int skl_child_start(struct skl_child *c, char *const argv[], const char *log, co
 bool skl_child_progress(const struct skl_child *c, char text[128]);
 void skl_child_release(struct skl_child *c);
 /* Why it ended, in one line: "killed by signal 11 (Segmentation fault)", or the last error it wrote.  A process killed
- * by signal 9 while the kernel counted a kill for want of memory is said to have died of that.  True: these are the program's own words for what it ended with. */
+ * by signal 9 while the kernel counted a kill for want of memory is said to have died of that.  True: these are the
+ * program's own words for what it ended with. */
 bool skl_child_cause(const struct skl_child *c, int wait_status, char *text, size_t size);
 /* The last lines (at most `lines`) of what it wrote; malloc'd, "" if nothing. */
 char *skl_child_tail(const struct skl_child *c, int lines);
