@@ -91,6 +91,8 @@ SKL_API void skl_conv(struct skl_decl *d, const char *name, struct skl_conv_spec
 SKL_API void skl_bn(struct skl_decl *d, const char *name);                               /* order declared */
 /* The bias (beta) of the batch norm declared last starts at `bias`; flags as a tensor's. */
 SKL_API void skl_bn_start(struct skl_decl *d, double bias, unsigned flags);
+/* Way 2: after the layers, h = sigmoid(what they made), a gate's values. */
+SKL_API void skl_sigmoid_end(struct skl_decl *d);
 SKL_API void skl_tensor(struct skl_decl *d, const char *name, const int *shape /* ends with 0 */,
                         enum skl_init init, double value, unsigned flags);               /* own learnable tensors */
 /* F starts as `factor` times what it would be: the gamma of the batch norm at its end, or the weights of its last
@@ -113,7 +115,7 @@ struct skl_shortcut {
     const char *name;            /* [a-z0-9_]+, the YAML `type:` */
     const char *summary, *formula, *source;      /* one line each; source: the paper */
     const char *on_shortcut, *on_residual;       /* Table 1's two columns, e.g. "1-g(x)", "g(x)" */
-    uint32_t flags;              /* SKL_MIXES_IMAGES, SKL_SURROGATE_GRAD */
+    uint32_t flags;              /* SKL_MIXES_IMAGES, SKL_SURROGATE_GRAD, SKL_PER_PIXEL */
     size_t opts_size;
     const struct skl_param *params;              /* ends with SKL_PARAM_END; NULL: no options */
     int  (*check)(const void *opts, struct skl_err *err);   /* cross-field rules: 0 or skl_refuse(); may be NULL */
@@ -137,7 +139,10 @@ struct skl_shortcut {
 };
 enum {
     SKL_MIXES_IMAGES = 1,        /* image i may depend on image j: one call per batch-norm group */
-    SKL_SURROGATE_GRAD = 2       /* backward is on purpose not the derivative of forward */
+    SKL_SURROGATE_GRAD = 2,      /* backward is on purpose not the derivative of forward */
+    /* Way 2, faster: forward and backward treat every pixel for itself, wherever it stands: no random numbers, nothing kept.
+     * A call may then be a band of rows of one image; unit->out.h is its height. */
+    SKL_PER_PIXEL = 4
 };
 
 /* A plug-in exports one function; the core checks abi and size before it reads anything else. */

@@ -28,7 +28,7 @@ static void declare(struct skl_decl *d, const struct skl_unit *u, const void *op
                                     .bias = true,
                                     .bias_init = o->gate_bias,
                                     .bias_flags = o->bias_decay ? 0 : SKL_NO_DECAY});
-    skl_scratch(d, skl_image_elements(u));
+    skl_sigmoid_end(d);
 }
 
 SKL_VECTORIZE static void merge(size_t n, const float *restrict x, const float *restrict t, const float *restrict f,
@@ -44,28 +44,25 @@ SKL_VECTORIZE static void unmerge(size_t n, const float *restrict x, const float
     for (size_t i = 0; i < n; i++) {
         dx[i] = (1 - t[i]) * dy[i];
         df[i] = t[i] * dy[i];
-        dh[i] = dy[i] * (f[i] - x[i]) * (t[i] * (1 - t[i]));
+        dh[i] = dy[i] * (f[i] - x[i]);
     }
 }
 
 static void forward(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
 {
-    skl_sigmoid(skl_elements(k), h, k->scratch);
-    merge(skl_elements(k), x, k->scratch, f, y);
+    merge(skl_elements(k), x, h, f, y);
 }
 
 static void backward(const struct skl_call *k, const float *x, const float *h, const float *f, const float *dy,
                      float *dx, float *dh, float *df)
 {
-    skl_sigmoid(skl_elements(k), h, k->scratch);
-    unmerge(skl_elements(k), x, k->scratch, f, dy, dx, dh, df);
+    unmerge(skl_elements(k), x, h, f, dy, dx, dh, df);
 }
 
 static void gain(const struct skl_call *k, const float *x, const float *h, float *lambda)
 {
     (void)x;
-    skl_sigmoid(skl_elements(k), h, lambda);
-    for (size_t i = 0; i < skl_elements(k); i++) lambda[i] = 1 - lambda[i];
+    for (size_t i = 0; i < skl_elements(k); i++) lambda[i] = 1 - h[i];
 }
 
 SKL_SHORTCUT(highway) = {

@@ -32,7 +32,7 @@ static void declare(struct skl_decl *d, const struct skl_unit *u, const void *op
                                     .bias_init = o->gate_bias,
                                     .bias_flags = flags});
     if (o->gate_bn) skl_bn(d, "gate_bn"), skl_bn_start(d, o->gate_bias, flags);
-    skl_scratch(d, skl_image_elements(u));
+    skl_sigmoid_end(d);
 }
 
 SKL_VECTORIZE static void merge(size_t n, const float *restrict x, const float *restrict g, const float *restrict f,
@@ -48,29 +48,26 @@ SKL_VECTORIZE static void unmerge(size_t n, const float *restrict x, const float
     for (size_t i = 0; i < n; i++) {
         dx[i] = (1 - g[i]) * dy[i];
         df[i] = dy[i];
-        dh[i] = -dy[i] * x[i] * (g[i] * (1 - g[i]));
+        dh[i] = -dy[i] * x[i];
     }
 }
 
 static void forward(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
 {
-    skl_sigmoid(skl_elements(k), h, k->scratch);
-    merge(skl_elements(k), x, k->scratch, f, y);
+    merge(skl_elements(k), x, h, f, y);
 }
 
 static void backward(const struct skl_call *k, const float *x, const float *h, const float *f, const float *dy,
                      float *dx, float *dh, float *df)
 {
-    skl_sigmoid(skl_elements(k), h, k->scratch);
-    unmerge(skl_elements(k), x, k->scratch, dy, dx, dh, df);
+    unmerge(skl_elements(k), x, h, dy, dx, dh, df);
     (void)f;
 }
 
 static void gain(const struct skl_call *k, const float *x, const float *h, float *lambda)
 {
     (void)x;
-    skl_sigmoid(skl_elements(k), h, lambda);
-    for (size_t i = 0; i < skl_elements(k); i++) lambda[i] = 1 - lambda[i];
+    for (size_t i = 0; i < skl_elements(k); i++) lambda[i] = 1 - h[i];
 }
 
 SKL_SHORTCUT(shortcut_only_gating) = {
@@ -80,6 +77,7 @@ SKL_SHORTCUT(shortcut_only_gating) = {
     .source = "He et al., Identity Mappings in Deep Residual Networks, 2016, section 3.1, Fig. 2(d)",
     .on_shortcut = "1-g(x)",
     .on_residual = "1",
+    .flags = SKL_PER_PIXEL,
     .opts_size = sizeof(struct options),
     .params = params,
     .declare = declare,

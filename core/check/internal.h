@@ -61,6 +61,8 @@ struct stage {
     int64_t iteration;
     uint64_t key;
     size_t x_image, h_image, f_image; /* floats an image */
+    int row, rows;                    /* rows > 0: calls are for a band of so many rows of one image, from `row` on */
+    struct skl_unit told;             /* what a call says of the unit */
     struct wall opts, x, h, f, dy, y, dx, dh, df, lambda, keep, scratch, own[SKL_MAX_OWN], grad[SKL_MAX_OWN];
     const float *own_at[SKL_MAX_OWN];
     float *grad_at[SKL_MAX_OWN];

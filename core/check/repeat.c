@@ -140,6 +140,42 @@ void check_repeat(struct check *c)
     note(c, "four calls, the same bits");
 }
 
+/* Bands of at most `rows` rows, image by image, as SKL_PER_PIXEL allows. */
+static void produce_bands(struct stage *st, int rows, struct product *p)
+{
+    const int h = st->unit.out.h;
+    memset(p, 0, sizeof *p);
+    stage_poison_outputs(st);
+    stage_clear_grads(st);
+    for (int backward = 0; backward < 2; backward++)
+        for (int image = 0; image < st->batch; image++)
+            for (st->row = 0; st->row < h; st->row += st->rows) {
+                st->rows = rows < h - st->row ? rows : h - st->row;
+                (backward ? stage_backward : stage_forward)(st, image, 1);
+            }
+    st->row = st->rows = 0;
+    take(st, p);
+}
+
+static bool same_rows(const struct stage *st)
+{
+    const struct skl_shape out = st->unit.out, h = declared_shape(&st->decl, &st->unit);
+    return st->x_image == st->f_image && h.h == out.h && h.w == out.w;
+}
+
+static void bands(struct stage *st, const struct product *a)
+{
+    for (int rows = 1; rows < st->unit.out.h && !failed(st->c); rows++) {
+        struct product b;
+        produce_bands(st, rows, &b);
+        const char *which = difference(st, a, &b, 0, BATCH);
+        if (which)
+            fail(st->c, "%s depends on how an image is cut into bands of rows: SKL_PER_PIXEL is not true %s", which,
+                 stage_words(st));
+        product_free(&b);
+    }
+}
+
 static void ranges(struct stage *st)
 {
     static const int two[] = {2, BATCH}, three[] = {1, 5, BATCH}, each[] = {1, 2, 3, 4, 5, BATCH};
@@ -154,6 +190,7 @@ static void ranges(struct stage *st)
                  stage_words(st));
         product_free(&b);
     }
+    if ((st->c->s->flags & SKL_PER_PIXEL) && same_rows(st)) bands(st, &a);
     product_free(&a);
 }
 void check_ranges(struct check *c)
@@ -161,7 +198,8 @@ void check_ranges(struct check *c)
     if (c->s->flags & SKL_MIXES_IMAGES)
         skip(c, "SKL_MIXES_IMAGES: always called with a whole batch-norm group");
     else
-        for_settings(c, ranges), note(c, "cut at 2, at 1 and 5, and image by image");
+        for_settings(c, ranges), note(c, "cut at 2, at 1 and 5, and image by image%s",
+                                      c->s->flags & SKL_PER_PIXEL ? ", and in bands of rows" : "");
 }
 
 /* Other numbers in one image. */

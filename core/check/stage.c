@@ -32,6 +32,7 @@ struct skl_decl declared(const struct check *c, const struct setting *set, const
     doing = "declare";
     if (c->s->declare) c->s->declare(&d, unit, set->opts);
     doing = NULL;
+    decl_check(&d, c->s);
     return d;
 }
 
@@ -180,10 +181,18 @@ const char *stage_words(const struct stage *st)
 
 /* ---- calls ---- */
 
+/* Where a call begins in a tensor of `image` floats an image: at image `first`, or in a band of rows of it. */
+static size_t begin_of(const struct stage *st, int first, size_t image)
+{
+    return (size_t)first * image + (size_t)st->row * (image / (size_t)st->unit.out.h);
+}
+
 static struct skl_call call(struct stage *st, int first, int n, bool gradients)
 {
+    st->told = st->unit;
+    if (st->rows) st->told.out.h = st->rows;
     const size_t unused = st->at_end ? (size_t)(st->batch - n) : 0; /* scratch ends at its wall */
-    return (struct skl_call){.unit = &st->unit,
+    return (struct skl_call){.unit = &st->told,
                              .opts = st->opts.data,
                              .iteration = st->iteration,
                              .iterations = 100,
@@ -200,7 +209,8 @@ static struct skl_call call(struct stage *st, int first, int n, bool gradients)
 
 static const float *h_of(const struct stage *st, int first)
 {
-    return stage_has_layers(st) ? st->h.data + (size_t)first * st->h_image : st->x.data + (size_t)first * st->x_image;
+    return stage_has_layers(st) ? st->h.data + begin_of(st, first, st->h_image)
+                                : st->x.data + begin_of(st, first, st->x_image);
 }
 
 void stage_affine(struct stage *st, int first, int n, struct skl_coef *a, struct skl_coef *b)
@@ -224,20 +234,20 @@ void stage_forward(struct stage *st, int first, int n)
 {
     struct skl_call k = call(st, first, n, false);
     doing = "forward";
-    st->c->s->forward(&k, st->x.data + (size_t)first * st->x_image, h_of(st, first),
-                      st->f.data + (size_t)first * st->f_image, st->y.data + (size_t)first * st->f_image);
+    st->c->s->forward(&k, st->x.data + begin_of(st, first, st->x_image), h_of(st, first),
+                      st->f.data + begin_of(st, first, st->f_image), st->y.data + begin_of(st, first, st->f_image));
     doing = NULL;
 }
 
 void stage_backward(struct stage *st, int first, int n)
 {
     struct skl_call k = call(st, first, n, true);
-    const size_t at = (size_t)first;
+    const size_t x = begin_of(st, first, st->x_image), h = begin_of(st, first, st->h_image),
+                 f = begin_of(st, first, st->f_image);
     wall_poison(&st->scratch);
     doing = "backward";
-    st->c->s->backward(&k, st->x.data + at * st->x_image, h_of(st, first), st->f.data + at * st->f_image,
-                       st->dy.data + at * st->f_image, st->dx.data + at * st->x_image, st->dh.data + at * st->h_image,
-                       st->df.data + at * st->f_image);
+    st->c->s->backward(&k, st->x.data + x, h_of(st, first), st->f.data + f, st->dy.data + f, st->dx.data + x,
+                       st->dh.data + h, st->df.data + f);
     doing = NULL;
 }
 

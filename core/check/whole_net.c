@@ -129,7 +129,7 @@ void check_net_gradients(struct check *c)
          worst);
 }
 
-/* ---- way 1: fused against the plain formula ---- */
+/* ---- way 1: fused against the plain formula; SKL_PER_PIXEL: bands against whole images ---- */
 
 static double square(const float *a, const float *b, size_t n)
 {
@@ -178,7 +178,8 @@ static bool starts_dead(struct check *c, const struct setting *set)
 
 void check_fused(struct check *c)
 {
-    if (!c->s->affine) {
+    const bool bands = c->s->flags & SKL_PER_PIXEL;
+    if (!c->s->affine && !bands) {
         skip(c, "way 2");
         return;
     }
@@ -186,11 +187,14 @@ void check_fused(struct check *c)
     for (int i = 0; i < c->settings; i++)
         for (int order = SKL_ORIGINAL; order <= SKL_FULL_PREACT && !failed(c); order++)
             if (order != SKL_RELU_BEFORE_ADD || !starts_dead(c, &c->setting[i]))
-                compare_fused(
-                    c, &c->setting[i],
-                    (struct lab_options){
-                        .order = order, .projection = order % 2, .size = 8, .batch = 8, .group = 4, .threads = 1},
-                    &worst);
+                compare_fused(c, &c->setting[i],
+                              (struct lab_options){.order = order,
+                                                   .projection = order % 2,
+                                                   .size = bands ? 32 : 8,
+                                                   .batch = 8,
+                                                   .group = 4,
+                                                   .threads = 1},
+                              &worst);
     note(c, "five unit orders; largest difference %.1e, 1e-4 is allowed", worst);
 }
 

@@ -173,6 +173,10 @@ const char *skl_shortcut_unsound(const struct skl_shortcut *s)
         return "exactly one of affine and forward with backward must be given";
     if (!s->forward != !s->backward) return "forward and backward go together";
     if (s->affine_grad && !s->affine) return "affine_grad without affine";
+    if (s->flags & ~(uint32_t)(SKL_MIXES_IMAGES | SKL_SURROGATE_GRAD | SKL_PER_PIXEL)) return "unknown flags";
+    if ((s->flags & SKL_MIXES_IMAGES) && (s->flags & SKL_PER_PIXEL))
+        return "SKL_MIXES_IMAGES and SKL_PER_PIXEL do not go together";
+    if ((s->flags & SKL_PER_PIXEL) && s->affine) return "SKL_PER_PIXEL without forward and backward";
     if (s->opts_size > SKL_OPTS_MAX) return "the options struct is too large";
     for (const struct skl_param *p = s->params; p && p->name; p++) {
         const char *why = unsound_param(s, p);

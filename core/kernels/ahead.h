@@ -7,9 +7,9 @@
 #include "core/kernels/kernels.h"
 #include "core/kernels/simd.h"
 
-enum { LINE = 64 };
+enum { LINE = 64, FETCH_EVERY = 8 };     /* bytes; steps of a matrix product */
 struct ahead {
-    const char *read[8], *write[2];      /* enough for two loads, one of them without out, and a store */
+    const char *read[8], *write[4];      /* enough for two loads, one of them without out, and a store */
     int reads, writes;
     int share, left;             /* lines of each */
 };
@@ -49,6 +49,15 @@ INLINE void ahead_store(struct ahead *a, const struct skl_store *s, size_t at)
     ahead_read(a, s->partner, at);
     ahead_read(a, s->partner2, at);
     ahead_write(a, s->y, at);
+}
+
+/* The same of what a caller names. */
+INLINE struct ahead ahead_from(const struct skl_ahead *from, int shares)
+{
+    struct ahead a = ahead_of(from->floats, shares);
+    for (int i = 0; i < from->reads; i++) ahead_read(&a, from->read[i], 0);
+    for (int i = 0; i < from->writes; i++) ahead_write(&a, from->write[i], 0);
+    return a;
 }
 
 /* The next share of all. */

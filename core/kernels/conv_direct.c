@@ -227,6 +227,15 @@ INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n
 
 /* ---- pointwise: no neighbours, no images ---- */
 
+/* How often multiply_ahead fetches, about: tiles that are not full come on top. */
+INLINE int fetches(int rows, int depth, int n)
+{
+    const int vectors = n / PANEL, left = n % PANEL > 0;
+    return (vectors * ((rows + ROWS2 - 1) / ROWS2) + left * ((rows + ROWS1 - 1) / ROWS1)) * ((depth + FETCH_EVERY - 1) / FETCH_EVERY);
+}
+
+INLINE int backward_fetches(int pixels, int c, int k) { return fetches(c, pixels, k) + fetches(pixels, k, c); }
+
 INLINE void pointwise_forward(const struct skl_conv_forward *job, int first, int n, struct skl_sums *sums, float *scratch, int c, int k)
 {
     skl_load_fn *load = skl_pick_load(job->load);
@@ -234,11 +243,18 @@ INLINE void pointwise_forward(const struct skl_conv_forward *job, int first, int
     const size_t image = (size_t)(job->shape.h * job->shape.w), end = (size_t)(first + n) * image;
     const int block = block_pixels(c, k);
     float *xs = scratch, *ys = scratch + block * (c + LANES);
+    struct ahead ahead;
+    if (job->ahead) ahead = ahead_from(job->ahead, fetches(n * (int)image, c, k));
     for (size_t at = (size_t)first * image; at < end; at += (size_t)block) {
         const int pixels = end - at < (size_t)block ? (int)(end - at) : block;
+        if (!job->ahead) {
+            ahead = ahead_of(block * c, fetches(pixels, c, k));
+            ahead_load(&ahead, job->load, (at + (size_t)block) * (size_t)c);
+            ahead_store(&ahead, job->store, (at + (size_t)block) * (size_t)k);
+        }
         const float *x = load(job->load, at, pixels, c, xs);
         float *y = place_at(job->store, at, k, ys);
-        multiply(pixels, k, c, (struct matrix_a){x, (size_t)c, 1}, (struct matrix_b){job->packed, 0}, (struct matrix_d){y, (size_t)k}, false);
+        multiply_ahead(pixels, k, c, (struct matrix_a){x, (size_t)c, 1}, (struct matrix_b){job->packed, 0}, (struct matrix_d){y, (size_t)k}, false, &ahead);
         store(job->store, at, pixels, k, y, sums);
     }
 }
@@ -250,14 +266,22 @@ INLINE void pointwise_backward(const struct skl_conv_backward *job, int first, i
     const size_t image = (size_t)(job->shape.h * job->shape.w), begin = (size_t)first * image, end = (size_t)(first + n) * image;
     const int block = block_pixels(c, k), cl = (c + LANES - 1) / LANES * LANES;
     float *xs = scratch, *dx = xs + block * (c + LANES), *dys = dx + block * (cl + LANES);
+    struct ahead ahead;
+    if (job->ahead) ahead = ahead_from(job->ahead, backward_fetches(n * (int)image, c, k));
     for (size_t at = begin; at < end; at += (size_t)block) {
         const int pixels = end - at < (size_t)block ? (int)(end - at) : block;
         const float *x = load_x(job->x, at, pixels, c, xs);
         const float *dy = load_dy(job->dy, at, pixels, k, dys);
-        multiply(c, k, pixels, (struct matrix_a){x, 1, (size_t)c}, (struct matrix_b){dy, (size_t)k}, (struct matrix_d){dw, (size_t)k}, at > begin);
+        if (!job->ahead) {
+            ahead = ahead_of(block * c, backward_fetches(pixels, c, k));
+            ahead_load(&ahead, job->x, (at + (size_t)block) * (size_t)c);
+            ahead_load(&ahead, job->dy, (at + (size_t)block) * (size_t)k);
+            if (job->dx) ahead_store(&ahead, job->dx, (at + (size_t)block) * (size_t)c);
+        }
+        multiply_ahead(c, k, pixels, (struct matrix_a){x, 1, (size_t)c}, (struct matrix_b){dy, (size_t)k}, (struct matrix_d){dw, (size_t)k}, at > begin, &ahead);
         if (!job->dx) continue;
         float *place = place_at(job->dx, at, c, dx), *row = c == cl ? place : dx;
-        multiply(pixels, cl, k, (struct matrix_a){dy, (size_t)k, 1}, (struct matrix_b){job->packed, 0}, (struct matrix_d){row, (size_t)cl}, false);
+        multiply_ahead(pixels, cl, k, (struct matrix_a){dy, (size_t)k, 1}, (struct matrix_b){job->packed, 0}, (struct matrix_d){row, (size_t)cl}, false, &ahead);
         drop_padding(pixels, c, cl, row, place);
         store(job->dx, at, pixels, c, place, sums);
     }

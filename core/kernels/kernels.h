@@ -55,11 +55,16 @@ struct skl_conv_shape { int h, w, c, k, size, stride; };
 
 enum skl_conv_algo { SKL_CONV_AUTO, SKL_CONV_WINOGRAD4, SKL_CONV_WINOGRAD2, SKL_CONV_DIRECT, SKL_CONV_GEMM };
 
+/* Memory that will be needed soon: the next `floats` of each tensor from where the pointers stand.  A kernel may fetch it
+ * into the second-level cache while it computes. */
+struct skl_ahead { const float *read[8], *write[4]; int reads, writes, floats; };
+
 struct skl_kernels;
 struct skl_conv_forward {
     struct skl_conv_shape shape; const float *packed;
     const struct skl_kernels *kernels;   /* whose load_rows and store_rows to use, where the kernel has none of its own */
     const struct skl_load *load; const struct skl_store *store;
+    const struct skl_ahead *ahead;       /* NULL: what the job itself reads and writes next */
 };
 struct skl_conv_backward {
     struct skl_conv_shape shape; const float *packed;
@@ -67,6 +72,7 @@ struct skl_conv_backward {
     const struct skl_load *x;            /* what the forward pass read; its `out` is NULL here */
     const struct skl_load *dy;           /* gradient of the output */
     const struct skl_store *dx;          /* where the gradient of the value read goes; NULL: not wanted */
+    const struct skl_ahead *ahead;
 };
 
 /* One algorithm on one CPU level: a row of kernels.def. */

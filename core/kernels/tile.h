@@ -8,6 +8,7 @@
 #ifndef SKL_TILE_H
 #define SKL_TILE_H
 #include <stdbool.h>
+#include "core/kernels/ahead.h"
 #include "core/kernels/simd.h"
 
 /* Accumulators: rows x vectors.  They, the B vectors and one broadcast must fit in the registers.  Two vectors a row
@@ -39,7 +40,7 @@ INLINE void tile_step(int rows, int vectors, const float *a, size_t a_row, const
 
 /* rows x (vectors * LANES) of D; rows and vectors are constants at every call. */
 INLINE void tile(int rows, int vectors, int depth, const float *a, size_t a_row, size_t a_depth, const float *b, size_t b_row,
-                 float *d, size_t d_row, bool accumulate)
+                 float *d, size_t d_row, bool accumulate, struct ahead *ahead)
 {
     vf acc[16][PANEL_VECTORS];
 #pragma GCC unroll 16
@@ -47,7 +48,10 @@ INLINE void tile(int rows, int vectors, int depth, const float *a, size_t a_row,
 #pragma GCC unroll 2
         for (int j = 0; j < vectors; j++) acc[i][j] = accumulate ? vf_load(d + (size_t)i * d_row + j * LANES) : vf_zero();
 #pragma GCC unroll DEPTH_UNROLL
-    for (int p = 0; p < depth; p++) tile_step(rows, vectors, a + (size_t)p * a_depth, a_row, b + (size_t)p * b_row, acc);
+    for (int p = 0; p < depth; p++) {
+        if (ahead && p % FETCH_EVERY == 0) ahead_fetch(ahead);
+        tile_step(rows, vectors, a + (size_t)p * a_depth, a_row, b + (size_t)p * b_row, acc);
+    }
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2
@@ -55,14 +59,14 @@ INLINE void tile(int rows, int vectors, int depth, const float *a, size_t a_row,
 }
 
 /* All rows of one panel of `vectors` vectors: full tiles, then ever smaller ones. */
-INLINE void panel(int rows, int vectors, int depth, struct matrix_a a, const float *b, size_t b_row, struct matrix_d d, bool accumulate)
+INLINE void panel(int rows, int vectors, int depth, struct matrix_a a, const float *b, size_t b_row, struct matrix_d d, bool accumulate, struct ahead *ahead)
 {
     const int full = vectors == 1 ? ROWS1 : ROWS2;
     int i = 0;
 #define TILES(step) TILES_WHILE(step, true)
 #define TILES_WHILE(step, condition)                                                                                   \
     for (; i + (step) <= rows && (condition); i += (step))                                                             \
-    tile(step, vectors, depth, a.p + (size_t)i * a.row, a.row, a.depth, b, b_row, d.p + (size_t)i * d.row, d.row, accumulate)
+    tile(step, vectors, depth, a.p + (size_t)i * a.row, a.row, a.depth, b, b_row, d.p + (size_t)i * d.row, d.row, accumulate, ahead)
     if (full == 16) TILES(16);
     if (full == 12) TILES(12);
     if (full == 6) TILES_WHILE(6, rows - i != 8);      /* 8 = 4 + 4: a tile of 2 would wait for its own results */
@@ -74,16 +78,21 @@ INLINE void panel(int rows, int vectors, int depth, struct matrix_a a, const flo
 #undef TILES_WHILE
 }
 
-INLINE void multiply(int rows, int n, int depth, struct matrix_a a, struct matrix_b b, struct matrix_d d, bool accumulate)
+INLINE void multiply_ahead(int rows, int n, int depth, struct matrix_a a, struct matrix_b b, struct matrix_d d, bool accumulate, struct ahead *ahead)
 {
     const bool packed = b.row == 0;
     int at = 0;
     for (; at + PANEL <= n; at += PANEL) {
-        panel(rows, PANEL_VECTORS, depth, a, b.p, packed ? PANEL : b.row, d, accumulate);
+        panel(rows, PANEL_VECTORS, depth, a, b.p, packed ? PANEL : b.row, d, accumulate, ahead);
         b.p += packed ? (size_t)PANEL * (size_t)depth : PANEL;
         d.p += PANEL;
     }
-    if (at < n) panel(rows, 1, depth, a, b.p, packed ? LANES : b.row, d, accumulate);
+    if (at < n) panel(rows, 1, depth, a, b.p, packed ? LANES : b.row, d, accumulate, ahead);
+}
+
+INLINE void multiply(int rows, int n, int depth, struct matrix_a a, struct matrix_b b, struct matrix_d d, bool accumulate)
+{
+    multiply_ahead(rows, n, depth, a, b, d, accumulate, NULL);
 }
 
 /* Where element (p, j) of a packed depth x n matrix stands. */

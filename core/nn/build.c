@@ -41,6 +41,10 @@ void skl_bn_start(struct skl_decl *d, double bias, unsigned flags)
     }
     d->conv[d->convs - 1].bn_bias = bias, d->conv[d->convs - 1].bn_flags = flags;
 }
+void skl_sigmoid_end(struct skl_decl *d)
+{
+    d->sigmoid = true;
+}
 void skl_tensor(struct skl_decl *d, const char *name, const int *shape, enum skl_init init, double value,
                 unsigned flags)
 {
@@ -141,6 +145,13 @@ static int start_branch(struct skl_net *net, struct unit *u, struct skl_err *err
     return SKL_OK;
 }
 
+void decl_check(struct skl_decl *d, const struct skl_shortcut *s)
+{
+    if (d->sigmoid && d->convs == 0) d->wrong = "a sigmoid that follows no convolution";
+    if (d->sigmoid && s->affine) d->wrong = "a sigmoid, which goes with forward and backward only";
+    if (d->keep && (s->flags & SKL_PER_PIXEL)) d->wrong = "skl_keep, which does not go with SKL_PER_PIXEL";
+}
+
 static int plan_shortcut(struct skl_net *net, struct unit *u, struct skl_err *err)
 {
     char prefix[64];
@@ -149,6 +160,7 @@ static int plan_shortcut(struct skl_net *net, struct unit *u, struct skl_err *er
     u->variant = variant_at(net, u);
     u->opts = net->model.shortcut_opts;
     if (u->variant->declare) u->variant->declare(&u->decl, &u->place, u->opts);
+    decl_check(&u->decl, u->variant);
     if (u->decl.wrong) return skl_fail(err, SKL_USAGE, "shortcut '%s' declares %s", u->variant->name, u->decl.wrong);
     if (changes && u->decl.source == SKL_X) {
         u->projection = net->model.projection == SKL_PROJECTION_A ? PROJECT_PAD : PROJECT_CONV;

@@ -1,7 +1,7 @@
 /* internal.h - the parts of a net, for core/nn alone.
  *
  * How one image goes through:  net.c (stem, units in order, head) -> unit.c (convolutions of F, shortcut path) ->
- * merge.c (how they meet) -> layers.c (one convolution or batch norm over all chunks) -> the kernel table.
+ * merge.c, pointwise.c (how they meet) -> layers.c (one convolution or batch norm over all chunks) -> the kernel table.
  *
  * Lazy values.  A batch norm, a ReLU and the addition cost memory traffic and nothing else, so no tensor is written
  * for them: a layer's raw output is kept together with a *load* (kernels.h) that says how to read it, and whoever reads
@@ -46,6 +46,7 @@ struct unit_buffers {
 /* What stands on a shortcut path, filled by the variant's declare(). */
 struct skl_decl {
     enum skl_source source;
+    bool sigmoid;                        /* at the end of the path */
     int convs;
     struct { char name[32]; struct skl_conv_spec spec; bool bn; char bn_name[32]; double bn_bias; unsigned bn_flags; } conv[SKL_MAX_SHORTCUT_CONVS];
     int owns;
@@ -163,18 +164,26 @@ struct skl_load shortcut_view(struct skl_net *net, const struct unit *u, const f
 struct skl_load branch_view(const struct unit *u);                       /* f */
 struct skl_load merged_load(struct skl_net *net, struct unit *u, const float *x);           /* fused: y before post */
 void merge_sums_to_gradients(struct skl_net *net, struct unit *u);       /* learned coefficients */
-void pointwise_forward(struct skl_net *net, struct unit *u, const float *x, struct value *out);
-/* From g: gradients of F's end-BN output (df), of x (dx, in the shape the variant sees) and h (dh, where layers are
- * declared).  Leaves sums for the BN at F's end. */
-void pointwise_backward(struct skl_net *net, struct unit *u, const float *x, const float *g, float *df, float *dx, float *dh);
+bool coef_learned(const struct skl_coef *k);
+/* da = sum g h and db = sum g f, each [c], on to the variant's tensors. */
+void coefficient_gradient(struct skl_net *net, struct unit *u, const double *da, const double *db);
+static inline bool has_layers(const struct unit *u) { return u->decl.convs > 0; }
 uint64_t unit_key(const struct skl_net *net, const struct unit *u);
 /* Images [first, first + n) of the group, as a variant is told of them; own_gradients [own_floats] or NULL. */
 struct own_tensors { const float *w[SKL_MAX_OWN]; float *dw[SKL_MAX_OWN]; };
 struct skl_call make_call(struct skl_net *net, struct unit *u, int first, int n, float *own_gradients, struct own_tensors *own);
 
-const struct conv_layer *pointwise_tail(const struct unit *u);           /* the layer that pointwise_* run themselves, or NULL */
 /* What layer i on the shortcut path reads. */
 struct skl_load shortcut_input(struct skl_net *net, const struct unit *u, int i, const float *x);
+
+/* ---- pointwise.c ---- */
+void pointwise_forward(struct skl_net *net, struct unit *u, const float *x, struct value *out);
+/* g: in, the gradient of y; out, that of F's end-BN output, with sums for that BN.  Makes the gradients of x (dx, in the
+ * shape the variant sees) and h (dh, where layers are declared). */
+void pointwise_backward(struct skl_net *net, struct unit *u, const float *x, float *g, float *dx, float *dh);
+const struct conv_layer *pointwise_tail(const struct unit *u);           /* the layer that pointwise_* run themselves, or NULL */
+/* h of images [first, first + n), each element. */
+void pointwise_h(struct skl_net *net, const struct unit *u, const float *x, int first, int n, float *h);
 
 /* ---- unit.c ---- */
 void value_write(struct skl_net *net, struct value *v);                  /* materialise */
@@ -189,6 +198,7 @@ void unit_shortcut_backward(struct skl_net *net, struct unit *u, struct value *i
 double net_watched(struct skl_net *net, const float *images, const int32_t *labels, int n);
 
 /* ---- build.c, tensors.c ---- */
+void decl_check(struct skl_decl *d, const struct skl_shortcut *s);       /* sets d->wrong where things do not go together */
 int net_plan(struct skl_net *net, struct skl_err *err);                  /* layers, shapes, tensors; no memory of activations */
 void net_allocate(struct skl_net *net);
 size_t net_bytes(struct skl_net *net);                                   /* what net_allocate would take */

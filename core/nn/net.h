@@ -21,7 +21,7 @@ struct skl_net_options {
     uint64_t seed;                    /* initial weights; also keys the shortcuts' random numbers */
     int64_t iterations;               /* of the run, told to the variants */
     int weight_decay_on;
-    bool pointwise;                   /* way 1 unfused, as the plain formula: for tests */
+    bool pointwise;                   /* the plain way: way 1 unfused, no bands: for tests */
     const struct skl_kernels *kernels;
     struct skl_pool *pool;            /* borrowed */
 };

@@ -189,7 +189,6 @@ static double sum_share(struct skl_net *net, struct watcher *w, const struct uni
 struct gain_job {
     struct unit *u;
     const float *x;
-    struct skl_load h;
     double sum[SKL_MAX_CHUNKS];
 };
 
@@ -197,12 +196,12 @@ static void gain_range(struct skl_net *net, struct gain_job *j, int chunk, int f
 {
     struct unit *u = j->u;
     const struct skl_shape s = h_shape(u);
-    const size_t pixels = (size_t)s.h * (size_t)s.w, h_image = shape_floats(s), image = shape_floats(u->place.out);
+    const size_t h_image = shape_floats(s), image = shape_floats(u->place.out);
     float *h = scratch, *lambda = h + (size_t)n * h_image;
     struct own_tensors own;
     struct skl_call k = make_call(net, u, first, n, NULL, &own);
     k.scratch = lambda + (size_t)n * image;
-    net->o.kernels->load_rows(&j->h, (size_t)first * pixels, n * (int)pixels, s.c, h);
+    pointwise_h(net, u, j->x, first, n, h);
     u->variant->gain(&k, j->x + (size_t)first * shape_floats(x_shape(u)), h, lambda);
     for (size_t i = 0; i < (size_t)n * image; i++) j->sum[chunk] += lambda[i];
 }
@@ -215,7 +214,7 @@ static void gain_chunk(struct skl_net *net, void *arg, int chunk, int first, int
 /* Mean of the variant's gain(). */
 static double mean_gain(struct skl_net *net, struct unit *u, const float *x)
 {
-    struct gain_job job = {.u = u, .x = x, .h = shortcut_view(net, u, x)};
+    struct gain_job job = {.u = u, .x = x};
     double sum = 0;
     if (u->variant->flags & SKL_MIXES_IMAGES)
         gain_range(net, &job, 0, 0, net->n, net->scratch[0]);

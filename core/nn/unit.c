@@ -318,16 +318,16 @@ static struct skl_load fused_backward(struct skl_net *net, struct unit *u, const
     return df;
 }
 
-/* Pointwise: the variant's own backward.  df goes to t[2], dx to r, dh to t[0]. */
+/* Pointwise: the variant's own backward.  df takes the place of g, dx goes to r, dh to t[0]. */
 static struct skl_load general_backward(struct skl_net *net, struct unit *u, const float *x, const float *split,
                                         struct along *r)
 {
     const int last = u->convs - 1, top = u->decl.convs - 1;
-    struct skl_load df = {.x = net->t[2]};
-    pointwise_backward(net, u, x, net->g, net->t[2], net->r, net->t[0]);
+    struct skl_load df = {.x = net->g};
+    pointwise_backward(net, u, x, net->g, net->r, net->t[0]);
     if (u->end) {
         bn_gradient(net, u->end, NULL, false);
-        df = bn_gradient_load(u->end, net->t[2], u->b->y[last]);
+        df = bn_gradient_load(u->end, net->g, u->b->y[last]);
     }
     const bool done = top == 0 && pointwise_tail(u); /* by pointwise_backward */
     if (top >= 0 && !done) {

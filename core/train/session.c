@@ -35,11 +35,14 @@ struct skl_net_options skl_net_options_for(const struct skl_experiment *exp, int
     };
 }
 
+/* Counts the changes to the code that gave other bits: 2, gates go band by band. */
+enum { ARITHMETIC = 2 };
+
 char *skl_numerics_key(const struct skl_net *net, const struct skl_net_options *o)
 {
     char *kernels = skl_net_kernels(net);
-    char *key = skl_format("%s; %s; %s; %d chunks of %d images", o->kernels->level, kernels, skl_gemm_version(),
-                           skl_chunk_count(o->group), o->group);
+    char *key = skl_format("%s; %s; %s; %d chunks of %d images; arithmetic %d", o->kernels->level, kernels,
+                           skl_gemm_version(), skl_chunk_count(o->group), o->group, ARITHMETIC);
     free(kernels);
     return key;
 }

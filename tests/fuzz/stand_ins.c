@@ -24,6 +24,10 @@ void skl_bn_start(struct skl_decl *d, double bias, unsigned flags)
 {
     NEVER;
 }
+void skl_sigmoid_end(struct skl_decl *d)
+{
+    NEVER;
+}
 void skl_tensor(struct skl_decl *d, const char *name, const int *shape, enum skl_init init, double value,
                 unsigned flags)
 {

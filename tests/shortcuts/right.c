@@ -36,16 +36,35 @@ static void pixel_backward(const struct skl_call *k, const float *x, const float
 static const struct skl_shortcut pixel_gate = {TEXTS, .name = "pixel_gate", .declare = pixel_declare,
                                                .forward = pixel_forward, .backward = pixel_backward};
 
-/* The same with a batch norm at the end of the layers. */
+/* The same with a batch norm at the end of the layers, the sigmoid declared, pixel by pixel. */
 static void pixel_bn_declare(struct skl_decl *d, const struct skl_unit *u, const void *opts)
 {
     skl_conv(d, "gate",
              (struct skl_conv_spec){.kernel = 1, .out_channels = 1, .stride = 1, .init = SKL_HE, .bias = true});
     skl_bn(d, "gate_bn");
-    skl_scratch(d, (size_t)u->out.h * (size_t)u->out.w);
+    skl_sigmoid_end(d);
 }
-static const struct skl_shortcut pixel_gate_bn = {TEXTS, .name = "pixel_gate_bn", .declare = pixel_bn_declare,
-                                                  .forward = pixel_forward, .backward = pixel_backward};
+static void pixel_bn_forward(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
+{
+    const size_t c = (size_t)k->unit->out.c;
+    for (size_t i = 0; i < skl_elements(k); i++) y[i] = x[i] + h[i / c] * f[i];
+}
+static void pixel_bn_backward(const struct skl_call *k, const float *x, const float *h, const float *f, const float *dy,
+                              float *dx, float *dh, float *df)
+{
+    const size_t c = (size_t)k->unit->out.c;
+    memset(dh, 0, skl_elements(k) / c * sizeof *dh);
+    for (size_t i = 0; i < skl_elements(k); i++) {
+        dx[i] = dy[i], df[i] = h[i / c] * dy[i];
+        dh[i / c] += dy[i] * f[i];
+    }
+}
+static const struct skl_shortcut pixel_gate_bn = {TEXTS,
+                                                  .name = "pixel_gate_bn",
+                                                  .flags = SKL_PER_PIXEL,
+                                                  .declare = pixel_bn_declare,
+                                                  .forward = pixel_bn_forward,
+                                                  .backward = pixel_bn_backward};
 
 /* ---- way 2, reshapes the raw input itself: every second pixel, channels repeated, times a learned factor ---- */
 
@@ -89,7 +108,7 @@ static void group_declare(struct skl_decl *d, const struct skl_unit *u, const vo
     skl_conv(d, "gate",
              (struct skl_conv_spec){
                  .kernel = 1, .out_channels = u->out.c, .stride = 1, .init = SKL_HE, .bias = true, .bias_init = 1});
-    skl_scratch(d, skl_image_elements(u));
+    skl_sigmoid_end(d);
 }
 static float mean_at(const struct skl_call *k, const float *v, size_t i)
 {
@@ -99,19 +118,15 @@ static float mean_at(const struct skl_call *k, const float *v, size_t i)
 }
 static void group_forward(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
 {
-    float *g = k->scratch;
-    skl_sigmoid(skl_elements(k), h, g);
     for (size_t i = 0; i < skl_elements(k); i++)
-        y[i] = g[i] * x[i] + f[i] - 0.5f * mean_at(k, f, i % skl_image_elements(k->unit));
+        y[i] = h[i] * x[i] + f[i] - 0.5f * mean_at(k, f, i % skl_image_elements(k->unit));
 }
 static void group_backward(const struct skl_call *k, const float *x, const float *h, const float *f, const float *dy,
                            float *dx, float *dh, float *df)
 {
-    float *g = k->scratch;
-    skl_sigmoid(skl_elements(k), h, g);
     for (size_t i = 0; i < skl_elements(k); i++) {
-        dx[i] = g[i] * dy[i];
-        dh[i] = x[i] * dy[i] * g[i] * (1 - g[i]);
+        dx[i] = h[i] * dy[i];
+        dh[i] = x[i] * dy[i];
         df[i] = dy[i] - 0.5f * mean_at(k, dy, i % skl_image_elements(k->unit));
     }
 }

@@ -146,6 +146,13 @@ static void by_range(const struct skl_call *k, const float *x, const float *h, c
     for (size_t i = 0; i < skl_elements(k) && k->training; i++)
         y[i] += (float)skl_rng_uniform(k->rng_key, i); /* not from k->first */
 }
+/* Says that pixels are alike wherever they stand, but counts the rows of the call. */
+static void by_row(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
+{
+    const size_t row = (size_t)(k->unit->out.w * k->unit->out.c), rows = (size_t)k->unit->out.h;
+    forward(k, x, h, f, y);
+    for (size_t i = 0; i < skl_elements(k); i++) y[i] += 1e-3f * (float)(i / row % rows);
+}
 static void counts_calls(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
 {
     static int calls;
@@ -210,6 +217,21 @@ static void lonely_bn(struct skl_decl *d, const struct skl_unit *u, const void *
     declare(d, u, opts);
     skl_bn(d, "bn");
 }
+static void kept_pixels(struct skl_decl *d, const struct skl_unit *u, const void *opts)
+{
+    declare(d, u, opts);
+    skl_keep(d, 1);
+}
+static void lonely_sigmoid(struct skl_decl *d, const struct skl_unit *u, const void *opts)
+{
+    declare(d, u, opts);
+    skl_sigmoid_end(d);
+}
+static void gate_declare(struct skl_decl *d, const struct skl_unit *u, const void *opts)
+{
+    skl_conv(d, "g", (struct skl_conv_spec){.kernel = 1, .out_channels = u->out.c, .stride = 1, .init = SKL_HE});
+    skl_sigmoid_end(d);
+}
 static int refuses_all(const void *opts, struct skl_err *err)
 {
     return skl_refuse(err, "no option pleases");
@@ -245,6 +267,10 @@ static void affine_infinite(const struct skl_call *k, struct skl_coef *a, struct
     { \
         TEXTS, .name = word, .declare = declare, .forward = forward_, .backward = backward_ \
     }
+#define PER_PIXEL(word, declare_, forward_) \
+    { \
+        TEXTS, .name = word, .flags = SKL_PER_PIXEL, .declare = declare_, .forward = forward_, .backward = backward \
+    }
 #define DECLARES(word, declare_) \
     { \
         TEXTS, .name = word, .declare = declare_, .forward = forward, .backward = backward \
@@ -279,6 +305,13 @@ const struct wrong_variant wrong_variants[] = {
     {WAY2("overflows", overflows, backward), "finite", "y is not finite"},
     {WAY2("other_images", other_images, backward), "images", "y of an image"},
     {WAY2("by_range", by_range, backward), "ranges", "y depends"},
+    {PER_PIXEL("by_row", declare, by_row), "ranges", "SKL_PER_PIXEL is not true"},
+    {PER_PIXEL("kept_pixels", kept_pixels, forward), "declaration", "skl_keep, which does not go with SKL_PER_PIXEL"},
+    {{TEXTS, .name = "both_flags", .flags = SKL_PER_PIXEL | SKL_MIXES_IMAGES, .forward = forward, .backward = backward},
+     "descriptor",
+     "do not go together"},
+    {{TEXTS, .name = "affine_pixels", .flags = SKL_PER_PIXEL, .affine = affine_one}, "descriptor", "SKL_PER_PIXEL"},
+    {{TEXTS, .name = "odd_flag", .flags = 1u << 31, .affine = affine_one}, "descriptor", "unknown flags"},
     {WAY2("counts_calls", counts_calls, backward), "repeat", "another y"},
     {WAY2("noisy_evaluation", noisy_evaluation, backward), "evaluation", "random key"},
     {WAY2("iteration_evaluation", iteration_evaluation, backward), "evaluation", "iteration"},
@@ -289,6 +322,10 @@ const struct wrong_variant wrong_variants[] = {
     {DECLARES("two_names", two_names), "declaration", "two things are called 'w'"},
     {DECLARES("bad_name", bad_name), "declaration", "'w.x' is no name"},
     {DECLARES("lonely_bn", lonely_bn), "declaration", "a batch norm that follows no convolution"},
+    {DECLARES("lonely_sigmoid", lonely_sigmoid), "declaration", "a sigmoid that follows no convolution"},
+    {{TEXTS, .name = "affine_gate", .declare = gate_declare, .affine = affine_one},
+     "declaration",
+     "a sigmoid, which goes with forward and backward only"},
     {{TEXTS, .name = "shapeless", .declare = shapeless_declare, .affine = affine_one},
      "declaration",
      "the layers end with shape"},
