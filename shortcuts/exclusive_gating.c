@@ -41,7 +41,7 @@ SKL_VECTORIZE static void merge(size_t n, const float *restrict x, const float *
     for (size_t i = 0; i < n; i++) y[i] = (1 - g[i]) * x[i] + g[i] * f[i];
 }
 
-/* dy/dx = 1 - g, dy/df = g, dy/dh = (f - x) g (1 - g) */
+/* dy/dx = 1 - g, dy/df = g, dy/dg = f - x; g is h */
 SKL_VECTORIZE static void unmerge(size_t n, const float *restrict x, const float *restrict g, const float *restrict f,
                                   const float *restrict dy, float *restrict dx, float *restrict dh, float *restrict df)
 {

@@ -37,7 +37,7 @@ SKL_VECTORIZE static void merge(size_t n, const float *restrict x, const float *
     for (size_t i = 0; i < n; i++) y[i] = (1 - t[i]) * x[i] + t[i] * f[i];
 }
 
-/* dy/dx = 1 - T, dy/df = T, dy/dh = (f - x) T (1 - T) */
+/* dy/dx = 1 - T, dy/df = T, dy/dT = f - x; T is h */
 SKL_VECTORIZE static void unmerge(size_t n, const float *restrict x, const float *restrict t, const float *restrict f,
                                   const float *restrict dy, float *restrict dx, float *restrict dh, float *restrict df)
 {

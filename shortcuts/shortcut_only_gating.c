@@ -41,7 +41,7 @@ SKL_VECTORIZE static void merge(size_t n, const float *restrict x, const float *
     for (size_t i = 0; i < n; i++) y[i] = (1 - g[i]) * x[i] + f[i];
 }
 
-/* dy/dx = 1 - g, dy/df = 1, dy/dh = -x g (1 - g) */
+/* dy/dx = 1 - g, dy/df = 1, dy/dg = -x; g is h */
 SKL_VECTORIZE static void unmerge(size_t n, const float *restrict x, const float *restrict g, const float *restrict dy,
                                   float *restrict dx, float *restrict dh, float *restrict df)
 {

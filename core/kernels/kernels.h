@@ -72,7 +72,7 @@ struct skl_conv_backward {
     const struct skl_load *x;            /* what the forward pass read; its `out` is NULL here */
     const struct skl_load *dy;           /* gradient of the output */
     const struct skl_store *dx;          /* where the gradient of the value read goes; NULL: not wanted */
-    const struct skl_ahead *ahead;
+    const struct skl_ahead *ahead;       /* as in skl_conv_forward */
 };
 
 /* One algorithm on one CPU level: a row of kernels.def. */

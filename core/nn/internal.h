@@ -115,7 +115,7 @@ struct skl_net {
     float **scratch;                     /* one a worker */
     struct skl_sums sums[SKL_MAX_CHUNKS];
     float *own_partial; size_t own_stride;
-    double *coef_sum, *bias_sum;         /* [SKL_MAX_CHUNKS][2][widest], [SKL_MAX_CHUNKS][widest]: merge.c's sums */
+    double *coef_sum, *bias_sum;         /* [SKL_MAX_CHUNKS][2][widest], [SKL_MAX_CHUNKS][widest]: the merge's sums */
     float *coef_float;                   /* [2][widest] */
     float *zeros, *ones;                 /* [largest c] */
     int widest;                          /* largest channel count */
@@ -217,5 +217,11 @@ static inline struct skl_shape conv_in(const struct conv_layer *l) { return (str
 static inline struct skl_shape conv_out(const struct conv_layer *l)
 {
     return (struct skl_shape){(l->shape.h + l->shape.stride - 1) / l->shape.stride, (l->shape.w + l->shape.stride - 1) / l->shape.stride, l->shape.k};
+}
+/* What the variant sees as x, and h, which in way 2 need not have f's shape: a gate may be one number a pixel. */
+static inline struct skl_shape x_shape(const struct unit *u) { return u->decl.source == SKL_RAW_X ? u->place.in : u->place.out; }
+static inline struct skl_shape h_shape(const struct unit *u)
+{
+    return has_layers(u) ? conv_out(&u->shortcut_conv[u->decl.convs - 1]) : x_shape(u);
 }
 #endif

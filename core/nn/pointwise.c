@@ -36,16 +36,6 @@ const struct conv_layer *pointwise_tail(const struct unit *u)
 }
 
 /* ---- pieces ---- */
-static struct skl_shape x_shape(const struct unit *u)
-{
-    return u->decl.source == SKL_RAW_X ? u->place.in : u->place.out;
-}
-/* h need not have f's shape in way 2: a gate may be one number a pixel. */
-static struct skl_shape h_shape(const struct unit *u)
-{
-    return has_layers(u) ? conv_out(&u->shortcut_conv[u->decl.convs - 1]) : x_shape(u);
-}
-
 /* Where a piece begins in a tensor, and its size: in pixels. */
 static size_t begin_of(const struct piece *p, struct skl_shape s)
 {
@@ -210,26 +200,30 @@ static struct skl_load tail_load(const struct pointwise_job *j, const struct pie
 }
 
 /* What the next band reads and writes. */
+static size_t end_of(const struct piece *p, struct skl_shape s)
+{
+    return (begin_of(p, s) + pixels_of(p, s)) * (size_t)s.c;
+}
 static struct skl_ahead forward_ahead(const struct pointwise_job *j, const struct piece *p)
 {
     const struct unit *u = j->u;
     const struct skl_shape s = u->place.out;
-    const size_t next = (begin_of(p, s) + pixels_of(p, s)) * (size_t)s.c;
+    const size_t next = end_of(p, s);
     struct skl_ahead a = {.floats = (int)pixels_of(p, s) * s.c};
     a.read[a.reads++] = j->x + next;
     a.read[a.reads++] = j->f.x + next;
     a.write[a.writes++] = (u->post ? u->b->s : j->out->z) + next;
-    a.write[a.writes++] = (float *)j->h.x + next;
+    a.write[a.writes++] = (float *)j->h.x + end_of(p, h_shape(u));
     return a;
 }
 static struct skl_ahead backward_ahead(const struct pointwise_job *j, const struct piece *p)
 {
     const struct skl_shape s = j->u->place.out;
-    const size_t next = (begin_of(p, s) + pixels_of(p, s)) * (size_t)s.c;
+    const size_t next = end_of(p, s);
     struct skl_ahead a = {.floats = (int)pixels_of(p, s) * s.c};
     a.read[a.reads++] = j->x + next;
     a.read[a.reads++] = j->f.x + next;
-    a.read[a.reads++] = j->h.x + next;
+    a.read[a.reads++] = j->h.x + end_of(p, h_shape(j->u));
     a.write[a.writes++] = j->g + next;
     a.write[a.writes++] = j->dx + next;
     return a;
@@ -279,9 +273,8 @@ static void forward_piece(struct skl_net *net, struct pointwise_job *j, int chun
 static void forward_chunk(struct skl_net *net, void *arg, int chunk, int first, int n, float *scratch)
 {
     struct pointwise_job *j = arg;
-    for (struct piece p = first_piece(net, j->u, first, n); p.images; p = next_piece(net, j->u, p, first + n)) {
+    for (struct piece p = first_piece(net, j->u, first, n); p.images; p = next_piece(net, j->u, p, first + n))
         forward_piece(net, j, chunk, &p, scratch);
-    }
 }
 
 /* Runs fn over all chunks, or once over the whole group where the variant mixes images. */

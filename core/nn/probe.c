@@ -94,15 +94,6 @@ static double rms(struct skl_net *net, struct skl_load load, struct skl_shape sh
 }
 
 /* ---- signal ---- */
-static struct skl_shape x_shape(const struct unit *u)
-{
-    return u->decl.source == SKL_RAW_X ? u->place.in : u->place.out;
-}
-static struct skl_shape h_shape(const struct unit *u)
-{
-    return u->decl.convs ? conv_out(&u->shortcut_conv[u->decl.convs - 1]) : x_shape(u);
-}
-
 /* F.  Where its last convolution wrote the sum, F is what is left of it without a h. */
 static struct skl_load branch_load(struct skl_net *net, const struct unit *u)
 {
