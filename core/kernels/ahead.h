@@ -12,6 +12,7 @@ struct ahead {
     const char *read[8], *write[4];      /* enough for two loads, one of them without out, and a store */
     int reads, writes;
     int share, left;             /* lines of each */
+    struct ahead *also;          /* tensors of another size, fetched at the same times; or NULL */
 };
 
 /* `floats` of each tensor, in at least `shares` shares. */
@@ -60,8 +61,7 @@ INLINE struct ahead ahead_from(const struct skl_ahead *from, int shares)
     return a;
 }
 
-/* The next share of all. */
-INLINE void ahead_fetch(struct ahead *a)
+INLINE void ahead_fetch_one(struct ahead *a)
 {
     if (a->left <= 0) return;
     a->left -= a->share;
@@ -73,5 +73,11 @@ INLINE void ahead_fetch(struct ahead *a)
         for (int line = 0; line < a->share; line++) __builtin_prefetch(a->write[i] + line * LINE, 1, 2);
         a->write[i] += a->share * LINE;
     }
+}
+
+/* The next share of all. */
+INLINE void ahead_fetch(struct ahead *a)
+{
+    for (; a; a = a->also) ahead_fetch_one(a);
 }
 #endif

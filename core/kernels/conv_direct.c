@@ -108,15 +108,17 @@ static void prepare(const struct skl_conv_shape *s, const float *w, bool backwar
 
 /* ---- images with borders ---- */
 
-INLINE void load_image(const struct plan *p, skl_load_fn *load, const struct skl_load *job, int image, float *x)
+/* Rows of x up to `end`, from *loaded on: loaded just before they are used, they come from the first-level cache. */
+INLINE void load_x_rows(const struct plan *p, skl_load_fn *load, const struct skl_load *job, int image, int end, int *loaded, float *x)
 {
-    for (int y = 0; y < p->h; y++)
+    for (int y = *loaded; y < end && y < p->h; y++, ++*loaded)
         load_into(load, job, (size_t)(image * p->h + y) * (size_t)p->w, p->w, p->c, x + ((y + p->border) * p->pw + p->border) * p->c);
 }
 
-INLINE void load_gradient(const struct plan *p, skl_load_fn *load, const struct skl_load *job, int image, float *dy)
+/* Rows [begin, end) of dy. */
+INLINE void load_dy_rows(const struct plan *p, skl_load_fn *load, const struct skl_load *job, int image, int begin, int end, float *dy)
 {
-    for (int y = 0; y < p->oh; y++)
+    for (int y = begin; y < end; y++)
         load_into(load, job, (size_t)(image * p->oh + y) * (size_t)p->ow, p->ow, p->k, dy + ((y + 1) * p->qw + 1) * p->k);
 }
 
@@ -127,27 +129,27 @@ INLINE void clear_borders(const struct plan *p, const struct buffers *b)
 
 /* ---- one image ---- */
 
-INLINE void forward_row(const struct plan *p, const float *x, const float *packed, int oy, float *row)
+INLINE void forward_row(const struct plan *p, const float *x, const float *packed, int oy, float *row, struct ahead *ahead)
 {
-    for (int kh = 0; kh < p->size; kh++)
-        multiply(p->ow, p->k, p->size * p->c,
-                 (struct matrix_a){x + (oy * p->stride + kh) * p->pw * p->c, (size_t)(p->stride * p->c), 1},
-                 (struct matrix_b){packed + (size_t)kh * (size_t)(p->size * p->c) * (size_t)p->k, 0},
-                 (struct matrix_d){row, (size_t)p->k}, kh > 0);
+    const size_t matrix = (size_t)(p->size * p->c) * (size_t)p->k;
+    multiply_parts(p->ow, p->k, p->size, p->size * p->c,
+                   (struct matrix_a){x + oy * p->stride * p->pw * p->c, (size_t)(p->stride * p->c), 1, (size_t)(p->pw * p->c)},
+                   (struct matrix_b){packed, 0, matrix}, (struct matrix_d){row, (size_t)p->k}, false, ahead);
 }
 
-INLINE void weight_gradient_row(const struct plan *p, const float *x, const float *dy, int oy, bool accumulate, float *dw)
+/* What output rows [oy, oy + rows) add. */
+INLINE void weight_gradient(const struct plan *p, const float *x, const float *dy, int oy, int rows, bool accumulate, float *dw, struct ahead *ahead)
 {
     for (int kh = 0; kh < p->size; kh++)
-        multiply(p->size * p->c, p->k, p->ow,
-                 (struct matrix_a){x + (oy * p->stride + kh) * p->pw * p->c, 1, (size_t)(p->stride * p->c)},
-                 (struct matrix_b){dy + ((oy + 1) * p->qw + 1) * p->k, (size_t)p->k},
-                 (struct matrix_d){dw + (size_t)kh * (size_t)(p->size * p->c) * (size_t)p->k, (size_t)p->k}, accumulate);
+        multiply_parts(p->size * p->c, p->k, rows, p->ow,
+                       (struct matrix_a){x + (oy * p->stride + kh) * p->pw * p->c, 1, (size_t)(p->stride * p->c), (size_t)(p->stride * p->pw * p->c)},
+                       (struct matrix_b){dy + ((oy + 1) * p->qw + 1) * p->k, (size_t)p->k, (size_t)(p->qw * p->k)},
+                       (struct matrix_d){dw + (size_t)kh * (size_t)(p->size * p->c) * (size_t)p->k, (size_t)p->k}, accumulate, ahead);
 }
 
 /* Row y of dx, pixels px, px + stride, ...: their taps are those kh, kw with y + border - kh and px + border - kw
  * multiples of the stride.  Taps stand in falling order in `packed`, so oy and ox rise. */
-INLINE void input_gradient_phase(const struct plan *p, const float *dy, const float *packed, int y, int px, float *row)
+INLINE void input_gradient_phase(const struct plan *p, const float *dy, const float *packed, int y, int px, float *row, struct ahead *ahead)
 {
     const int joined = p->stride == 1 ? p->size : 1, pixels = (p->w - px + p->stride - 1) / p->stride;
     bool accumulate = false;
@@ -156,9 +158,9 @@ INLINE void input_gradient_phase(const struct plan *p, const float *dy, const fl
         const int ys = y + p->border - kh, xs = px + p->border - kw;
         if (ys & (p->stride - 1) || xs & (p->stride - 1)) continue;
         const int oy = ys >> (p->stride - 1), ox = xs >> (p->stride - 1);
-        multiply(pixels, p->cl, joined * p->k, (struct matrix_a){dy + ((oy + 1) * p->qw + ox + 1) * p->k, (size_t)p->k, 1},
-                 (struct matrix_b){packed + (size_t)tap * (size_t)p->k * (size_t)p->cl, 0},
-                 (struct matrix_d){row + px * p->cl, (size_t)(p->stride * p->cl)}, accumulate);
+        multiply_ahead(pixels, p->cl, joined * p->k, (struct matrix_a){dy + ((oy + 1) * p->qw + ox + 1) * p->k, (size_t)p->k, 1},
+                       (struct matrix_b){packed + (size_t)tap * (size_t)p->k * (size_t)p->cl, 0},
+                       (struct matrix_d){row + px * p->cl, (size_t)(p->stride * p->cl)}, accumulate, ahead);
         accumulate = true;
     }
     for (int i = 0; !accumulate && i < pixels; i++) memset(row + (px + i * p->stride) * p->cl, 0, sizeof *row * (size_t)p->cl);
@@ -170,6 +172,15 @@ INLINE void drop_padding(int pixels, int c, int cl, const float *row, float *pla
     for (int i = 0; c != cl && i < pixels; i++) memmove(place + i * c, row + i * cl, sizeof *row * (size_t)c);
 }
 
+/* How often multiply_ahead fetches, about: tiles that are not full come on top. */
+INLINE int fetches(int rows, int depth, int n)
+{
+    const int vectors = n / PANEL, left = n % PANEL > 0;
+    return (vectors * ((rows + ROWS2 - 1) / ROWS2) + left * ((rows + ROWS1 - 1) / ROWS1)) * ((depth + FETCH_EVERY - 1) / FETCH_EVERY);
+}
+
+INLINE int forward_fetches(const struct plan *p) { return p->oh * p->size * fetches(p->ow, p->size * p->c, p->k); }
+
 INLINE void forward_chunk(const struct skl_conv_forward *job, int first, int n, struct skl_sums *sums, float *scratch, const struct plan p)
 {
     skl_load_fn *load = skl_pick_load(job->load);
@@ -179,20 +190,27 @@ INLINE void forward_chunk(const struct skl_conv_forward *job, int first, int n, 
     clear_borders(&p, &b);
     const int x_floats = p.h * p.w * p.c, y_floats = p.oh * p.ow * p.k;
     for (int image = first; image < first + n; image++) {
-        struct ahead now = ahead_of(y_floats, p.oh), next = ahead_of(x_floats, p.oh);
-        ahead_store(&now, job->store, (size_t)image * (size_t)y_floats);
-        ahead_load(&next, job->load, (size_t)(image + 1) * (size_t)x_floats);
-        load_image(&p, load, job->load, image, b.x);
-        for (int oy = 0; oy < p.oh; oy++) {
-            ahead_fetch(&now);
-            ahead_fetch(&next);
+        struct ahead x = ahead_of(x_floats, forward_fetches(&p)), y = ahead_of(y_floats, forward_fetches(&p));
+        ahead_load(&x, job->load, (size_t)(image + 1) * (size_t)x_floats);
+        ahead_store(&y, job->store, (size_t)(image + 1) * (size_t)y_floats);
+        x.also = &y;
+        for (int oy = 0, loaded = 0; oy < p.oh; oy++) {
+            load_x_rows(&p, load, job->load, image, oy + 1 == p.oh ? p.h : oy * p.stride + p.size - p.border, &loaded, b.x);
             const size_t at = (size_t)(image * p.oh + oy) * (size_t)p.ow;
             float *row = place_at(job->store, at, p.k, b.row);
-            forward_row(&p, b.x, job->packed, oy, row);
+            forward_row(&p, b.x, job->packed, oy, row, &x);
             store(job->store, at, p.ow, p.k, row, sums);
         }
     }
 }
+
+/* Output rows whose share of the weights' gradient is summed in registers. */
+enum { GRADIENT_ROWS = 4 };
+
+INLINE int gradient_fetches(const struct plan *p) { return p->oh * p->size * fetches(p->size * p->c, p->ow, p->k); }
+
+/* All phases together make one product for each row of y and tap. */
+INLINE int input_fetches(const struct plan *p) { return p->oh * p->size * p->size * fetches(p->ow, p->k, p->cl); }
 
 INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n, float *dw, struct skl_sums *sums, float *scratch, const struct plan p)
 {
@@ -203,22 +221,22 @@ INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n
     clear_borders(&p, &b);
     const int x_floats = p.h * p.w * p.c, y_floats = p.oh * p.ow * p.k;
     for (int image = first; image < first + n; image++) {
-        struct ahead now = ahead_of(x_floats, p.oh), next_dy = ahead_of(y_floats, p.oh), next_x = ahead_of(x_floats, p.h);
-        if (job->dx) ahead_store(&now, job->dx, (size_t)image * (size_t)x_floats);
-        ahead_load(&next_dy, job->dy, (size_t)(image + 1) * (size_t)y_floats);
-        ahead_load(&next_x, job->x, (size_t)(image + 1) * (size_t)x_floats);
-        load_image(&p, load_x, job->x, image, b.x);
-        load_gradient(&p, load_dy, job->dy, image, b.dy);
-        for (int oy = 0; oy < p.oh; oy++) {
-            ahead_fetch(&now);
-            ahead_fetch(&next_dy);
-            weight_gradient_row(&p, b.x, b.dy, oy, image > first || oy > 0, dw);
+        struct ahead dx = ahead_of(x_floats, gradient_fetches(&p)), dy = ahead_of(y_floats, gradient_fetches(&p));
+        struct ahead x = ahead_of(x_floats, input_fetches(&p));
+        if (job->dx) ahead_store(&dx, job->dx, (size_t)image * (size_t)x_floats);
+        ahead_load(&dy, job->dy, (size_t)(image + 1) * (size_t)y_floats);
+        ahead_load(&x, job->x, (size_t)(image + 1) * (size_t)x_floats);
+        dx.also = &dy;
+        for (int oy = 0, loaded = 0; oy < p.oh; oy += GRADIENT_ROWS) {
+            const int end = oy + GRADIENT_ROWS < p.oh ? oy + GRADIENT_ROWS : p.oh;
+            load_x_rows(&p, load_x, job->x, image, (end - 1) * p.stride + p.size - p.border, &loaded, b.x);
+            load_dy_rows(&p, load_dy, job->dy, image, oy, end, b.dy);
+            weight_gradient(&p, b.x, b.dy, oy, end - oy, image > first || oy > 0, dw, &dx);
         }
         for (int y = 0; job->dx && y < p.h; y++) {
-            ahead_fetch(&next_x);
             const size_t at = (size_t)(image * p.h + y) * (size_t)p.w;
             float *place = place_at(job->dx, at, p.c, b.row), *row = p.c == p.cl ? place : b.row;
-            for (int px = 0; px < p.stride && px < p.w; px++) input_gradient_phase(&p, b.dy, job->packed, y, px, row);
+            for (int px = 0; px < p.stride && px < p.w; px++) input_gradient_phase(&p, b.dy, job->packed, y, px, row, &x);
             drop_padding(p.w, p.c, p.cl, row, place);
             store(job->dx, at, p.w, p.c, place, sums);
         }
@@ -226,13 +244,6 @@ INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n
 }
 
 /* ---- pointwise: no neighbours, no images ---- */
-
-/* How often multiply_ahead fetches, about: tiles that are not full come on top. */
-INLINE int fetches(int rows, int depth, int n)
-{
-    const int vectors = n / PANEL, left = n % PANEL > 0;
-    return (vectors * ((rows + ROWS2 - 1) / ROWS2) + left * ((rows + ROWS1 - 1) / ROWS1)) * ((depth + FETCH_EVERY - 1) / FETCH_EVERY);
-}
 
 INLINE int backward_fetches(int pixels, int c, int k) { return fetches(c, pixels, k) + fetches(pixels, k, c); }
 

@@ -4,7 +4,8 @@
  *
  * A(i, p) = a.p[i*a.row + p*a.depth] is broadcast, so A may stand either way round; rows of D are contiguous.
  * n, a multiple of LANES, is cut into panels of PANEL columns; the last may be narrower.  B is either a plain matrix
- * with rows b.row floats apart, or packed (b.row 0): one panel after the other, each with contiguous rows. */
+ * with rows b.row floats apart, or packed (b.row 0): one panel after the other, each with contiguous rows.
+ * A sum of several such products, a.part and b.part floats apart, is made in one go: D stays in registers. */
 #ifndef SKL_TILE_H
 #define SKL_TILE_H
 #include <stdbool.h>
@@ -21,8 +22,8 @@ enum {
     DEPTH_UNROLL = VECTOR_REGISTERS == 32 ? 4 : 1,      /* with 16 registers gcc would spill accumulators */
 };
 
-struct matrix_a { const float *p; size_t row, depth; };
-struct matrix_b { const float *p; size_t row; };
+struct matrix_a { const float *p; size_t row, depth, part; };
+struct matrix_b { const float *p; size_t row, part; };
 struct matrix_d { float *p; size_t row; };
 
 INLINE void tile_step(int rows, int vectors, const float *a, size_t a_row, const float *b, vf acc[16][PANEL_VECTORS])
@@ -39,37 +40,38 @@ INLINE void tile_step(int rows, int vectors, const float *a, size_t a_row, const
 }
 
 /* rows x (vectors * LANES) of D; rows and vectors are constants at every call. */
-INLINE void tile(int rows, int vectors, int depth, const float *a, size_t a_row, size_t a_depth, const float *b, size_t b_row,
-                 float *d, size_t d_row, bool accumulate, struct ahead *ahead)
+INLINE void tile(int rows, int vectors, int parts, int depth, struct matrix_a a, struct matrix_b b, struct matrix_d d, bool accumulate, struct ahead *ahead)
 {
     vf acc[16][PANEL_VECTORS];
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2
-        for (int j = 0; j < vectors; j++) acc[i][j] = accumulate ? vf_load(d + (size_t)i * d_row + j * LANES) : vf_zero();
+        for (int j = 0; j < vectors; j++) acc[i][j] = accumulate ? vf_load(d.p + (size_t)i * d.row + j * LANES) : vf_zero();
+    for (int part = 0; part < parts; part++, a.p += a.part, b.p += b.part) {
 #pragma GCC unroll DEPTH_UNROLL
-    for (int p = 0; p < depth; p++) {
-        if (ahead && p % FETCH_EVERY == 0) ahead_fetch(ahead);
-        tile_step(rows, vectors, a + (size_t)p * a_depth, a_row, b + (size_t)p * b_row, acc);
+        for (int p = 0; p < depth; p++) {
+            if (ahead && p % FETCH_EVERY == 0) ahead_fetch(ahead);
+            tile_step(rows, vectors, a.p + (size_t)p * a.depth, a.row, b.p + (size_t)p * b.row, acc);
+        }
     }
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2
-        for (int j = 0; j < vectors; j++) vf_store(d + (size_t)i * d_row + j * LANES, acc[i][j]);
+        for (int j = 0; j < vectors; j++) vf_store(d.p + (size_t)i * d.row + j * LANES, acc[i][j]);
 }
 
 /* All rows of one panel of `vectors` vectors: full tiles, then ever smaller ones. */
-INLINE void panel(int rows, int vectors, int depth, struct matrix_a a, const float *b, size_t b_row, struct matrix_d d, bool accumulate, struct ahead *ahead)
+INLINE void panel(int rows, int vectors, int parts, int depth, struct matrix_a a, struct matrix_b b, struct matrix_d d, bool accumulate, struct ahead *ahead)
 {
     const int full = vectors == 1 ? ROWS1 : ROWS2;
-    int i = 0;
 #define TILES(step) TILES_WHILE(step, true)
 #define TILES_WHILE(step, condition)                                                                                   \
-    for (; i + (step) <= rows && (condition); i += (step))                                                             \
-    tile(step, vectors, depth, a.p + (size_t)i * a.row, a.row, a.depth, b, b_row, d.p + (size_t)i * d.row, d.row, accumulate, ahead)
+    for (; rows >= (step) && (condition); rows -= (step), a.p += (step) * a.row, d.p += (step) * d.row)                \
+    tile(step, vectors, parts, depth, a, b, d, accumulate, ahead)
     if (full == 16) TILES(16);
     if (full == 12) TILES(12);
-    if (full == 6) TILES_WHILE(6, rows - i != 8);      /* 8 = 4 + 4: a tile of 2 would wait for its own results */
+    if (full == 6) TILES_WHILE(6, rows != 8);          /* 8 = 4 + 4: a tile of 2 would wait for its own results */
+    if (full >= 9) TILES_WHILE(9, rows == 9);          /* the same: the stem has three taps of three channels */
     if (full >= 8) TILES(8);
     TILES(4);
     TILES(2);
@@ -78,21 +80,29 @@ INLINE void panel(int rows, int vectors, int depth, struct matrix_a a, const flo
 #undef TILES_WHILE
 }
 
-INLINE void multiply_ahead(int rows, int n, int depth, struct matrix_a a, struct matrix_b b, struct matrix_d d, bool accumulate, struct ahead *ahead)
+/* The sum of `parts` products. */
+INLINE void multiply_parts(int rows, int n, int parts, int depth, struct matrix_a a, struct matrix_b b, struct matrix_d d, bool accumulate, struct ahead *ahead)
 {
     const bool packed = b.row == 0;
     int at = 0;
     for (; at + PANEL <= n; at += PANEL) {
-        panel(rows, PANEL_VECTORS, depth, a, b.p, packed ? PANEL : b.row, d, accumulate, ahead);
+        if (packed) b.row = PANEL;
+        panel(rows, PANEL_VECTORS, parts, depth, a, b, d, accumulate, ahead);
         b.p += packed ? (size_t)PANEL * (size_t)depth : PANEL;
         d.p += PANEL;
     }
-    if (at < n) panel(rows, 1, depth, a, b.p, packed ? LANES : b.row, d, accumulate, ahead);
+    if (packed) b.row = LANES;
+    if (at < n) panel(rows, 1, parts, depth, a, b, d, accumulate, ahead);
+}
+
+INLINE void multiply_ahead(int rows, int n, int depth, struct matrix_a a, struct matrix_b b, struct matrix_d d, bool accumulate, struct ahead *ahead)
+{
+    multiply_parts(rows, n, 1, depth, a, b, d, accumulate, ahead);
 }
 
 INLINE void multiply(int rows, int n, int depth, struct matrix_a a, struct matrix_b b, struct matrix_d d, bool accumulate)
 {
-    multiply_ahead(rows, n, depth, a, b, d, accumulate, NULL);
+    multiply_parts(rows, n, 1, depth, a, b, d, accumulate, NULL);
 }
 
 /* Where element (p, j) of a packed depth x n matrix stands. */

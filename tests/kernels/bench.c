@@ -91,7 +91,7 @@ static void bench_shape(const struct skl_conv_kernel *kernel, struct skl_conv_sh
     const struct skl_store dx = {.y = mem[6], .add = mem[6], .gate = mem[2], .partner = mem[0], .pivot = c4, .sums = true};
     const struct skl_kernels *kernels = skl_kernels_for(kernel->level);
     j.forward = (struct skl_conv_forward){s, packed, kernels, &x, &y};
-    j.backward = (struct skl_conv_backward){s, packed, kernels, &xb, &dy, &dx};
+    j.backward = (struct skl_conv_backward){s, packed, kernels, &xb, &dy, s.c == 3 ? NULL : &dx};      /* images get no gradient */
     double best[4] = {1e9, 1e9, 1e9, 1e9};
     for (int r = 0; r < REPEATS; r++) {
         double t[5];
