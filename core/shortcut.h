@@ -21,29 +21,31 @@
 #include <stdint.h>
 
 #define SKL_SHORTCUT_ABI 1
-#define SKL_API __attribute__((visibility("default")))      /* what the program offers to plug-ins */
+#define SKL_API __attribute__((visibility("default"))) /* what the program offers to plug-ins */
 
 struct skl_err;
 struct skl_decl;
 
-struct skl_shape { int h, w, c; };
+struct skl_shape {
+    int h, w, c;
+};
 struct skl_unit {
-    int index, count;            /* place in the net: unit index of count, from 0 */
-    struct skl_shape in, out;    /* shape of the unit's input as it came, and of f */
+    int index, count;         /* place in the net: unit index of count, from 0 */
+    struct skl_shape in, out; /* shape of the unit's input as it came, and of f */
 };
 
 /* One call: images [first, first + n) of a mini-batch, all pointers at the range's first image. */
 struct skl_call {
     const struct skl_unit *unit;
-    const void *opts;            /* the variant's options struct: defaults + YAML, already validated */
+    const void *opts; /* the variant's options struct: defaults + YAML, already validated */
     int64_t iteration, iterations;
     bool training;
     int batch, first, n;
-    uint64_t rng_key;            /* from (seed, purpose, iteration, unit); counters are the caller's */
-    const float *const *w;       /* the variant's own tensors, in declare() order */
-    float *const *dw;            /* this range's partial gradients: add to them; NULL in forward */
-    float *keep;                 /* [n][floats declared by skl_keep]: from forward to backward */
-    float *scratch;              /* [n][floats declared by skl_scratch]: undefined on entry */
+    uint64_t rng_key;      /* from (seed, purpose, iteration, unit); counters are the caller's */
+    const float *const *w; /* the variant's own tensors, in declare() order */
+    float *const *dw;      /* this range's partial gradients: add to them; NULL in forward */
+    float *keep;           /* [n][floats declared by skl_keep]: from forward to backward */
+    float *scratch;        /* [n][floats declared by skl_scratch]: undefined on entry */
 };
 
 /* Elements of f: of one image, and of all images of a call. */
@@ -57,44 +59,58 @@ static inline size_t skl_elements(const struct skl_call *k) { return (size_t)k->
 enum skl_ptype { SKL_BOOL, SKL_INT, SKL_REAL, SKL_CHOICE };
 struct skl_param {
     const char *name, *help;
-    enum skl_ptype type;         /* SKL_CHOICE: an int field holding the index into choices */
+    enum skl_ptype type; /* SKL_CHOICE: an int field holding the index into choices */
     size_t offset;
-    double def, min, max;        /* inclusive; NaN and infinity are always refused */
-    const char *const *choices;  /* NULL-terminated */
+    double def, min, max;       /* inclusive; NaN and infinity are always refused */
+    const char *const *choices; /* NULL-terminated */
 };
-#define SKL_PARAM(T, field, def_, min_, max_, help_)                                          \
-    { .name = #field, .help = help_,                                                          \
-      .type = _Generic(((T *)0)->field, bool: SKL_BOOL, int: SKL_INT, double: SKL_REAL),       \
-      .offset = offsetof(T, field), .def = def_, .min = min_, .max = max_ }
-#define SKL_PARAM_CHOICE(T, field, def_, help_, choices_)                                      \
-    { .name = #field, .help = help_,                                                          \
-      .type = _Generic(((T *)0)->field, int: SKL_CHOICE), .offset = offsetof(T, field),        \
-      .def = def_, .min = 0, .max = sizeof choices_ / sizeof *choices_ - 2, .choices = choices_ }
-#define SKL_PARAM_END { .name = NULL }
-enum { SKL_OPTS_MAX = 256 };     /* largest options struct, bytes */
+/* clang-format off: it takes _Generic for labels */
+#define SKL_PARAM(T, field, def_, min_, max_, help_) \
+    { \
+        .name = #field, .help = help_, \
+        .type = _Generic(((T *)0)->field, bool \
+                         : SKL_BOOL, int \
+                         : SKL_INT, double \
+                         : SKL_REAL), \
+        .offset = offsetof(T, field), .def = def_, .min = min_, .max = max_ \
+    }
+#define SKL_PARAM_CHOICE(T, field, def_, help_, choices_) \
+    { \
+        .name = #field, .help = help_, \
+        .type = _Generic(((T *)0)->field, int \
+                         : SKL_CHOICE), \
+        .offset = offsetof(T, field), .def = def_, .min = 0, .max = sizeof choices_ / sizeof *choices_ - 2, \
+        .choices = choices_ \
+    }
+#define SKL_PARAM_END \
+    { \
+        .name = NULL \
+    }
+/* clang-format on */
+enum { SKL_OPTS_MAX = 256 }; /* largest options struct, bytes */
 /* For check(): why these options cannot go together, one line; returns what check() must return. */
 SKL_API int skl_refuse(struct skl_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- declare(): what stands on the shortcut path.  Pure: also run dry for summary and docs ---- */
-enum skl_init { SKL_CONST, SKL_HE };          /* a constant value | He normal over fan_in */
-enum { SKL_NO_DECAY = 1 };                    /* tensor flags: exempt from weight decay */
-enum skl_source { SKL_X, SKL_RAW_X };         /* the projected input | the input as it came */
+enum skl_init { SKL_CONST, SKL_HE };  /* a constant value | He normal over fan_in */
+enum { SKL_NO_DECAY = 1 };            /* tensor flags: exempt from weight decay */
+enum skl_source { SKL_X, SKL_RAW_X }; /* the projected input | the input as it came */
 struct skl_conv_spec {
-    int kernel, out_channels, stride;         /* kernel 1 or 3, padding kernel/2 */
-    enum skl_init init;                       /* SKL_CONST: weights start at 0 */
+    int kernel, out_channels, stride; /* kernel 1 or 3, padding kernel/2 */
+    enum skl_init init;               /* SKL_CONST: weights start at 0 */
     bool bias;
     double bias_init;
     unsigned bias_flags;
 };
-SKL_API void skl_input(struct skl_decl *d, enum skl_source source);                      /* default SKL_X */
-SKL_API void skl_conv(struct skl_decl *d, const char *name, struct skl_conv_spec spec);  /* layers, in the */
-SKL_API void skl_bn(struct skl_decl *d, const char *name);                               /* order declared */
+SKL_API void skl_input(struct skl_decl *d, enum skl_source source);                     /* default SKL_X */
+SKL_API void skl_conv(struct skl_decl *d, const char *name, struct skl_conv_spec spec); /* layers, in the */
+SKL_API void skl_bn(struct skl_decl *d, const char *name);                              /* order declared */
 /* The bias (beta) of the batch norm declared last starts at `bias`; flags as a tensor's. */
 SKL_API void skl_bn_start(struct skl_decl *d, double bias, unsigned flags);
 /* Way 2: after the layers, h = sigmoid(what they made), a gate's values. */
 SKL_API void skl_sigmoid_end(struct skl_decl *d);
-SKL_API void skl_tensor(struct skl_decl *d, const char *name, const int *shape /* ends with 0 */,
-                        enum skl_init init, double value, unsigned flags);               /* own learnable tensors */
+SKL_API void skl_tensor(struct skl_decl *d, const char *name, const int *shape /* ends with 0 */, enum skl_init init,
+                        double value, unsigned flags); /* own learnable tensors */
 /* F starts as `factor` times what it would be: the gamma of the batch norm at its end, or the weights of its last
  * convolution where the unit order has no batch norm there.  0 is refused where F ends with a ReLU: it would never start. */
 SKL_API void skl_branch_start(struct skl_decl *d, double factor);
@@ -103,23 +119,29 @@ SKL_API void skl_scratch(struct skl_decl *d, size_t floats_per_image);
 
 /* ---- way 1: y = a*h + b*f.  The core fuses and differentiates ---- */
 enum skl_span {
-    SKL_ONE,          /* one number: *v, or the constant k */
-    SKL_PER_CHANNEL,  /* v[c] */
-    SKL_PER_IMAGE,    /* v[n], one number an image of the call (v[i]: image first + i), not learned */
-    SKL_MASK          /* a only: h's elements are dropped at random with rate `drop`, the kept ones times k */
+    SKL_ONE,         /* one number: *v, or the constant k */
+    SKL_PER_CHANNEL, /* v[c] */
+    SKL_PER_IMAGE,   /* v[n], one number an image of the call (v[i]: image first + i), not learned */
+    SKL_MASK         /* a only: h's elements are dropped at random with rate `drop`, the kept ones times k */
 };
-struct skl_coef { enum skl_span span; float k; const float *v; double drop; };   /* v NULL: the constant k */
+/* v NULL: the constant k */
+struct skl_coef {
+    enum skl_span span;
+    float k;
+    const float *v;
+    double drop;
+};
 
 struct skl_shortcut {
-    uint32_t abi, size;          /* SKL_SHORTCUT_ABI, sizeof(struct skl_shortcut) */
-    const char *name;            /* [a-z0-9_]+, the YAML `type:` */
-    const char *summary, *formula, *source;      /* one line each; source: the paper */
-    const char *on_shortcut, *on_residual;       /* Table 1's two columns, e.g. "1-g(x)", "g(x)" */
-    uint32_t flags;              /* SKL_MIXES_IMAGES, SKL_SURROGATE_GRAD, SKL_PER_PIXEL */
+    uint32_t abi, size;                     /* SKL_SHORTCUT_ABI, sizeof(struct skl_shortcut) */
+    const char *name;                       /* [a-z0-9_]+, the YAML `type:` */
+    const char *summary, *formula, *source; /* one line each; source: the paper */
+    const char *on_shortcut, *on_residual;  /* Table 1's two columns, e.g. "1-g(x)", "g(x)" */
+    uint32_t flags;                         /* SKL_MIXES_IMAGES, SKL_SURROGATE_GRAD, SKL_PER_PIXEL */
     size_t opts_size;
-    const struct skl_param *params;              /* ends with SKL_PARAM_END; NULL: no options */
-    int  (*check)(const void *opts, struct skl_err *err);   /* cross-field rules: 0 or skl_refuse(); may be NULL */
-    void (*declare)(struct skl_decl *d, const struct skl_unit *u, const void *opts);   /* may be NULL */
+    const struct skl_param *params;                      /* ends with SKL_PARAM_END; NULL: no options */
+    int (*check)(const void *opts, struct skl_err *err); /* cross-field rules: 0 or skl_refuse(); may be NULL */
+    void (*declare)(struct skl_decl *d, const struct skl_unit *u, const void *opts); /* may be NULL */
 
     /* way 1.  affine is called once a batch-norm group and sets *a and *b (preset to the constant 1); a v it sets is a
      * tensor of k->w, or numbers it has written to k->keep, which stay until affine_grad.
@@ -131,15 +153,15 @@ struct skl_shortcut {
     /* way 2: pointwise over a range of images.  y may not alias.  backward overwrites dx, dh, df (dx: what
      * reaches x besides through h; the core carries dh back through the declared layers and adds it). */
     void (*forward)(const struct skl_call *k, const float *x, const float *h, const float *f, float *y);
-    void (*backward)(const struct skl_call *k, const float *x, const float *h, const float *f,
-                     const float *dy, float *dx, float *dh, float *df);
+    void (*backward)(const struct skl_call *k, const float *x, const float *h, const float *f, const float *dy,
+                     float *dx, float *dh, float *df);
 
     /* for the probe: the factor lambda on x of every element, [n,h,w,c]; may be NULL */
     void (*gain)(const struct skl_call *k, const float *x, const float *h, float *lambda);
 };
 enum {
-    SKL_MIXES_IMAGES = 1,        /* image i may depend on image j: one call per batch-norm group */
-    SKL_SURROGATE_GRAD = 2,      /* backward is on purpose not the derivative of forward */
+    SKL_MIXES_IMAGES = 1,   /* image i may depend on image j: one call per batch-norm group */
+    SKL_SURROGATE_GRAD = 2, /* backward is on purpose not the derivative of forward */
     /* Way 2, faster: forward and backward treat every pixel for itself, wherever it stands: no random numbers, nothing kept.
      * A call may then be a band of rows of one image; unit->out.h is its height. */
     SKL_PER_PIXEL = 4
@@ -150,10 +172,10 @@ enum {
 #ifdef SKL_BUILTIN
 #define SKL_SHORTCUT(id) const struct skl_shortcut skl_shortcut_##id
 #else
-#define SKL_SHORTCUT(id)                                                                       \
-    static const struct skl_shortcut skl_shortcut_##id;                                        \
+#define SKL_SHORTCUT(id) \
+    static const struct skl_shortcut skl_shortcut_##id; \
     __attribute__((visibility("default"))) const struct skl_shortcut *skl_shortcut_entry(void); \
-    const struct skl_shortcut *skl_shortcut_entry(void) { return &skl_shortcut_##id; }         \
+    const struct skl_shortcut *skl_shortcut_entry(void) { return &skl_shortcut_##id; } \
     static const struct skl_shortcut skl_shortcut_##id
 #endif
 #define SKL_SHORTCUT_HEAD(id) .abi = SKL_SHORTCUT_ABI, .size = sizeof(struct skl_shortcut), .name = #id

@@ -14,7 +14,8 @@ SKL_API double skl_rng_uniform(uint64_t key, uint64_t index);
 
 /* A function whose loops are compiled for several CPUs, chosen when the program starts.  Contraction is off, so
  * every copy gives the same bits. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
+    !defined(__SANITIZE_THREAD__)
 #define SKL_VECTORIZE __attribute__((target_clones("avx512f", "avx2", "default"), optimize("O3")))
 #else
 #define SKL_VECTORIZE

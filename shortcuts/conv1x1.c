@@ -11,10 +11,7 @@ static void declare(struct skl_decl *d, const struct skl_unit *u, const void *op
     skl_bn(d, "bn");
 }
 
-static void affine(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b)
-{
-    (void)k, (void)a, (void)b;
-}
+static void affine(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b) { (void)k, (void)a, (void)b; }
 
 SKL_SHORTCUT(conv1x1) = {
     SKL_SHORTCUT_HEAD(conv1x1),

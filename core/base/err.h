@@ -9,14 +9,17 @@
 /* Statuses are the exit codes of the program (docs: README, "Exit codes"). */
 enum skl_status {
     SKL_OK = 0,
-    SKL_FAILED = 1,        /* a run failed, I/O error */
-    SKL_USAGE = 2,         /* command line or config */
-    SKL_DATA = 3,          /* data or file missing or corrupt */
-    SKL_BUSY = 4,          /* in use by another process */
-    SKL_INTERRUPTED = 75   /* stopped by a signal, resumable (EX_TEMPFAIL) */
+    SKL_FAILED = 1,      /* a run failed, I/O error */
+    SKL_USAGE = 2,       /* command line or config */
+    SKL_DATA = 3,        /* data or file missing or corrupt */
+    SKL_BUSY = 4,        /* in use by another process */
+    SKL_INTERRUPTED = 75 /* stopped by a signal, resumable (EX_TEMPFAIL) */
 };
 
-struct skl_err { int status; char text[1024]; };
+struct skl_err {
+    int status;
+    char text[1024];
+};
 
 /* Formats the message, remembers the status and returns it.  err may be NULL. */
 int skl_fail(struct skl_err *err, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -29,13 +32,13 @@ _Noreturn void skl_bug(const char *file, int line, const char *fmt, ...) __attri
 
 /* Zeroed, 64-byte aligned memory; large blocks ask for huge pages.  Never returns NULL; free() with free(). */
 void *skl_alloc(size_t bytes);
-void *skl_alloc_array(size_t count, size_t size);   /* multiplication checked */
+void *skl_alloc_array(size_t count, size_t size); /* multiplication checked */
 /* Zeroed pages straight from the system, for one large block: nothing is touched before it is used.  Huge pages asked
  * for.  Ends the process where there is not enough. */
 void *skl_map(size_t bytes);
-void skl_unmap(void *p, size_t bytes);       /* p may be NULL */
+void skl_unmap(void *p, size_t bytes); /* p may be NULL */
 char *skl_strdup(const char *s);
-char *skl_format(const char *fmt, ...) __attribute__((format(printf, 1, 2)));   /* malloc'd */
+char *skl_format(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* malloc'd */
 /* "did you mean": the nearest of the NULL-terminated names within edit distance 2 (or a prefix), else NULL. */
 const char *skl_nearest(const char *word, const char *const *names);
 #endif

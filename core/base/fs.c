@@ -103,10 +103,7 @@ static int commit(struct skl_atomic *f, bool durable, struct skl_err *err)
     return status;
 }
 
-int skl_atomic_commit(struct skl_atomic *f, struct skl_err *err)
-{
-    return commit(f, true, err);
-}
+int skl_atomic_commit(struct skl_atomic *f, struct skl_err *err) { return commit(f, true, err); }
 
 void skl_atomic_abort(struct skl_atomic *f)
 {
@@ -265,7 +262,4 @@ char *skl_path(const char *folder, const char *name)
     return skl_format("%s%s%s", folder, folder[length - 1] == '/' ? "" : "/", name);
 }
 
-void skl_sha256_hex(const void *data, size_t n, char hex[65])
-{
-    SHA256Data(data, n, hex);
-}
+void skl_sha256_hex(const void *data, size_t n, char hex[65]) { SHA256Data(data, n, hex); }

@@ -39,7 +39,7 @@ struct skl_pool {
     _Atomic(skl_task_fn *) task;
     _Atomic(void *) arg;
     atomic_bool stop, busy;
-    uint64_t number; /* of the call; the caller's */
+    uint64_t number;                    /* of the call; the caller's */
     _Alignas(64) atomic_int unfinished; /* tasks of this call */
     atomic_int caller_sleeps;
     _Alignas(64) atomic_int calls; /* what idle workers watch */
@@ -201,10 +201,7 @@ void skl_pool_free(struct skl_pool *pool)
     free(pool);
 }
 
-int skl_pool_threads(const struct skl_pool *pool)
-{
-    return pool->threads;
-}
+int skl_pool_threads(const struct skl_pool *pool) { return pool->threads; }
 
 /* A container's share of the machine, rounded up; 0: no limit. */
 static int cgroup_cpus(void)

@@ -12,5 +12,5 @@ int skl_pool_threads(const struct skl_pool *pool);
 /* Runs task(arg, i, worker) for i in [0, count), returns when all are done.  Not reentrant. */
 typedef void skl_task_fn(void *arg, int i, int worker);
 void skl_parallel(struct skl_pool *pool, int count, skl_task_fn *task, void *arg);
-int skl_cpu_count(void);     /* cores this process may run on */
+int skl_cpu_count(void); /* cores this process may run on */
 #endif

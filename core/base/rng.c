@@ -27,15 +27,9 @@ struct skl_u32x4 skl_philox(uint64_t key, uint64_t hi, uint64_t lo)
     return (struct skl_u32x4){{c0, c1, c2, c3}};
 }
 
-static uint64_t low64(struct skl_u32x4 x)
-{
-    return x.v[0] | (uint64_t)x.v[1] << 32;
-}
+static uint64_t low64(struct skl_u32x4 x) { return x.v[0] | (uint64_t)x.v[1] << 32; }
 
-static uint64_t high64(struct skl_u32x4 x)
-{
-    return x.v[2] | (uint64_t)x.v[3] << 32;
-}
+static uint64_t high64(struct skl_u32x4 x) { return x.v[2] | (uint64_t)x.v[3] << 32; }
 
 uint64_t skl_rng_key(uint64_t seed, enum skl_purpose purpose, uint64_t a, uint64_t b)
 {
@@ -43,20 +37,11 @@ uint64_t skl_rng_key(uint64_t seed, enum skl_purpose purpose, uint64_t a, uint64
     return low64(skl_philox(low64(x), (uint64_t)purpose, high64(x)));
 }
 
-uint64_t skl_rng_bits(uint64_t key, uint64_t index)
-{
-    return low64(skl_philox(key, 0, index));
-}
+uint64_t skl_rng_bits(uint64_t key, uint64_t index) { return low64(skl_philox(key, 0, index)); }
 
-static double unit_interval(uint64_t bits)
-{
-    return (double)(bits >> 11) * 0x1p-53;
-}
+static double unit_interval(uint64_t bits) { return (double)(bits >> 11) * 0x1p-53; }
 
-double skl_rng_uniform(uint64_t key, uint64_t index)
-{
-    return unit_interval(skl_rng_bits(key, index));
-}
+double skl_rng_uniform(uint64_t key, uint64_t index) { return unit_interval(skl_rng_bits(key, index)); }
 
 double skl_rng_normal(uint64_t key, uint64_t index)
 {

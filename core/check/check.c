@@ -80,10 +80,7 @@ void note(struct check *c, const char *fmt, ...)
     va_end(args);
 }
 
-bool failed(const struct check *c)
-{
-    return c->row->verdict == SKL_VERDICT_FAIL;
-}
+bool failed(const struct check *c) { return c->row->verdict == SKL_VERDICT_FAIL; }
 
 /* ---- one check in a child ---- */
 

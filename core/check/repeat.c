@@ -24,10 +24,7 @@ static float *copy(const float *from, size_t n)
     return to;
 }
 
-static size_t longest(const struct stage *st)
-{
-    return (size_t)st->batch + (size_t)st->unit.out.c;
-}
+static size_t longest(const struct stage *st) { return (size_t)st->batch + (size_t)st->unit.out.c; }
 
 /* A coefficient's numbers as a call for images [first, end) has left them; how many there are now. */
 static size_t copy_numbers(const struct stage *st, const struct skl_coef *k, int first, int end, float *to)

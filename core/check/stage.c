@@ -6,19 +6,10 @@
 #include "core/base/rng.h"
 #include "core/check/internal.h"
 
-double normal(uint64_t key, uint64_t i)
-{
-    return skl_rng_normal(key, i);
-}
-double sign_of(uint64_t key, uint64_t i)
-{
-    return skl_rng_bits(key, i) & 1 ? 1 : -1;
-}
+double normal(uint64_t key, uint64_t i) { return skl_rng_normal(key, i); }
+double sign_of(uint64_t key, uint64_t i) { return skl_rng_bits(key, i) & 1 ? 1 : -1; }
 
-struct skl_unit plain_unit(int h, int w, int c)
-{
-    return (struct skl_unit){1, 3, {h, w, c}, {h, w, c}};
-}
+struct skl_unit plain_unit(int h, int w, int c) { return (struct skl_unit){1, 3, {h, w, c}, {h, w, c}}; }
 
 struct skl_unit strided_unit(int h, int w, int c)
 {
@@ -53,17 +44,11 @@ struct skl_unit usual_unit(const struct check *c)
     return declared(c, &c->setting[0], &plain).source == SKL_RAW_X ? strided_unit(8, 6, 3) : plain;
 }
 
-bool stage_has_layers(const struct stage *st)
-{
-    return st->decl.convs > 0;
-}
+bool stage_has_layers(const struct stage *st) { return st->decl.convs > 0; }
 
 /* ---- buffers ---- */
 
-static double grid(double v)
-{
-    return nearbyint(fmax(-8, fmin(8, v)) * 1024) / 1024;
-}
+static double grid(double v) { return nearbyint(fmax(-8, fmin(8, v)) * 1024) / 1024; }
 
 static void fill(struct wall *w, uint64_t key)
 {

@@ -18,10 +18,7 @@ static int walls;
 static struct check *watched;
 const char *volatile doing;
 
-static size_t page(void)
-{
-    return (size_t)sysconf(_SC_PAGESIZE);
-}
+static size_t page(void) { return (size_t)sysconf(_SC_PAGESIZE); }
 
 void wall_new(struct check *c, struct wall *w, size_t floats, bool at_end, const char *fmt, ...)
 {

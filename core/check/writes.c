@@ -64,10 +64,7 @@ static void adds(struct stage *st, void (*run)(struct stage *st), const char *fu
     }
 }
 
-static void run_backward(struct stage *st)
-{
-    stage_backward(st, 0, st->batch);
-}
+static void run_backward(struct stage *st) { stage_backward(st, 0, st->batch); }
 
 static void pointwise(struct stage *st)
 {

@@ -7,27 +7,36 @@
 #include "core/base/err.h"
 #include "core/config/registry.h"
 
-enum skl_option_kind { SKL_OPT_FLAG, SKL_OPT_INT, SKL_OPT_STRING, SKL_OPT_REAL, SKL_OPT_EACH /* may be repeated: each goes to take() */ };
+enum skl_option_kind {
+    SKL_OPT_FLAG,
+    SKL_OPT_INT,
+    SKL_OPT_STRING,
+    SKL_OPT_REAL,
+    SKL_OPT_EACH /* may be repeated: each goes to take() */
+};
 struct skl_option {
-    const char *name;            /* without the dashes; NULL ends the list */
+    const char *name; /* without the dashes; NULL ends the list */
     enum skl_option_kind kind;
-    const char *argument;        /* "N", "DIR": shown in --help; NULL for flags */
+    const char *argument; /* "N", "DIR": shown in --help; NULL for flags */
     const char *help;
-    void *target;                /* bool *, int *, const char **, double *; EACH: NULL */
-    double min, max;             /* INT, REAL: inclusive */
-    int (*take)(const char *value, struct skl_err *err);         /* EACH */
+    void *target;                                        /* bool *, int *, const char **, double *; EACH: NULL */
+    double min, max;                                     /* INT, REAL: inclusive */
+    int (*take)(const char *value, struct skl_err *err); /* EACH */
 };
 struct skl_command {
     const char *name, *summary;
-    const char *usage;           /* after "skiplab NAME ": "CONFIG.yaml [key=value ...]" */
-    const char *description;     /* a few lines */
-    const char *examples;        /* lines, each a command that works */
+    const char *usage;       /* after "skiplab NAME ": "CONFIG.yaml [key=value ...]" */
+    const char *description; /* a few lines */
+    const char *examples;    /* lines, each a command that works */
     const struct skl_option *options;
-    int min_args, max_args;      /* words that are no options; max -1: any */
-    int (*run)(int argc, char **argv, struct skl_err *err);      /* argc words left after the options; an enum skl_status */
+    int min_args, max_args;                                 /* words that are no options; max -1: any */
+    int (*run)(int argc, char **argv, struct skl_err *err); /* argc words left after the options; an enum skl_status */
 };
 /* For every command that reads an experiment file. */
-#define SKL_PLUGIN_OPTION                                                                                          \
-    {"plugin", SKL_OPT_EACH, "PLUGIN.so",                                                                          \
-     "load this shortcut plug-in too, as plugins: in the file does; may be repeated", NULL, 0, 0, skl_registry_ask}
+#define SKL_PLUGIN_OPTION \
+    { \
+        "plugin", SKL_OPT_EACH, "PLUGIN.so", \
+            "load this shortcut plug-in too, as plugins: in the file does; may be repeated", NULL, 0, 0, \
+            skl_registry_ask \
+    }
 #endif

@@ -172,10 +172,7 @@ static double peak_memory(void)
 }
 
 /* Floating-point operations a training step's convolutions would take directly: two a multiply-add, three passes. */
-static double direct_operations(const struct figures *f)
-{
-    return 2.0 * (double)f->multiply_adds * (evaluate ? 1 : 3);
-}
+static double direct_operations(const struct figures *f) { return 2.0 * (double)f->multiply_adds * (evaluate ? 1 : 3); }
 
 static void print_text(const struct bench *b, const struct figures *f, const char *kernels, const char *name)
 {

@@ -11,10 +11,7 @@
 
 static bool as_json;
 
-static bool is_file(const char *word)
-{
-    return strchr(word, '/') != NULL;
-}
+static bool is_file(const char *word) { return strchr(word, '/') != NULL; }
 
 static bool looks_like_plugin(const char *word)
 {

@@ -18,10 +18,7 @@ struct figure {
     double (*of)(const struct skl_run_record *);
 };
 #define FIGURE(field) \
-    static double get_##field(const struct skl_run_record *r) \
-    { \
-        return (double)r->field; \
-    }
+    static double get_##field(const struct skl_run_record *r) { return (double)r->field; }
 FIGURE(iteration)
 FIGURE(test_error)
 FIGURE(test_loss)
@@ -206,10 +203,7 @@ static json_t *json_text(const char *text)
     return value;
 }
 
-static json_t *json_number(double v)
-{
-    return isfinite(v) ? json_real(v) : json_null();
-}
+static json_t *json_number(double v) { return isfinite(v) ? json_real(v) : json_null(); }
 
 static json_t *json_match(const struct skl_log_match *m)
 {

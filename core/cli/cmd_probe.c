@@ -36,10 +36,7 @@ static const struct skl_option options[] = {
     {NULL}};
 
 /* ---- output ---- */
-static json_t *number(double x)
-{
-    return isfinite(x) ? json_real(x) : json_null();
-}
+static json_t *number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 
 static json_t *unit_json(const struct skl_probe_unit *u)
 {

@@ -94,10 +94,7 @@ static double sweep_done(const struct row *row, int n)
     return all > 0 ? done / all : 0;
 }
 
-static json_t *real(double v)
-{
-    return isfinite(v) ? json_real(v) : json_null();
-}
+static json_t *real(double v) { return isfinite(v) ? json_real(v) : json_null(); }
 
 static json_t *queued(const struct row *r)
 {
@@ -162,10 +159,7 @@ static char *figures_of(const struct row *r)
     return text;
 }
 
-static int digits(int64_t n)
-{
-    return snprintf(NULL, 0, "%lld", (long long)n);
-}
+static int digits(int64_t n) { return snprintf(NULL, 0, "%lld", (long long)n); }
 
 /* With a bar on a terminal; elsewhere plain words. */
 static void print_row(struct skl_display *d, const struct row *r, int width)

@@ -10,9 +10,11 @@ static int threads;
 
 static const struct skl_option options[] = {
     {"weights", SKL_OPT_STRING, "FILE", "safetensors with all parameters and running statistics", &weights_path, 0, 0},
-    {"batch", SKL_OPT_STRING, "FILE", "safetensors with images [N,C,H,W] and labels [N] (default: the weights' file)", &batch_path, 0, 0},
+    {"batch", SKL_OPT_STRING, "FILE", "safetensors with images [N,C,H,W] and labels [N] (default: the weights' file)",
+     &batch_path, 0, 0},
     {"out", SKL_OPT_STRING, "FILE", "where the results go", &out_path, 0, 0},
-    {"mode", SKL_OPT_STRING, "train|eval", "train (default), or eval: loss and logits with running statistics", &mode, 0, 0},
+    {"mode", SKL_OPT_STRING, "train|eval", "train (default), or eval: loss and logits with running statistics", &mode,
+     0, 0},
     SKL_PLUGIN_OPTION,
     {"threads", SKL_OPT_INT, "N", "threads (default: all cores)", &threads, 1, 4096},
     {NULL}};
@@ -36,7 +38,8 @@ static int step(const struct skl_experiment *exp, struct skl_err *err)
     if (!status && !one_file) status = skl_st_read(batch_path, false, &batch, err);
     if (!status) {
         struct skl_pool *pool = skl_pool_new(threads ? threads : skl_cpu_count());
-        status = skl_step(exp, &weights, weights_path, one_file ? &weights : &batch, batch_path, !strcmp(mode, "eval"), pool, &out, err);
+        status = skl_step(exp, &weights, weights_path, one_file ? &weights : &batch, batch_path, !strcmp(mode, "eval"),
+                          pool, &out, err);
         skl_pool_free(pool);
     }
     if (!status) status = skl_st_write(out_path, out.tensor, out.count, out.meta, out.metas, true, err);
@@ -61,11 +64,16 @@ const struct skl_command skl_cmd_step = {
     .name = "step",
     .summary = "one forward, backward and update on given numbers",
     .usage = "CONFIG.yaml --weights FILE --batch FILE --out FILE [key=value ...]",
-    .description = "For comparing with other frameworks: reads weights and a mini-batch, writes loss [1], logits,\n"
-                   "grad.<parameter> (without weight decay), after.<name> (after one SGD step from zero momentum with train.lr,\n"
-                   "warm-up ignored) and, for dropout, mask.<unit>.  Names and layouts are PyTorch's.  The batch-norm group is\n"
-                   "train.bn_batch, the mini-batch all images of the file.",
-    .examples = "skiplab step model.yaml --weights in.safetensors --batch batch.safetensors --out out.safetensors\n"
-                "skiplab step model.yaml --weights in.safetensors --out out.safetensors --mode eval train.conv=direct\n",
-    .options = options, .min_args = 1, .max_args = -1, .run = run,
+    .description =
+        "For comparing with other frameworks: reads weights and a mini-batch, writes loss [1], logits,\n"
+        "grad.<parameter> (without weight decay), after.<name> (after one SGD step from zero momentum with train.lr,\n"
+        "warm-up ignored) and, for dropout, mask.<unit>.  Names and layouts are PyTorch's.  The batch-norm group is\n"
+        "train.bn_batch, the mini-batch all images of the file.",
+    .examples =
+        "skiplab step model.yaml --weights in.safetensors --batch batch.safetensors --out out.safetensors\n"
+        "skiplab step model.yaml --weights in.safetensors --out out.safetensors --mode eval train.conv=direct\n",
+    .options = options,
+    .min_args = 1,
+    .max_args = -1,
+    .run = run,
 };

@@ -33,10 +33,7 @@ static bool alike(const struct skl_unit_info *a, const struct skl_unit_info *b)
 }
 
 /* 1.94: what the unit takes of what its branch alone would. */
-static double times(int64_t all, int64_t shortcut)
-{
-    return (double)all / (double)(all - shortcut);
-}
+static double times(int64_t all, int64_t shortcut) { return (double)all / (double)(all - shortcut); }
 
 /* Units alike in one row: "layer1.1-17". */
 static void print_units(const struct skl_net_info *info)

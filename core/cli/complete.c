@@ -77,10 +77,7 @@ static bool offer_settings(const struct line *l)
 
 /* ---- keys ---- */
 
-static bool of_run(const struct skl_key *k)
-{
-    return !(k->flags & (SKL_KEY_PLAN | SKL_KEY_VARIANT));
-}
+static bool of_run(const struct skl_key *k) { return !(k->flags & (SKL_KEY_PLAN | SKL_KEY_VARIANT)); }
 
 static void offer_values_of(const struct line *l, const struct skl_key *k)
 {
@@ -112,10 +109,7 @@ static void each_option(const struct line *l,
             free(path);
         }
 }
-static void option_key(const struct line *l, const char *path, const struct skl_key *k)
-{
-    offer_key(l, path, k->help);
-}
+static void option_key(const struct line *l, const char *path, const struct skl_key *k) { offer_key(l, path, k->help); }
 static void option_value(const struct line *l, const char *path, const struct skl_key *k)
 {
     if (strncmp(l->before, path, strlen(path)) == 0 && l->before[strlen(path)] == '=') offer_values_of(l, k);

@@ -10,10 +10,7 @@
 
 enum { MAX_OPTIONS = 64, HELP_COLUMN = 26, HELP_WIDTH = 110 };
 
-static bool bounded(const struct skl_option *o)
-{
-    return o->min != 0 || o->max != 0;
-}
+static bool bounded(const struct skl_option *o) { return o->min != 0 || o->max != 0; }
 
 static int count_options(const struct skl_option *o)
 {

@@ -60,10 +60,7 @@ static json_t *words(const char *const *names)
     return list;
 }
 
-static json_t *number(double v)
-{
-    return v == (double)(json_int_t)v ? json_integer((json_int_t)v) : json_real(v);
-}
+static json_t *number(double v) { return v == (double)(json_int_t)v ? json_integer((json_int_t)v) : json_real(v); }
 
 static json_t *form(const char *path)
 {
@@ -130,10 +127,7 @@ static json_t *shortcuts(void)
 
 /* ---- keys ---- */
 
-static bool of_run(const struct skl_key *k)
-{
-    return !(k->flags & (SKL_KEY_PLAN | SKL_KEY_VARIANT));
-}
+static bool of_run(const struct skl_key *k) { return !(k->flags & (SKL_KEY_PLAN | SKL_KEY_VARIANT)); }
 
 /* Puts a schema at "train.warmup.lr" into nested objects. */
 static void put(json_t *properties, const char *path, json_t *schema)

@@ -7,10 +7,7 @@
 
 enum { MAX_KEYS = 64 }; /* of one variant */
 
-bool skl_is_paper_key(const char *path)
-{
-    return strncmp(path, "paper", 5) == 0 && (!path[5] || path[5] == '.');
-}
+bool skl_is_paper_key(const char *path) { return strncmp(path, "paper", 5) == 0 && (!path[5] || path[5] == '.'); }
 
 int skl_check_run_key(const char *path, const struct skl_ynode *node, struct skl_err *err)
 {

@@ -44,10 +44,7 @@ static char *quoted(const char *text)
     return result;
 }
 
-char *skl_yaml_quote(const char *text)
-{
-    return is_plain(text) ? skl_strdup(text) : quoted(text);
-}
+char *skl_yaml_quote(const char *text) { return is_plain(text) ? skl_strdup(text) : quoted(text); }
 
 static void put(FILE *out, const char *before, char *value, const char *after)
 {

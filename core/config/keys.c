@@ -147,14 +147,8 @@ static const struct skl_key keys[] = {
          "published figures, where there is no list of variants"),
 };
 
-int skl_key_count(void)
-{
-    return (int)(sizeof keys / sizeof *keys);
-}
-const struct skl_key *skl_key_get(int i)
-{
-    return &keys[i];
-}
+int skl_key_count(void) { return (int)(sizeof keys / sizeof *keys); }
+const struct skl_key *skl_key_get(int i) { return &keys[i]; }
 
 const struct skl_key *skl_key_find(const char *path)
 {

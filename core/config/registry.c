@@ -23,15 +23,9 @@ static char plugin_sha256[MAX_PLUGINS][65];
 static int plugins;
 static char *asked[MAX_PLUGINS + 1];
 
-int skl_registry_count(void)
-{
-    return BUILTINS + plugins;
-}
+int skl_registry_count(void) { return BUILTINS + plugins; }
 
-const struct skl_shortcut *skl_registry_get(int i)
-{
-    return i < BUILTINS ? builtin[i] : plugin[i - BUILTINS];
-}
+const struct skl_shortcut *skl_registry_get(int i) { return i < BUILTINS ? builtin[i] : plugin[i - BUILTINS]; }
 
 const struct skl_shortcut *skl_registry_find(const char *name)
 {
@@ -108,10 +102,7 @@ int skl_registry_ask(const char *path, struct skl_err *err)
     return status;
 }
 
-const char *skl_registry_asked(int i)
-{
-    return asked[i];
-}
+const char *skl_registry_asked(int i) { return asked[i]; }
 
 const char *skl_registry_sha256(const struct skl_shortcut *s)
 {

@@ -61,10 +61,7 @@ static const struct skl_set table[] = {
 /* clang-format on */
 enum { SETS = sizeof table / sizeof *table };
 
-const struct skl_set *skl_set_get(int i)
-{
-    return i >= 0 && i < SETS ? &table[i] : NULL;
-}
+const struct skl_set *skl_set_get(int i) { return i >= 0 && i < SETS ? &table[i] : NULL; }
 
 const char *const *skl_dataset_names(void)
 {

@@ -7,12 +7,16 @@
 #include "core/base/parallel.h"
 #include "core/config/experiment.h"
 
-struct skl_images { int count, size, channels; uint8_t *pixels; /* [n, size, size, channels] */ int32_t *labels; };
+struct skl_images {
+    int count, size, channels;
+    uint8_t *pixels; /* [n, size, size, channels] */
+    int32_t *labels;
+};
 struct skl_dataset {
     char *name;
     int classes;
-    struct skl_images train, validation, test;      /* validation is the tail of train's memory */
-    uint64_t fingerprint;                           /* of all images and labels read */
+    struct skl_images train, validation, test; /* validation is the tail of train's memory */
+    uint64_t fingerprint;                      /* of all images and labels read */
 };
 
 /* Reads what cfg asks for: path or default places, size/record/label checks (SKL_DATA names file and what is wrong),
@@ -33,7 +37,7 @@ struct skl_loader;
 int skl_loader_new(const struct skl_dataset *set, const struct skl_data_config *cfg, uint64_t seed, int batch,
                    struct skl_pool *pool, struct skl_loader **loader, struct skl_err *err);
 void skl_loader_free(struct skl_loader *l);
-int skl_loader_size(const struct skl_loader *l);        /* side of the images it gives */
+int skl_loader_size(const struct skl_loader *l); /* side of the images it gives */
 /* Mini-batch of iteration t: stream positions [tB, (t+1)B), augmented, normalised: images [B, size, size, channels]. */
 void skl_loader_train(struct skl_loader *l, int64_t iteration, float *images, int32_t *labels);
 /* n images from number `first` of one part, clean (no augmentation), normalised as in training. */

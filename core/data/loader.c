@@ -258,7 +258,4 @@ void skl_loader_free(struct skl_loader *l)
     free(l);
 }
 
-int skl_loader_size(const struct skl_loader *l)
-{
-    return l->halve ? l->norm.size / 2 : l->norm.size;
-}
+int skl_loader_size(const struct skl_loader *l) { return l->halve ? l->norm.size / 2 : l->norm.size; }

@@ -11,28 +11,32 @@
 #include "core/data/dataset.h"
 
 /* One published file.  url: NULL where it comes out of an archive. */
-struct skl_file { const char *name, *url; int64_t bytes; const char *sha256; };
+struct skl_file {
+    const char *name, *url;
+    int64_t bytes;
+    const char *sha256;
+};
 enum { SKL_SET_FILES = 6 };
 struct skl_set {
     const char *name, *title;
-    int size, channels, classes;                /* as the loader sees it: after padding to 32x32 */
-    const struct skl_file *archive;             /* NULL: the files are downloaded one by one */
-    struct skl_file files[SKL_SET_FILES + 1];   /* ends with name NULL; none: the set is computed */
-    const char *folder;                         /* the archive's folder, NULL: none */
-    const char *package;                        /* Debian's, NULL: none */
+    int size, channels, classes;              /* as the loader sees it: after padding to 32x32 */
+    const struct skl_file *archive;           /* NULL: the files are downloaded one by one */
+    struct skl_file files[SKL_SET_FILES + 1]; /* ends with name NULL; none: the set is computed */
+    const char *folder;                       /* the archive's folder, NULL: none */
+    const char *package;                      /* Debian's, NULL: none */
     /* Fills train and test (all images, nothing cut) from files in folder.  published: every byte must be the
      * published one (SHA-256), else the file's form alone is checked. */
     int (*read)(const struct skl_set *set, const struct skl_data_config *cfg, const char *folder, bool published,
                 struct skl_dataset *out, struct skl_err *err);
 };
-int skl_set_find(const char *name, const struct skl_set **set, struct skl_err *err);     /* unknown: SKL_USAGE */
-const struct skl_set *skl_set_get(int i);                   /* NULL: past the end */
+int skl_set_find(const char *name, const struct skl_set **set, struct skl_err *err); /* unknown: SKL_USAGE */
+const struct skl_set *skl_set_get(int i);                                            /* NULL: past the end */
 
 /* Places where a set may lie, best first; malloc'd, NULL-terminated.  The last is where `data fetch` puts it. */
 enum { SKL_PLACES = 4 };
-int skl_set_places(const struct skl_set *set, char *places[SKL_PLACES]);    /* how many */
-char *skl_set_home(const struct skl_set *set, struct skl_err *err);         /* NULL: neither XDG_DATA_HOME nor HOME */
-char *skl_set_get_command(const struct skl_set *set);       /* "`apt install ...` or `skiplab data ...`" */
+int skl_set_places(const struct skl_set *set, char *places[SKL_PLACES]); /* how many */
+char *skl_set_home(const struct skl_set *set, struct skl_err *err);      /* NULL: neither XDG_DATA_HOME nor HOME */
+char *skl_set_get_command(const struct skl_set *set);                    /* "`apt install ...` or `skiplab data ...`" */
 /* Where the set is: path if given, else the first place that holds one of its files (itself or in set->folder).
  * SKL_DATA lists the places looked at and the command that mends it.  *folder is malloc'd. */
 int skl_set_locate(const struct skl_set *set, const char *path, char **folder, bool *published, struct skl_err *err);
@@ -46,7 +50,7 @@ int skl_cifar100_open(const struct skl_set *, const struct skl_data_config *, co
 int skl_synthetic_open(const struct skl_set *, const struct skl_data_config *, const char *, bool, struct skl_dataset *,
                        struct skl_err *);
 
-int skl_synthetic_check(const struct skl_data_config *cfg, struct skl_err *err);     /* the ranges of data.synthetic */
+int skl_synthetic_check(const struct skl_data_config *cfg, struct skl_err *err); /* the ranges of data.synthetic */
 
 /* Images and labels from a pair of IDX files, 28x28 padded with 0 to 32x32 in the middle.  Both are read through and
  * checked before memory is taken for images. */
@@ -55,18 +59,25 @@ int skl_idx_read(const char *images, const char *labels, int classes, struct skl
 int skl_cifar_check_size(const char *path, int records, int label_bytes, struct skl_err *err);
 /* Exactly `records` records of one CIFAR file into pixels [records, 32, 32, 3] and labels.  label_bytes 1: label below
  * 10; 2: coarse label below 20, then the fine one, below 100, which is kept.  sha256: the expected one, or NULL. */
-int skl_cifar_read(const char *path, int records, int label_bytes, const char *sha256, uint8_t *pixels,
-                   int32_t *labels, struct skl_err *err);
+int skl_cifar_read(const char *path, int records, int label_bytes, const char *sha256, uint8_t *pixels, int32_t *labels,
+                   struct skl_err *err);
 
 /* A regular file read front to back, gunzipped if it starts like a gzip file.  Nothing is inflated before it is asked
  * for, so a reader that knows how much it wants cannot be flooded. */
-struct skl_stream { char *path; int fd; bool gzip, ended; int64_t file_bytes; z_stream z; uint8_t *input; };
+struct skl_stream {
+    char *path;
+    int fd;
+    bool gzip, ended;
+    int64_t file_bytes;
+    z_stream z;
+    uint8_t *input;
+};
 int skl_stream_open(struct skl_stream *s, const char *path, struct skl_err *err);
 /* *got < n only at the end. */
 int skl_stream_read(struct skl_stream *s, void *to, size_t n, size_t *got, struct skl_err *err);
-int skl_stream_end(struct skl_stream *s, struct skl_err *err);    /* SKL_DATA unless all was read; checks the CRC */
+int skl_stream_end(struct skl_stream *s, struct skl_err *err); /* SKL_DATA unless all was read; checks the CRC */
 void skl_stream_close(struct skl_stream *s);
-int skl_open_regular(const char *path, int64_t *bytes, struct skl_err *err);    /* fd or -1; no FIFO, device, folder */
+int skl_open_regular(const char *path, int64_t *bytes, struct skl_err *err); /* fd or -1; no FIFO, device, folder */
 
 /* Takes the files of set from the .tar.gz at path into folder.  Names written are the table's, never the archive's;
  * links, devices, absolute names and '..', doubled, missing or misshapen members are SKL_DATA. */
@@ -75,5 +86,5 @@ int skl_untar(const struct skl_set *set, const char *path, const char *folder, s
  * with its files).  Sizes and SHA-256 are checked first; whole or absent.  *folder is malloc'd: where it lies now.
  * err must not be NULL. */
 int skl_fetch(const struct skl_set *set, const char *from, char **folder, struct skl_err *err);
-int skl_file_check(const struct skl_file *file, const char *path, struct skl_err *err);     /* size and SHA-256 */
+int skl_file_check(const struct skl_file *file, const char *path, struct skl_err *err); /* size and SHA-256 */
 #endif

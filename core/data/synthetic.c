@@ -34,10 +34,7 @@ static struct grating make_grating(double angle, double period, double contrast,
     return g;
 }
 
-static double shine(const struct grating *g, double x, double y)
-{
-    return wave(g->fx * x + g->fy * y + g->phase);
-}
+static double shine(const struct grating *g, double x, double y) { return wave(g->fx * x + g->fy * y + g->phase); }
 
 /* Classes are laid on a grid of finenesses (periods 5 to 12 pixels) and angles. */
 static struct grating class_grating(int label, int classes, uint64_t key)

@@ -363,10 +363,7 @@ static void put_tensor(FILE *f, const struct skl_st_tensor *t, size_t *offset)
     *offset += bytes;
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
+static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
 static void check_names(const struct skl_st_tensor *tensors, int count)
 {

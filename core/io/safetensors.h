@@ -9,20 +9,35 @@
 #include "core/base/err.h"
 
 enum skl_dtype { SKL_F32, SKL_I64, SKL_F64, SKL_I32, SKL_U8 };
-struct skl_st_tensor { char *name; enum skl_dtype dtype; int ndim; int64_t shape[8]; const void *data; size_t bytes; };
-struct skl_st_meta { char *key, *value; };
-struct skl_st { struct skl_st_tensor *tensor; int count; struct skl_st_meta *meta; int metas; char *buffer; };
+struct skl_st_tensor {
+    char *name;
+    enum skl_dtype dtype;
+    int ndim;
+    int64_t shape[8];
+    const void *data;
+    size_t bytes;
+};
+struct skl_st_meta {
+    char *key, *value;
+};
+struct skl_st {
+    struct skl_st_tensor *tensor;
+    int count;
+    struct skl_st_meta *meta;
+    int metas;
+    char *buffer;
+};
 
 int skl_st_read(const char *path, bool require_sha256, struct skl_st *st, struct skl_err *err);
 /* Takes data (malloc'd) over, and frees it after a failure.  Tensors are sorted by name; their data point into the
  * buffer and may be unaligned in foreign files: memcpy.  Without require_sha256 a digest is not looked at. */
 int skl_st_parse(const char *name, char *data, size_t n, bool require_sha256, struct skl_st *st, struct skl_err *err);
 void skl_st_release(struct skl_st *st);
-const struct skl_st_tensor *skl_st_find(const struct skl_st *st, const char *name);    /* NULL: absent */
-const char *skl_st_meta(const struct skl_st *st, const char *key);                     /* NULL: absent */
+const struct skl_st_tensor *skl_st_find(const struct skl_st *st, const char *name); /* NULL: absent */
+const char *skl_st_meta(const struct skl_st *st, const char *key);                  /* NULL: absent */
 
 /* Writes atomically and durably (fs.h).  With a digest, metadata "sha256" holds the SHA-256 of the whole file with
  * those 64 characters set to '0'.  Tensors in the order given, keys of the metadata sorted: same input, same bytes. */
-int skl_st_write(const char *path, const struct skl_st_tensor *tensors, int count,
-                 const struct skl_st_meta *meta, int metas, bool digest, struct skl_err *err);
+int skl_st_write(const char *path, const struct skl_st_tensor *tensors, int count, const struct skl_st_meta *meta,
+                 int metas, bool digest, struct skl_err *err);
 #endif

@@ -358,10 +358,7 @@ int skl_yaml_fail(const struct skl_ynode *node, bool at_value, struct skl_err *e
                     at_value ? node->value_column : node->column, text);
 }
 
-static bool is_plain(const struct skl_ynode *node)
-{
-    return node->kind == SKL_YSCALAR && !node->quoted;
-}
+static bool is_plain(const struct skl_ynode *node) { return node->kind == SKL_YSCALAR && !node->quoted; }
 
 int skl_yaml_bool(const struct skl_ynode *node, bool *v)
 {
@@ -370,10 +367,7 @@ int skl_yaml_bool(const struct skl_ynode *node, bool *v)
     return *v || strcmp(node->text, "false") == 0 ? 0 : -1;
 }
 
-static size_t digits(const char *s)
-{
-    return strspn(s, "0123456789");
-}
+static size_t digits(const char *s) { return strspn(s, "0123456789"); }
 
 /* Length of an integer at the start of s, 0: none.  No leading zeros: 010 is 8 to some readers, 10 to others. */
 static size_t integer_length(const char *s)

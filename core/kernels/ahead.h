@@ -7,12 +7,12 @@
 #include "core/kernels/kernels.h"
 #include "core/kernels/simd.h"
 
-enum { LINE = 64, FETCH_EVERY = 8 };     /* bytes; steps of a matrix product */
+enum { LINE = 64, FETCH_EVERY = 8 }; /* bytes; steps of a matrix product */
 struct ahead {
-    const char *read[8], *write[4];      /* enough for two loads, one of them without out, and a store */
+    const char *read[8], *write[4]; /* enough for two loads, one of them without out, and a store */
     int reads, writes;
-    int share, left;             /* lines of each */
-    struct ahead *also;          /* tensors of another size, fetched at the same times; or NULL */
+    int share, left;    /* lines of each */
+    struct ahead *also; /* tensors of another size, fetched at the same times; or NULL */
 };
 
 /* `floats` of each tensor, in at least `shares` shares. */

@@ -15,9 +15,9 @@
 
 struct plan {
     int h, w, c, k, size, stride, border;
-    int oh, ow;                   /* output rows and columns */
-    int pw, qw;                   /* columns of P and Q with their borders */
-    int cl;                       /* c rounded up to whole vectors: dx is made in these */
+    int oh, ow; /* output rows and columns */
+    int pw, qw; /* columns of P and Q with their borders */
+    int cl;     /* c rounded up to whole vectors: dx is made in these */
 };
 
 INLINE struct plan plan_of(const struct skl_conv_shape *s, int c, int k, int size, int stride)
@@ -41,9 +41,9 @@ INLINE int block_pixels(int c, int k)
 }
 
 struct buffers {
-    float *x;                     /* P [h + size][pw][c] */
-    float *dy;                    /* Q [oh + 2][qw][k] */
-    float *row;                   /* output pixels to be stored, [ow][k] or [w][cl] */
+    float *x;   /* P [h + size][pw][c] */
+    float *dy;  /* Q [oh + 2][qw][k] */
+    float *row; /* output pixels to be stored, [ow][k] or [w][cl] */
 };
 
 INLINE size_t lay_out(const struct plan *p, struct buffers *b, float *scratch)
@@ -52,7 +52,8 @@ INLINE size_t lay_out(const struct plan *p, struct buffers *b, float *scratch)
     b->x = scratch;
     b->dy = scratch ? b->x + (x + 15) / 16 * 16 : NULL;
     b->row = scratch ? b->dy + (dy + 15) / 16 * 16 : NULL;
-    return (x + 15) / 16 * 16 + (dy + 15) / 16 * 16 + (size_t)(p->w * p->cl > p->ow * p->k ? p->w * p->cl : p->ow * p->k);
+    return (x + 15) / 16 * 16 + (dy + 15) / 16 * 16 +
+           (size_t)(p->w * p->cl > p->ow * p->k ? p->w * p->cl : p->ow * p->k);
 }
 
 static size_t pointwise_floats(const struct skl_conv_shape *s)
@@ -95,7 +96,8 @@ static void prepare_backward(const struct plan *p, const float *w, int k0, int k
         const int kh = last - tap / p->size, kw = last - tap % p->size;
         for (int kk = k0; kk < k1; kk++)
             for (int ch = 0; ch < p->cl; ch++)
-                packed[(size_t)(tap / joined) * matrix + packed_at(p->cl, joined * p->k, tap % joined * p->k + kk, ch)] =
+                packed[(size_t)(tap / joined) * matrix +
+                       packed_at(p->cl, joined * p->k, tap % joined * p->k + kk, ch)] =
                     ch < p->c ? w[((size_t)((kh * p->size + kw) * p->c + ch)) * (size_t)p->k + (size_t)kk] : 0;
     }
 }
@@ -109,17 +111,21 @@ static void prepare(const struct skl_conv_shape *s, const float *w, bool backwar
 /* ---- images with borders ---- */
 
 /* Rows of x up to `end`, from *loaded on: loaded just before they are used, they come from the first-level cache. */
-INLINE void load_x_rows(const struct plan *p, skl_load_fn *load, const struct skl_load *job, int image, int end, int *loaded, float *x)
+INLINE void load_x_rows(const struct plan *p, skl_load_fn *load, const struct skl_load *job, int image, int end,
+                        int *loaded, float *x)
 {
     for (int y = *loaded; y < end && y < p->h; y++, ++*loaded)
-        load_into(load, job, (size_t)(image * p->h + y) * (size_t)p->w, p->w, p->c, x + ((y + p->border) * p->pw + p->border) * p->c);
+        load_into(load, job, (size_t)(image * p->h + y) * (size_t)p->w, p->w, p->c,
+                  x + ((y + p->border) * p->pw + p->border) * p->c);
 }
 
 /* Rows [begin, end) of dy. */
-INLINE void load_dy_rows(const struct plan *p, skl_load_fn *load, const struct skl_load *job, int image, int begin, int end, float *dy)
+INLINE void load_dy_rows(const struct plan *p, skl_load_fn *load, const struct skl_load *job, int image, int begin,
+                         int end, float *dy)
 {
     for (int y = begin; y < end; y++)
-        load_into(load, job, (size_t)(image * p->oh + y) * (size_t)p->ow, p->ow, p->k, dy + ((y + 1) * p->qw + 1) * p->k);
+        load_into(load, job, (size_t)(image * p->oh + y) * (size_t)p->ow, p->ow, p->k,
+                  dy + ((y + 1) * p->qw + 1) * p->k);
 }
 
 INLINE void clear_borders(const struct plan *p, const struct buffers *b)
@@ -129,27 +135,33 @@ INLINE void clear_borders(const struct plan *p, const struct buffers *b)
 
 /* ---- one image ---- */
 
-INLINE void forward_row(const struct plan *p, const float *x, const float *packed, int oy, float *row, struct ahead *ahead)
+INLINE void forward_row(const struct plan *p, const float *x, const float *packed, int oy, float *row,
+                        struct ahead *ahead)
 {
     const size_t matrix = (size_t)(p->size * p->c) * (size_t)p->k;
-    multiply_parts(p->ow, p->k, p->size, p->size * p->c,
-                   (struct matrix_a){x + oy * p->stride * p->pw * p->c, (size_t)(p->stride * p->c), 1, (size_t)(p->pw * p->c)},
-                   (struct matrix_b){packed, 0, matrix}, (struct matrix_d){row, (size_t)p->k}, false, ahead);
+    multiply_parts(
+        p->ow, p->k, p->size, p->size * p->c,
+        (struct matrix_a){x + oy * p->stride * p->pw * p->c, (size_t)(p->stride * p->c), 1, (size_t)(p->pw * p->c)},
+        (struct matrix_b){packed, 0, matrix}, (struct matrix_d){row, (size_t)p->k}, false, ahead);
 }
 
 /* What output rows [oy, oy + rows) add. */
-INLINE void weight_gradient(const struct plan *p, const float *x, const float *dy, int oy, int rows, bool accumulate, float *dw, struct ahead *ahead)
+INLINE void weight_gradient(const struct plan *p, const float *x, const float *dy, int oy, int rows, bool accumulate,
+                            float *dw, struct ahead *ahead)
 {
     for (int kh = 0; kh < p->size; kh++)
         multiply_parts(p->size * p->c, p->k, rows, p->ow,
-                       (struct matrix_a){x + (oy * p->stride + kh) * p->pw * p->c, 1, (size_t)(p->stride * p->c), (size_t)(p->stride * p->pw * p->c)},
+                       (struct matrix_a){x + (oy * p->stride + kh) * p->pw * p->c, 1, (size_t)(p->stride * p->c),
+                                         (size_t)(p->stride * p->pw * p->c)},
                        (struct matrix_b){dy + ((oy + 1) * p->qw + 1) * p->k, (size_t)p->k, (size_t)(p->qw * p->k)},
-                       (struct matrix_d){dw + (size_t)kh * (size_t)(p->size * p->c) * (size_t)p->k, (size_t)p->k}, accumulate, ahead);
+                       (struct matrix_d){dw + (size_t)kh * (size_t)(p->size * p->c) * (size_t)p->k, (size_t)p->k},
+                       accumulate, ahead);
 }
 
 /* Row y of dx, pixels px, px + stride, ...: their taps are those kh, kw with y + border - kh and px + border - kw
  * multiples of the stride.  Taps stand in falling order in `packed`, so oy and ox rise. */
-INLINE void input_gradient_phase(const struct plan *p, const float *dy, const float *packed, int y, int px, float *row, struct ahead *ahead)
+INLINE void input_gradient_phase(const struct plan *p, const float *dy, const float *packed, int y, int px, float *row,
+                                 struct ahead *ahead)
 {
     const int joined = p->stride == 1 ? p->size : 1, pixels = (p->w - px + p->stride - 1) / p->stride;
     bool accumulate = false;
@@ -158,12 +170,14 @@ INLINE void input_gradient_phase(const struct plan *p, const float *dy, const fl
         const int ys = y + p->border - kh, xs = px + p->border - kw;
         if (ys & (p->stride - 1) || xs & (p->stride - 1)) continue;
         const int oy = ys >> (p->stride - 1), ox = xs >> (p->stride - 1);
-        multiply_ahead(pixels, p->cl, joined * p->k, (struct matrix_a){dy + ((oy + 1) * p->qw + ox + 1) * p->k, (size_t)p->k, 1},
+        multiply_ahead(pixels, p->cl, joined * p->k,
+                       (struct matrix_a){dy + ((oy + 1) * p->qw + ox + 1) * p->k, (size_t)p->k, 1},
                        (struct matrix_b){packed + (size_t)tap * (size_t)p->k * (size_t)p->cl, 0},
                        (struct matrix_d){row + px * p->cl, (size_t)(p->stride * p->cl)}, accumulate, ahead);
         accumulate = true;
     }
-    for (int i = 0; !accumulate && i < pixels; i++) memset(row + (px + i * p->stride) * p->cl, 0, sizeof *row * (size_t)p->cl);
+    for (int i = 0; !accumulate && i < pixels; i++)
+        memset(row + (px + i * p->stride) * p->cl, 0, sizeof *row * (size_t)p->cl);
 }
 
 /* [pixels][cl] to [pixels][c] at `place`, which may be the row itself. */
@@ -176,12 +190,14 @@ INLINE void drop_padding(int pixels, int c, int cl, const float *row, float *pla
 INLINE int fetches(int rows, int depth, int n)
 {
     const int vectors = n / PANEL, left = n % PANEL > 0;
-    return (vectors * ((rows + ROWS2 - 1) / ROWS2) + left * ((rows + ROWS1 - 1) / ROWS1)) * ((depth + FETCH_EVERY - 1) / FETCH_EVERY);
+    return (vectors * ((rows + ROWS2 - 1) / ROWS2) + left * ((rows + ROWS1 - 1) / ROWS1)) *
+           ((depth + FETCH_EVERY - 1) / FETCH_EVERY);
 }
 
 INLINE int forward_fetches(const struct plan *p) { return p->oh * p->size * fetches(p->ow, p->size * p->c, p->k); }
 
-INLINE void forward_chunk(const struct skl_conv_forward *job, int first, int n, struct skl_sums *sums, float *scratch, const struct plan p)
+INLINE void forward_chunk(const struct skl_conv_forward *job, int first, int n, struct skl_sums *sums, float *scratch,
+                          const struct plan p)
 {
     skl_load_fn *load = skl_pick_load(job->load);
     skl_store_fn *store = skl_pick_store(job->store);
@@ -195,7 +211,8 @@ INLINE void forward_chunk(const struct skl_conv_forward *job, int first, int n, 
         ahead_store(&y, job->store, (size_t)(image + 1) * (size_t)y_floats);
         x.also = &y;
         for (int oy = 0, loaded = 0; oy < p.oh; oy++) {
-            load_x_rows(&p, load, job->load, image, oy + 1 == p.oh ? p.h : oy * p.stride + p.size - p.border, &loaded, b.x);
+            load_x_rows(&p, load, job->load, image, oy + 1 == p.oh ? p.h : oy * p.stride + p.size - p.border, &loaded,
+                        b.x);
             const size_t at = (size_t)(image * p.oh + oy) * (size_t)p.ow;
             float *row = place_at(job->store, at, p.k, b.row);
             forward_row(&p, b.x, job->packed, oy, row, &x);
@@ -212,7 +229,8 @@ INLINE int gradient_fetches(const struct plan *p) { return p->oh * p->size * fet
 /* All phases together make one product for each row of y and tap. */
 INLINE int input_fetches(const struct plan *p) { return p->oh * p->size * p->size * fetches(p->ow, p->k, p->cl); }
 
-INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n, float *dw, struct skl_sums *sums, float *scratch, const struct plan p)
+INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n, float *dw, struct skl_sums *sums,
+                           float *scratch, const struct plan p)
 {
     skl_load_fn *load_x = skl_pick_load(job->x), *load_dy = skl_pick_load(job->dy);
     skl_store_fn *store = job->dx ? skl_pick_store(job->dx) : NULL;
@@ -236,7 +254,8 @@ INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n
         for (int y = 0; job->dx && y < p.h; y++) {
             const size_t at = (size_t)(image * p.h + y) * (size_t)p.w;
             float *place = place_at(job->dx, at, p.c, b.row), *row = p.c == p.cl ? place : b.row;
-            for (int px = 0; px < p.stride && px < p.w; px++) input_gradient_phase(&p, b.dy, job->packed, y, px, row, &x);
+            for (int px = 0; px < p.stride && px < p.w; px++)
+                input_gradient_phase(&p, b.dy, job->packed, y, px, row, &x);
             drop_padding(p.w, p.c, p.cl, row, place);
             store(job->dx, at, p.w, p.c, place, sums);
         }
@@ -247,7 +266,8 @@ INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n
 
 INLINE int backward_fetches(int pixels, int c, int k) { return fetches(c, pixels, k) + fetches(pixels, k, c); }
 
-INLINE void pointwise_forward(const struct skl_conv_forward *job, int first, int n, struct skl_sums *sums, float *scratch, int c, int k)
+INLINE void pointwise_forward(const struct skl_conv_forward *job, int first, int n, struct skl_sums *sums,
+                              float *scratch, int c, int k)
 {
     skl_load_fn *load = skl_pick_load(job->load);
     skl_store_fn *store = skl_pick_store(job->store);
@@ -265,16 +285,19 @@ INLINE void pointwise_forward(const struct skl_conv_forward *job, int first, int
         }
         const float *x = load(job->load, at, pixels, c, xs);
         float *y = place_at(job->store, at, k, ys);
-        multiply_ahead(pixels, k, c, (struct matrix_a){x, (size_t)c, 1}, (struct matrix_b){job->packed, 0}, (struct matrix_d){y, (size_t)k}, false, &ahead);
+        multiply_ahead(pixels, k, c, (struct matrix_a){x, (size_t)c, 1}, (struct matrix_b){job->packed, 0},
+                       (struct matrix_d){y, (size_t)k}, false, &ahead);
         store(job->store, at, pixels, k, y, sums);
     }
 }
 
-INLINE void pointwise_backward(const struct skl_conv_backward *job, int first, int n, float *dw, struct skl_sums *sums, float *scratch, int c, int k)
+INLINE void pointwise_backward(const struct skl_conv_backward *job, int first, int n, float *dw, struct skl_sums *sums,
+                               float *scratch, int c, int k)
 {
     skl_load_fn *load_x = skl_pick_load(job->x), *load_dy = skl_pick_load(job->dy);
     skl_store_fn *store = job->dx ? skl_pick_store(job->dx) : NULL;
-    const size_t image = (size_t)(job->shape.h * job->shape.w), begin = (size_t)first * image, end = (size_t)(first + n) * image;
+    const size_t image = (size_t)(job->shape.h * job->shape.w), begin = (size_t)first * image,
+                 end = (size_t)(first + n) * image;
     const int block = block_pixels(c, k), cl = (c + LANES - 1) / LANES * LANES;
     float *xs = scratch, *dx = xs + block * (c + LANES), *dys = dx + block * (cl + LANES);
     struct ahead ahead;
@@ -289,10 +312,12 @@ INLINE void pointwise_backward(const struct skl_conv_backward *job, int first, i
             ahead_load(&ahead, job->dy, (at + (size_t)block) * (size_t)k);
             if (job->dx) ahead_store(&ahead, job->dx, (at + (size_t)block) * (size_t)c);
         }
-        multiply_ahead(c, k, pixels, (struct matrix_a){x, 1, (size_t)c}, (struct matrix_b){dy, (size_t)k}, (struct matrix_d){dw, (size_t)k}, at > begin, &ahead);
+        multiply_ahead(c, k, pixels, (struct matrix_a){x, 1, (size_t)c}, (struct matrix_b){dy, (size_t)k},
+                       (struct matrix_d){dw, (size_t)k}, at > begin, &ahead);
         if (!job->dx) continue;
         float *place = place_at(job->dx, at, c, dx), *row = c == cl ? place : dx;
-        multiply_ahead(pixels, cl, k, (struct matrix_a){dy, (size_t)k, 1}, (struct matrix_b){job->packed, 0}, (struct matrix_d){row, (size_t)cl}, false, &ahead);
+        multiply_ahead(pixels, cl, k, (struct matrix_a){dy, (size_t)k, 1}, (struct matrix_b){job->packed, 0},
+                       (struct matrix_d){row, (size_t)cl}, false, &ahead);
         drop_padding(pixels, c, cl, row, place);
         store(job->dx, at, pixels, c, place, sums);
     }
@@ -305,20 +330,27 @@ INLINE void pointwise_backward(const struct skl_conv_backward *job, int first, i
 #else
 
 #define IF_SHAPE(C, K, SIZE, STRIDE, call) \
-    if (s->c == C && s->k == K && s->size == SIZE && s->stride == STRIDE) { call(C, K, SIZE, STRIDE); return; }
-#define FOR_SHAPES(call)           \
-    IF_SHAPE(16, 16, 3, 1, call)   \
-    IF_SHAPE(32, 32, 3, 1, call)   \
-    IF_SHAPE(64, 64, 3, 1, call)   \
-    IF_SHAPE(16, 32, 3, 2, call)   \
-    IF_SHAPE(32, 64, 3, 2, call)   \
-    IF_SHAPE(3, 16, 3, 1, call)    \
+    if (s->c == C && s->k == K && s->size == SIZE && s->stride == STRIDE) { \
+        call(C, K, SIZE, STRIDE); \
+        return; \
+    }
+#define FOR_SHAPES(call) \
+    IF_SHAPE(16, 16, 3, 1, call) \
+    IF_SHAPE(32, 32, 3, 1, call) \
+    IF_SHAPE(64, 64, 3, 1, call) \
+    IF_SHAPE(16, 32, 3, 2, call) \
+    IF_SHAPE(32, 64, 3, 2, call) \
+    IF_SHAPE(3, 16, 3, 1, call) \
     call(s->c, s->k, s->size, s->stride)
-#define FOR_WIDTHS(call, c, k)                  \
-    if (c == 16 && k == 16) call(16, 16);       \
-    else if (c == 32 && k == 32) call(32, 32);  \
-    else if (c == 64 && k == 64) call(64, 64);  \
-    else call(c, k)
+#define FOR_WIDTHS(call, c, k) \
+    if (c == 16 && k == 16) \
+        call(16, 16); \
+    else if (c == 32 && k == 32) \
+        call(32, 32); \
+    else if (c == 64 && k == 64) \
+        call(64, 64); \
+    else \
+        call(c, k)
 #endif
 
 static void forward_spatial(const struct skl_conv_forward *job, int first, int n, struct skl_sums *sums, float *scratch)
@@ -329,7 +361,8 @@ static void forward_spatial(const struct skl_conv_forward *job, int first, int n
 #undef CALL
 }
 
-static void backward_spatial(const struct skl_conv_backward *job, int first, int n, float *dw, struct skl_sums *sums, float *scratch)
+static void backward_spatial(const struct skl_conv_backward *job, int first, int n, float *dw, struct skl_sums *sums,
+                             float *scratch)
 {
     const struct skl_conv_shape *s = &job->shape;
 #define CALL(C, K, SIZE, STRIDE) backward_chunk(job, first, n, dw, sums, scratch, plan_of(s, C, K, SIZE, STRIDE))
@@ -341,20 +374,29 @@ static void forward(const struct skl_conv_forward *job, int first, int n, struct
 {
     const int c = job->shape.c, k = job->shape.k;
 #define CALL(C, K) pointwise_forward(job, first, n, sums, scratch, C, K)
-    if (!is_pointwise(&job->shape)) forward_spatial(job, first, n, sums, scratch);
-    else FOR_WIDTHS(CALL, c, k);
+    if (!is_pointwise(&job->shape))
+        forward_spatial(job, first, n, sums, scratch);
+    else
+        FOR_WIDTHS(CALL, c, k);
 #undef CALL
 }
 
-static size_t gradient_floats(const struct skl_conv_shape *s) { return (size_t)(s->size * s->size) * (size_t)s->c * (size_t)s->k; }
+static size_t gradient_floats(const struct skl_conv_shape *s)
+{
+    return (size_t)(s->size * s->size) * (size_t)s->c * (size_t)s->k;
+}
 
-static void backward(const struct skl_conv_backward *job, int first, int n, float *dw, struct skl_sums *sums, float *scratch)
+static void backward(const struct skl_conv_backward *job, int first, int n, float *dw, struct skl_sums *sums,
+                     float *scratch)
 {
     const int c = job->shape.c, k = job->shape.k;
-    if (n == 0) memset(dw, 0, sizeof *dw * gradient_floats(&job->shape));
-    else if (!is_pointwise(&job->shape)) backward_spatial(job, first, n, dw, sums, scratch);
+    if (n == 0)
+        memset(dw, 0, sizeof *dw * gradient_floats(&job->shape));
+    else if (!is_pointwise(&job->shape))
+        backward_spatial(job, first, n, dw, sums, scratch);
 #define CALL(C, K) pointwise_backward(job, first, n, dw, sums, scratch, C, K)
-    else FOR_WIDTHS(CALL, c, k);
+    else
+        FOR_WIDTHS(CALL, c, k);
 #undef CALL
 }
 
@@ -366,7 +408,15 @@ static bool supports(const struct skl_conv_shape *s)
 
 extern const struct skl_conv_kernel SKL_NAME(skl_direct);
 const struct skl_conv_kernel SKL_NAME(skl_direct) = {
-    .name = "direct-" SKL_LEVEL_TEXT, .algo = SKL_CONV_DIRECT, .level = SKL_LEVEL_ID, .supports = supports,
-    .packed_floats = packed_floats, .prepare = prepare, .scratch_floats = scratch_floats, .forward = forward,
-    .gradient_floats = gradient_floats, .backward = backward, .reduce = skl_sum_partials,
+    .name = "direct-" SKL_LEVEL_TEXT,
+    .algo = SKL_CONV_DIRECT,
+    .level = SKL_LEVEL_ID,
+    .supports = supports,
+    .packed_floats = packed_floats,
+    .prepare = prepare,
+    .scratch_floats = scratch_floats,
+    .forward = forward,
+    .gradient_floats = gradient_floats,
+    .backward = backward,
+    .reduce = skl_sum_partials,
 };

@@ -5,43 +5,19 @@
 #include <string.h>
 #include "core/kernels/conv_gemm.h"
 
-static int out_h(const struct skl_conv_shape *s)
-{
-    return (s->h + s->stride - 1) / s->stride;
-}
-static int out_w(const struct skl_conv_shape *s)
-{
-    return (s->w + s->stride - 1) / s->stride;
-}
-static int taps(const struct skl_conv_shape *s)
-{
-    return s->size * s->size * s->c;
-}
-static bool is_plain(const struct skl_conv_shape *s)
-{
-    return s->size == 1 && s->stride == 1;
-} /* cols is x itself */
-static size_t in_floats(const struct skl_conv_shape *s)
-{
-    return (size_t)s->h * (size_t)s->w * (size_t)s->c;
-}
-static size_t out_floats(const struct skl_conv_shape *s)
-{
-    return (size_t)out_h(s) * (size_t)out_w(s) * (size_t)s->k;
-}
+static int out_h(const struct skl_conv_shape *s) { return (s->h + s->stride - 1) / s->stride; }
+static int out_w(const struct skl_conv_shape *s) { return (s->w + s->stride - 1) / s->stride; }
+static int taps(const struct skl_conv_shape *s) { return s->size * s->size * s->c; }
+static bool is_plain(const struct skl_conv_shape *s) { return s->size == 1 && s->stride == 1; } /* cols is x itself */
+static size_t in_floats(const struct skl_conv_shape *s) { return (size_t)s->h * (size_t)s->w * (size_t)s->c; }
+static size_t out_floats(const struct skl_conv_shape *s) { return (size_t)out_h(s) * (size_t)out_w(s) * (size_t)s->k; }
 static size_t col_floats(const struct skl_conv_shape *s)
 {
     return (size_t)out_h(s) * (size_t)out_w(s) * (size_t)taps(s);
 }
 
-static bool supports(const struct skl_conv_shape *s)
-{
-    return s->h > 0 && s->w > 0 && s->size % 2 == 1;
-}
-static size_t weight_floats(const struct skl_conv_shape *s)
-{
-    return (size_t)taps(s) * (size_t)s->k;
-}
+static bool supports(const struct skl_conv_shape *s) { return s->h > 0 && s->w > 0 && s->size % 2 == 1; }
+static size_t weight_floats(const struct skl_conv_shape *s) { return (size_t)taps(s) * (size_t)s->k; }
 static size_t scratch_floats(const struct skl_conv_shape *s)
 {
     return 2 * in_floats(s) + 2 * out_floats(s) + 2 * col_floats(s);
@@ -49,7 +25,8 @@ static size_t scratch_floats(const struct skl_conv_shape *s)
 
 static void prepare(const struct skl_conv_shape *s, const float *w, bool backward, int first, int end, float *packed)
 {
-    const int c0 = backward ? 0 : first, c1 = backward ? s->c : end, k0 = backward ? first : 0, k1 = backward ? end : s->k;
+    const int c0 = backward ? 0 : first, c1 = backward ? s->c : end, k0 = backward ? first : 0,
+              k1 = backward ? end : s->k;
     for (int tap = 0; tap < s->size * s->size; tap++)
         for (int c = c0; c < c1; c++) {
             size_t at = ((size_t)tap * (size_t)s->c + (size_t)c) * (size_t)s->k + (size_t)k0;

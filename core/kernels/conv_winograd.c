@@ -40,13 +40,13 @@ enum { ZEROS, WASTE, OUTSIDE };
 
 struct plan {
     int m, a, c, k, h, w;
-    int tiles_x, tiles_y;        /* of one image */
-    int rows, tiles;             /* tile rows and tiles of a full unit */
-    int slots;                   /* rows of x or dx that a unit touches: m of each tile row, one above and one below */
-    size_t x_row, y_row;         /* floats of one column of a half-transformed row, [tiles_x][c or k] */
-    size_t x_column, y_column;   /* floats between columns */
-    size_t v_stride, d_stride;   /* floats between frequencies in V [a][tiles][c] and D or M [a][tiles][k] */
-    size_t u_stride;             /* in U and dU, [a*a][c][k]; frequency j*a + i is row i of column j */
+    int tiles_x, tiles_y;      /* of one image */
+    int rows, tiles;           /* tile rows and tiles of a full unit */
+    int slots;                 /* rows of x or dx that a unit touches: m of each tile row, one above and one below */
+    size_t x_row, y_row;       /* floats of one column of a half-transformed row, [tiles_x][c or k] */
+    size_t x_column, y_column; /* floats between columns */
+    size_t v_stride, d_stride; /* floats between frequencies in V [a][tiles][c] and D or M [a][tiles][k] */
+    size_t u_stride;           /* in U and dU, [a*a][c][k]; frequency j*a + i is row i of column j */
 };
 
 /* Tiles a unit aims at: enough rows for the register tiles, few enough for the caches. */
@@ -70,12 +70,12 @@ INLINE struct plan plan_of(int m, int h, int w, int c, int k)
 
 /* Slices of a worker's scratch memory. */
 struct buffers {
-    float *v, *d;                /* V, then D U' in its place; D or M: one column of frequencies */
-    float *du;                   /* dU of the chunk */
-    float *x, *dx;               /* half-transformed rows, [a][OUTSIDE + slots][tiles_x][c]: row g of the chunk stands in
+    float *v, *d;  /* V, then D U' in its place; D or M: one column of frequencies */
+    float *du;     /* dU of the chunk */
+    float *x, *dx; /* half-transformed rows, [a][OUTSIDE + slots][tiles_x][c]: row g of the chunk stands in
                                   * slot g mod slots */
-    float *y;                    /* the same of y or dy, [a][rows*m][tiles_x][k] */
-    float *pixels;               /* rows as loaded or to be stored, [m + 1][w][max(c, k)] */
+    float *y;      /* the same of y or dy, [a][rows*m][tiles_x][k] */
+    float *pixels; /* rows as loaded or to be stored, [m + 1][w][max(c, k)] */
 };
 
 /* The next slice of `base`, NULL where only sizes are asked for. */
@@ -109,9 +109,9 @@ static size_t scratch_floats(const struct skl_conv_shape *s, int m)
 /* Tile rows [begin, begin + rows) of the chunk, whose first image is `first`. */
 struct unit {
     int first, begin, rows;
-    float *x[UNIT_TILES][MAX_A];             /* where the rows m*r - 1 .. m*r + m of x stand for each tile row r */
-    float *dx[UNIT_TILES][MAX_A];            /* the same of dx */
-    const float *above[UNIT_TILES][2];       /* what the first two rows of dx already hold */
+    float *x[UNIT_TILES][MAX_A];       /* where the rows m*r - 1 .. m*r + m of x stand for each tile row r */
+    float *dx[UNIT_TILES][MAX_A];      /* the same of dx */
+    const float *above[UNIT_TILES][2]; /* what the first two rows of dx already hold */
 };
 
 INLINE int slot_of(const struct plan *p, int row) { return OUTSIDE + (row + p->slots) % p->slots; }
@@ -164,7 +164,8 @@ INLINE void x_along(const struct plan *p, const float *pixels, float *row)
 }
 
 /* Loads rows up to `end` of the chunk, from *loaded on, m at a time. */
-INLINE void load_x(const struct plan *p, skl_load_fn *load, const struct skl_load *job, int first, int end, const struct buffers *b, int *loaded)
+INLINE void load_x(const struct plan *p, skl_load_fn *load, const struct skl_load *job, int first, int end,
+                   const struct buffers *b, int *loaded)
 {
     while (*loaded < end) {
         const int rows = end - *loaded < p->m ? end - *loaded : p->m;
@@ -211,7 +212,8 @@ INLINE void dy_along(const struct plan *p, const float *pixels, float *row)
         }
 }
 
-INLINE void load_dy(const struct plan *p, const struct unit *u, skl_load_fn *load, const struct skl_load *job, const struct buffers *b)
+INLINE void load_dy(const struct plan *p, const struct unit *u, skl_load_fn *load, const struct skl_load *job,
+                    const struct buffers *b)
 {
     for (int r = 0; r < u->rows; r++) {
         const int row = (u->first * p->tiles_y + u->begin + r) * p->m;
@@ -242,7 +244,8 @@ INLINE void dy_down(const struct plan *p, const struct unit *u, const struct buf
 /* ---- y: M down the rows, then along them ---- */
 
 /* One vector of column j: its frequencies t [a], from float e of tile row r on. */
-INLINE void y_down(const struct plan *p, const struct buffers *b, const struct constants *constant, int j, int r, size_t e, const vf *t)
+INLINE void y_down(const struct plan *p, const struct buffers *b, const struct constants *constant, int j, int r,
+                   size_t e, const vf *t)
 {
     float *row = b->y + (size_t)j * p->y_column + (size_t)(r * p->m) * p->y_row + e;
     vf y[MAX_A];
@@ -266,8 +269,8 @@ INLINE void y_along(const struct plan *p, const float *row, float *pixels)
         }
 }
 
-INLINE void store_y(const struct plan *p, const struct unit *u, skl_store_fn *store, const struct skl_store *job, const struct buffers *b,
-                    struct skl_sums *sums)
+INLINE void store_y(const struct plan *p, const struct unit *u, skl_store_fn *store, const struct skl_store *job,
+                    const struct buffers *b, struct skl_sums *sums)
 {
     for (int r = 0; r < u->rows; r++) {
         const int row = (u->first * p->tiles_y + u->begin + r) * p->m;
@@ -280,7 +283,8 @@ INLINE void store_y(const struct plan *p, const struct unit *u, skl_store_fn *st
 /* ---- dx, the same; neighbouring tiles share two rows and two columns, which add up ---- */
 
 /* As y_down.  A tile row's first two rows meet the last two of the one above. */
-INLINE void dx_down(const struct plan *p, const struct unit *u, const struct constants *constant, int j, int r, size_t e, const vf *t)
+INLINE void dx_down(const struct plan *p, const struct unit *u, const struct constants *constant, int j, int r,
+                    size_t e, const vf *t)
 {
     const size_t at = (size_t)j * p->x_column + e;
     vf x[MAX_A];
@@ -316,8 +320,8 @@ INLINE void dx_along(const struct plan *p, const float *row, float *pixels)
 }
 
 /* Stores the rows that are finished, from *stored on: all but the unit's last, unless that one ends an image. */
-INLINE void store_dx(const struct plan *p, const struct unit *u, skl_store_fn *store, const struct skl_store *job, const struct buffers *b,
-                     struct skl_sums *sums, int *stored)
+INLINE void store_dx(const struct plan *p, const struct unit *u, skl_store_fn *store, const struct skl_store *job,
+                     const struct buffers *b, struct skl_sums *sums, int *stored)
 {
     const int next = u->begin + u->rows, end = next * p->m - (next % p->tiles_y == 0 ? 0 : 1);
     while (*stored < end) {
@@ -335,11 +339,11 @@ INLINE void store_dx(const struct plan *p, const struct unit *u, skl_store_fn *s
 
 /* One column of a matrix product a frequency: y's V U or dx's D U'. */
 struct column {
-    int j, depth, n;             /* channels read and made */
-    const float *from;           /* V or D [a][tiles][depth] */
-    float *into;                 /* M or D U' [a][tiles][n], D U' in V's place */
+    int j, depth, n;   /* channels read and made */
+    const float *from; /* V or D [a][tiles][depth] */
+    float *into;       /* M or D U' [a][tiles][n], D U' in V's place */
     size_t from_stride, into_stride;
-    const float *weights;        /* packed, frequency i at i * u_stride */
+    const float *weights; /* packed, frequency i at i * u_stride */
     bool forward;
 };
 
@@ -351,30 +355,36 @@ INLINE struct column column_of(const struct plan *p, const struct buffers *b, co
 }
 
 /* The frequencies t [a] of tile `tile` and channels from ch on, down to their rows. */
-INLINE void down(const struct plan *p, const struct unit *u, const struct buffers *b, const struct column *column, int tile, int ch, const vf *t)
+INLINE void down(const struct plan *p, const struct unit *u, const struct buffers *b, const struct column *column,
+                 int tile, int ch, const vf *t)
 {
     const struct constants constant = constants();
     const size_t e = (size_t)(tile % p->tiles_x) * (size_t)column->n + (size_t)ch;
-    if (column->forward) y_down(p, b, &constant, column->j, tile / p->tiles_x, e, t);
-    else dx_down(p, u, &constant, column->j, tile / p->tiles_x, e, t);
+    if (column->forward)
+        y_down(p, b, &constant, column->j, tile / p->tiles_x, e, t);
+    else
+        dx_down(p, u, &constant, column->j, tile / p->tiles_x, e, t);
 }
 
 /* With 32 registers: a few tiles and one vector of channels at a time, for all frequencies of the column, so that
  * the products never leave the registers.  With 16 that would need more loads than the multiply-adds hide. */
 enum { IN_REGISTERS = VECTOR_REGISTERS == 32, BLOCK = 4 };
 
-INLINE void block_down(const struct plan *p, const struct unit *u, const struct buffers *b, const struct column *column, int tile, int tiles, int ch, struct ahead *ahead)
+INLINE void block_down(const struct plan *p, const struct unit *u, const struct buffers *b, const struct column *column,
+                       int tile, int tiles, int ch, struct ahead *ahead)
 {
     const int panel = ch / PANEL * PANEL, width = column->n - panel < PANEL ? column->n - panel : PANEL;
     const float *from = column->from + (size_t)tile * (size_t)column->depth;
     const float *weights = column->weights + (size_t)panel * (size_t)column->depth + (size_t)(ch - panel);
     vf t[BLOCK][MAX_A];
-    column_products(p->a, tiles, column->depth, from, column->from_stride, weights, p->u_stride, (size_t)width, t, ahead);
+    column_products(p->a, tiles, column->depth, from, column->from_stride, weights, p->u_stride, (size_t)width, t,
+                    ahead);
 #pragma GCC unroll 4
     for (int q = 0; q < tiles; q++) down(p, u, b, column, tile + q, ch, t[q]);
 }
 
-INLINE void products_in_registers(const struct plan *p, const struct unit *u, const struct buffers *b, const struct column *column, struct ahead *ahead)
+INLINE void products_in_registers(const struct plan *p, const struct unit *u, const struct buffers *b,
+                                  const struct column *column, struct ahead *ahead)
 {
     const int tiles = u->rows * p->tiles_x;
     for (int ch = 0; ch < column->n; ch += LANES) {
@@ -385,7 +395,8 @@ INLINE void products_in_registers(const struct plan *p, const struct unit *u, co
 }
 
 /* All products of a column, and their results down to their rows. */
-INLINE void products_down(const struct plan *p, const struct unit *u, const struct buffers *b, const struct column *column, struct ahead *ahead)
+INLINE void products_down(const struct plan *p, const struct unit *u, const struct buffers *b,
+                          const struct column *column, struct ahead *ahead)
 {
     const int tiles = u->rows * p->tiles_x, depth = column->depth, n = column->n;
     if (IN_REGISTERS) {
@@ -395,13 +406,15 @@ INLINE void products_down(const struct plan *p, const struct unit *u, const stru
     for (int i = 0; i < p->a; i++) {
         ahead_fetch(ahead);
         multiply(tiles, n, depth, (struct matrix_a){column->from + (size_t)i * column->from_stride, (size_t)depth, 1},
-                 (struct matrix_b){column->weights + (size_t)i * p->u_stride, 0}, (struct matrix_d){column->into + (size_t)i * column->into_stride, (size_t)n}, false);
+                 (struct matrix_b){column->weights + (size_t)i * p->u_stride, 0},
+                 (struct matrix_d){column->into + (size_t)i * column->into_stride, (size_t)n}, false);
     }
     for (int tile = 0; tile < tiles; tile++)
         for (int ch = 0; ch < n; ch += LANES) {
             vf t[MAX_A];
 #pragma GCC unroll 6
-            for (int i = 0; i < p->a; i++) t[i] = vf_fetch(column->into + (size_t)i * column->into_stride + (size_t)(tile * n + ch));
+            for (int i = 0; i < p->a; i++)
+                t[i] = vf_fetch(column->into + (size_t)i * column->into_stride + (size_t)(tile * n + ch));
             down(p, u, b, column, tile, ch, t);
         }
 }
@@ -409,14 +422,17 @@ INLINE void products_down(const struct plan *p, const struct unit *u, const stru
 /* How often products_down fetches ahead in a unit. */
 INLINE int fetches(const struct plan *p, int depth, int n)
 {
-    return IN_REGISTERS ? p->a * (n / LANES) * ((p->tiles + BLOCK - 1) / BLOCK) * ((depth + FETCH_EVERY - 1) / FETCH_EVERY) : p->a * p->a;
+    return IN_REGISTERS
+               ? p->a * (n / LANES) * ((p->tiles + BLOCK - 1) / BLOCK) * ((depth + FETCH_EVERY - 1) / FETCH_EVERY)
+               : p->a * p->a;
 }
 
 /* Frequency i of column j: dU (+)= V' D. */
 INLINE void weight_products(const struct plan *p, const struct buffers *b, int i, int j, int tiles, bool accumulate)
 {
     const size_t c = (size_t)p->c, k = (size_t)p->k;
-    multiply(p->c, p->k, tiles, (struct matrix_a){b->v + (size_t)i * p->v_stride, 1, c}, (struct matrix_b){b->d + (size_t)i * p->d_stride, k},
+    multiply(p->c, p->k, tiles, (struct matrix_a){b->v + (size_t)i * p->v_stride, 1, c},
+             (struct matrix_b){b->d + (size_t)i * p->d_stride, k},
              (struct matrix_d){b->du + (size_t)(j * p->a + i) * p->u_stride, k}, accumulate);
 }
 
@@ -433,7 +449,8 @@ INLINE size_t end_of(const struct plan *p, const struct unit *u)
 
 /* ---- one chunk ---- */
 
-INLINE void forward_chunk(const struct skl_conv_forward *job, int first, int n, struct skl_sums *sums, float *scratch, int m, int h, int w, int c, int k)
+INLINE void forward_chunk(const struct skl_conv_forward *job, int first, int n, struct skl_sums *sums, float *scratch,
+                          int m, int h, int w, int c, int k)
 {
     const struct plan p = plan_of(m, h, w, c, k);
     skl_load_fn *load = skl_pick_load(job->load);
@@ -482,7 +499,8 @@ INLINE void finish_gradient(const struct plan *p, const float *du, float *dw)
     }
 }
 
-INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n, float *dw, struct skl_sums *sums, float *scratch, int m, int h, int w, int c, int k)
+INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n, float *dw, struct skl_sums *sums,
+                           float *scratch, int m, int h, int w, int c, int k)
 {
     const struct plan p = plan_of(m, h, w, c, k);
     skl_load_fn *from_x = skl_pick_load(job->x), *from_dy = skl_pick_load(job->dy);
@@ -517,34 +535,44 @@ INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n
         }
         if (job->dx) store_dx(&p, &u, store, job->dx, &b, sums, &stored);
     }
-    if (n > 0) finish_gradient(&p, b.du, dw);
-    else memset(dw, 0, sizeof *dw * 9 * (size_t)(c * k));
+    if (n > 0)
+        finish_gradient(&p, b.du, dw);
+    else
+        memset(dw, 0, sizeof *dw * 9 * (size_t)(c * k));
 }
 
 /* ---- instances: the shapes of the CIFAR nets, at full and half size, as constants; and any other ---- */
 #ifdef SKL_ANY_SHAPE
 #define FOR_SHAPES(s, CALL) CALL((s)->h, (s)->w, (s)->c, (s)->k)
 #else
-#define FOR_SHAPES(s, CALL)                                               \
-    if (IS(s, 32, 16)) CALL(32, 32, 16, 16);                                  \
-    else if (IS(s, 16, 32)) CALL(16, 16, 32, 32);                             \
-    else if (IS(s, 8, 64)) CALL(8, 8, 64, 64);                               \
-    else if (IS(s, 16, 16)) CALL(16, 16, 16, 16);                             \
-    else if (IS(s, 8, 32)) CALL(8, 8, 32, 32);                               \
-    else if (IS(s, 4, 64)) CALL(4, 4, 64, 64);                               \
-    else CALL((s)->h, (s)->w, (s)->c, (s)->k)
+#define FOR_SHAPES(s, CALL) \
+    if (IS(s, 32, 16)) \
+        CALL(32, 32, 16, 16); \
+    else if (IS(s, 16, 32)) \
+        CALL(16, 16, 32, 32); \
+    else if (IS(s, 8, 64)) \
+        CALL(8, 8, 64, 64); \
+    else if (IS(s, 16, 16)) \
+        CALL(16, 16, 16, 16); \
+    else if (IS(s, 8, 32)) \
+        CALL(8, 8, 32, 32); \
+    else if (IS(s, 4, 64)) \
+        CALL(4, 4, 64, 64); \
+    else \
+        CALL((s)->h, (s)->w, (s)->c, (s)->k)
 #endif
 #define IS(s, W, C) ((s)->h == (W) && (s)->w == (W) && (s)->c == (C) && (s)->k == (C))
 
-#define INSTANCES(M)                                                                                                       \
-    static void forward_##M(const struct skl_conv_forward *job, int first, int n, struct skl_sums *sums, float *scratch)  \
-    {                                                                                                                      \
-        FOR_SHAPES(&job->shape, FORWARD_##M);                                                                              \
-    }                                                                                                                      \
-    static void backward_##M(const struct skl_conv_backward *job, int first, int n, float *dw, struct skl_sums *sums,     \
-                             float *scratch)                                                                               \
-    {                                                                                                                      \
-        FOR_SHAPES(&job->shape, BACKWARD_##M);                                                                             \
+#define INSTANCES(M) \
+    static void forward_##M(const struct skl_conv_forward *job, int first, int n, struct skl_sums *sums, \
+                            float *scratch) \
+    { \
+        FOR_SHAPES(&job->shape, FORWARD_##M); \
+    } \
+    static void backward_##M(const struct skl_conv_backward *job, int first, int n, float *dw, struct skl_sums *sums, \
+                             float *scratch) \
+    { \
+        FOR_SHAPES(&job->shape, BACKWARD_##M); \
     }
 #define FORWARD_4(H, W, C, K) forward_chunk(job, first, n, sums, scratch, 4, H, W, C, K)
 #define FORWARD_2(H, W, C, K) forward_chunk(job, first, n, sums, scratch, 2, H, W, C, K)
@@ -561,7 +589,8 @@ static void prepare_forward(const struct skl_conv_shape *s, int m, const float *
     for (int ch = c0; ch < c1; ch++)
         for (int kk = 0; kk < s->k; kk += LANES) {
             vf taps[9];
-            for (int i = 0; i < 9; i++) taps[i] = vf_load(w + ((size_t)i * (size_t)s->c + (size_t)ch) * (size_t)s->k + kk);
+            for (int i = 0; i < 9; i++)
+                taps[i] = vf_load(w + ((size_t)i * (size_t)s->c + (size_t)ch) * (size_t)s->k + kk);
             transform_weights(m, taps, packed + packed_at(s->k, s->c, ch, kk), p.u_stride);
         }
 }
@@ -593,23 +622,31 @@ static bool supports(const struct skl_conv_shape *s, int m)
 
 static size_t gradient_floats(const struct skl_conv_shape *s) { return 9 * (size_t)s->c * (size_t)s->k; }
 
-#define ROW(M)                                                                                                             \
-    static bool supports_##M(const struct skl_conv_shape *s) { return supports(s, M); }                                    \
-    static size_t packed_floats_##M(const struct skl_conv_shape *s)                                                        \
-    {                                                                                                                      \
-        return (M + 2) * (M + 2) * plan_of(M, s->h, s->w, s->c, s->k).u_stride;                                                     \
-    }                                                                                                                      \
-    static size_t scratch_floats_##M(const struct skl_conv_shape *s) { return scratch_floats(s, M); }                      \
-    static void prepare_##M(const struct skl_conv_shape *s, const float *w, bool backward, int first, int end, float *packed) \
-    {                                                                                                                      \
-        (backward ? prepare_backward : prepare_forward)(s, M, w, first, end, packed);                                          \
-    }                                                                                                                      \
-    extern const struct skl_conv_kernel SKL_NAME(skl_winograd##M);                                                         \
-    const struct skl_conv_kernel SKL_NAME(skl_winograd##M) = {                                                             \
-        .name = "winograd" #M "-" SKL_LEVEL_TEXT, .algo = SKL_CONV_WINOGRAD##M, .level = SKL_LEVEL_ID,                     \
-        .supports = supports_##M, .packed_floats = packed_floats_##M, .prepare = prepare_##M,                              \
-        .scratch_floats = scratch_floats_##M, .forward = forward_##M, .gradient_floats = gradient_floats,                  \
-        .backward = backward_##M, .reduce = skl_sum_partials,                                                              \
+#define ROW(M) \
+    static bool supports_##M(const struct skl_conv_shape *s) { return supports(s, M); } \
+    static size_t packed_floats_##M(const struct skl_conv_shape *s) \
+    { \
+        return (M + 2) * (M + 2) * plan_of(M, s->h, s->w, s->c, s->k).u_stride; \
+    } \
+    static size_t scratch_floats_##M(const struct skl_conv_shape *s) { return scratch_floats(s, M); } \
+    static void prepare_##M(const struct skl_conv_shape *s, const float *w, bool backward, int first, int end, \
+                            float *packed) \
+    { \
+        (backward ? prepare_backward : prepare_forward)(s, M, w, first, end, packed); \
+    } \
+    extern const struct skl_conv_kernel SKL_NAME(skl_winograd##M); \
+    const struct skl_conv_kernel SKL_NAME(skl_winograd##M) = { \
+        .name = "winograd" #M "-" SKL_LEVEL_TEXT, \
+        .algo = SKL_CONV_WINOGRAD##M, \
+        .level = SKL_LEVEL_ID, \
+        .supports = supports_##M, \
+        .packed_floats = packed_floats_##M, \
+        .prepare = prepare_##M, \
+        .scratch_floats = scratch_floats_##M, \
+        .forward = forward_##M, \
+        .gradient_floats = gradient_floats, \
+        .backward = backward_##M, \
+        .reduce = skl_sum_partials, \
     };
 ROW(4)
 ROW(2)

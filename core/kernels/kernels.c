@@ -5,8 +5,15 @@
 #include "core/kernels/reference.h"
 
 static const struct skl_kernels skl_table_ref = {
-    .level = "ref", .cpu = SKL_CPU_REF, .load_rows = skl_ref_load_rows, .store_rows = skl_ref_store_rows,
-    .keep_bits = skl_ref_keep_bits, .sigmoid = skl_ref_sigmoid, .sgd = skl_ref_sgd, .pool = skl_ref_pool, .fma_burst = skl_ref_fma_burst,
+    .level = "ref",
+    .cpu = SKL_CPU_REF,
+    .load_rows = skl_ref_load_rows,
+    .store_rows = skl_ref_store_rows,
+    .keep_bits = skl_ref_keep_bits,
+    .sigmoid = skl_ref_sigmoid,
+    .sgd = skl_ref_sgd,
+    .pool = skl_ref_pool,
+    .fma_burst = skl_ref_fma_burst,
 };
 
 #define KERNEL(algorithm, level) extern const struct skl_conv_kernel skl_##algorithm##_##level;
@@ -31,24 +38,26 @@ static const struct skl_conv_kernel *const kernels[] = {
 const struct skl_kernels *skl_kernels_for(enum skl_cpu_level level)
 {
     size_t i = 0;
-    while (tables[i]->cpu > level) i++;      /* the last table is ref, the least level */
+    while (tables[i]->cpu > level) i++; /* the last table is ref, the least level */
     return tables[i];
 }
 
 const struct skl_conv_kernel *const *skl_conv_kernels(void) { return kernels; }
 
-static const struct skl_conv_kernel *first_fit(enum skl_conv_algo algo, enum skl_cpu_level level, const struct skl_conv_shape *s)
+static const struct skl_conv_kernel *first_fit(enum skl_conv_algo algo, enum skl_cpu_level level,
+                                               const struct skl_conv_shape *s)
 {
     for (size_t i = 0; kernels[i]; i++)
         if (kernels[i]->algo == algo && kernels[i]->level <= level && kernels[i]->supports(s)) return kernels[i];
     return NULL;
 }
 
-const struct skl_conv_kernel *skl_conv_select(enum skl_conv_algo algo, enum skl_cpu_level level, const struct skl_conv_shape *s)
+const struct skl_conv_kernel *skl_conv_select(enum skl_conv_algo algo, enum skl_cpu_level level,
+                                              const struct skl_conv_shape *s)
 {
     static const enum skl_conv_algo order[] = {SKL_CONV_WINOGRAD4, SKL_CONV_WINOGRAD2, SKL_CONV_DIRECT, SKL_CONV_GEMM};
     const struct skl_conv_kernel *kernel = algo == SKL_CONV_AUTO ? NULL : first_fit(algo, level, s);
-    const size_t from = algo == SKL_CONV_AUTO ? 0 : 2;      /* one that does not fit falls to direct, then gemm */
+    const size_t from = algo == SKL_CONV_AUTO ? 0 : 2; /* one that does not fit falls to direct, then gemm */
     for (size_t i = from; !kernel && i < sizeof order / sizeof *order; i++) kernel = first_fit(order[i], level, s);
     SKL_CHECK(kernel);
     return kernel;

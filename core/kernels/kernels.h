@@ -26,91 +26,106 @@
 #include "core/base/cpu.h"
 
 struct skl_load {
-    const float *x;                      /* [n,h,w,c] */
-    const float *scale, *shift;          /* [c]; scale NULL: 1 and 0 */
-    const float *add, *add_scale;        /* [n,h,w,c] and [c]; add NULL: nothing added; add_scale NULL: 1 */
-    const uint8_t *keep;                 /* one bit an element of add, bit i%8 of byte i/8: 0 drops it; NULL: all kept; c % 8 == 0 */
+    const float *x;               /* [n,h,w,c] */
+    const float *scale, *shift;   /* [c]; scale NULL: 1 and 0 */
+    const float *add, *add_scale; /* [n,h,w,c] and [c]; add NULL: nothing added; add_scale NULL: 1 */
+    const uint8_t *keep; /* one bit an element of add, bit i%8 of byte i/8: 0 drops it; NULL: all kept; c % 8 == 0 */
     bool relu;
-    float *out;                          /* [n,h,w,c], each element written exactly once; NULL: not wanted.  May equal x or add. */
+    float *out; /* [n,h,w,c], each element written exactly once; NULL: not wanted.  May equal x or add. */
 };
 
 struct skl_store {
-    float *y;                            /* [n,h,w,c].  May equal add. */
-    const float *add, *add_scale;        /* as in skl_load */
+    float *y;                     /* [n,h,w,c].  May equal add. */
+    const float *add, *add_scale; /* as in skl_load */
     const uint8_t *keep;
-    const float *gate, *gate_scale, *gate_shift;   /* y = 0 where not gate_scale∘gate + gate_shift > 0; gate NULL: no mask; gate_scale NULL: 1, 0 */
+    /* y = 0 where not gate_scale∘gate + gate_shift > 0; gate NULL: no mask; gate_scale NULL: 1, 0 */
+    const float *gate, *gate_scale, *gate_shift;
     /* Sums over y, per channel.  partner NULL: statistics of y itself, sum(y - p) and sum((y - p)^2), where p is
      * the chunk's first pixel (kept in skl_sums.pivot).  Else sum(y) and sum(y*(partner - pivot)), and the same
      * for partner2. */
     bool sums;
-    const float *partner, *pivot;        /* [n,h,w,c] and [c]; pivot NULL: 0 */
+    const float *partner, *pivot; /* [n,h,w,c] and [c]; pivot NULL: 0 */
     const float *partner2, *pivot2;
 };
 
 /* One chunk's partial sums.  Arrays of c, double so that long chains do not lose bits. */
-struct skl_sums { int64_t count; float *pivot; double *sum, *dot, *dot2; };
+struct skl_sums {
+    int64_t count;
+    float *pivot;
+    double *sum, *dot, *dot2;
+};
 
 /* ---- convolution: padding size/2, output h/stride x w/stride (rounded up) ---- */
-struct skl_conv_shape { int h, w, c, k, size, stride; };
+struct skl_conv_shape {
+    int h, w, c, k, size, stride;
+};
 
 enum skl_conv_algo { SKL_CONV_AUTO, SKL_CONV_WINOGRAD4, SKL_CONV_WINOGRAD2, SKL_CONV_DIRECT, SKL_CONV_GEMM };
 
 /* Memory that will be needed soon: the next `floats` of each tensor from where the pointers stand.  A kernel may fetch it
  * into the second-level cache while it computes. */
-struct skl_ahead { const float *read[8], *write[4]; int reads, writes, floats; };
+struct skl_ahead {
+    const float *read[8], *write[4];
+    int reads, writes, floats;
+};
 
 struct skl_kernels;
 struct skl_conv_forward {
-    struct skl_conv_shape shape; const float *packed;
-    const struct skl_kernels *kernels;   /* whose load_rows and store_rows to use, where the kernel has none of its own */
-    const struct skl_load *load; const struct skl_store *store;
-    const struct skl_ahead *ahead;       /* NULL: what the job itself reads and writes next */
+    struct skl_conv_shape shape;
+    const float *packed;
+    const struct skl_kernels *kernels; /* whose load_rows and store_rows to use, where the kernel has none of its own */
+    const struct skl_load *load;
+    const struct skl_store *store;
+    const struct skl_ahead *ahead; /* NULL: what the job itself reads and writes next */
 };
 struct skl_conv_backward {
-    struct skl_conv_shape shape; const float *packed;
+    struct skl_conv_shape shape;
+    const float *packed;
     const struct skl_kernels *kernels;
-    const struct skl_load *x;            /* what the forward pass read; its `out` is NULL here */
-    const struct skl_load *dy;           /* gradient of the output */
-    const struct skl_store *dx;          /* where the gradient of the value read goes; NULL: not wanted */
-    const struct skl_ahead *ahead;       /* as in skl_conv_forward */
+    const struct skl_load *x;      /* what the forward pass read; its `out` is NULL here */
+    const struct skl_load *dy;     /* gradient of the output */
+    const struct skl_store *dx;    /* where the gradient of the value read goes; NULL: not wanted */
+    const struct skl_ahead *ahead; /* as in skl_conv_forward */
 };
 
 /* One algorithm on one CPU level: a row of kernels.def. */
 struct skl_conv_kernel {
-    const char *name;                    /* "winograd4-avx2", for the run's record */
+    const char *name; /* "winograd4-avx2", for the run's record */
     enum skl_conv_algo algo;
-    enum skl_cpu_level level;            /* the least level that can run it */
+    enum skl_cpu_level level; /* the least level that can run it */
     bool (*supports)(const struct skl_conv_shape *s);
     /* The weights in compute form, made once a step.  prepare packs those of the channels [first, end) that are read:
      * input channels forward, output channels backward.  Different ranges may run at the same time. */
     size_t (*packed_floats)(const struct skl_conv_shape *s);
     void (*prepare)(const struct skl_conv_shape *s, const float *w, bool backward, int first, int end, float *packed);
-    size_t (*scratch_floats)(const struct skl_conv_shape *s);                /* one worker's; undefined on entry */
+    size_t (*scratch_floats)(const struct skl_conv_shape *s); /* one worker's; undefined on entry */
     /* Images [first, first + n): whole chunk in one call.  sums: this chunk's (NULL where store->sums is false). */
     void (*forward)(const struct skl_conv_forward *job, int first, int n, struct skl_sums *sums, float *scratch);
     /* dw: this chunk's partial gradient in the kernel's own form, gradient_floats long, overwritten. */
     size_t (*gradient_floats)(const struct skl_conv_shape *s);
-    void (*backward)(const struct skl_conv_backward *job, int first, int n, float *dw, struct skl_sums *sums, float *scratch);
+    void (*backward)(const struct skl_conv_backward *job, int first, int n, float *dw, struct skl_sums *sums,
+                     float *scratch);
     /* dw[.][.][c0..c1)[.] = (accumulate ? dw : 0) + sum over chunks in order of partial[i*stride]. */
-    void (*reduce)(const struct skl_conv_shape *s, const float *partial, int chunks, size_t stride,
-                   int c0, int c1, bool accumulate, float *dw);
+    void (*reduce)(const struct skl_conv_shape *s, const float *partial, int chunks, size_t stride, int c0, int c1,
+                   bool accumulate, float *dw);
 };
 
 /* ---- the table ---- */
 struct skl_kernels {
-    const char *level;                   /* "avx2": name of the CPU level the table was made for */
+    const char *level; /* "avx2": name of the CPU level the table was made for */
     enum skl_cpu_level cpu;
 
     /* dst[p*c + i] = the loaded value of `pixels` pixels from pixel number `first` (of the whole tensor) on. */
     void (*load_rows)(const struct skl_load *l, size_t first, int pixels, int c, float *dst);
     /* Stores src[pixels][c], which may be y's own pixels, at pixel `first`; adds to sums. */
-    void (*store_rows)(const struct skl_store *s, size_t first, int pixels, int c, const float *src, struct skl_sums *sums);
+    void (*store_rows)(const struct skl_store *s, size_t first, int pixels, int c, const float *src,
+                       struct skl_sums *sums);
 
     /* keep bits for elements [first, first + n), first and n multiples of 8: element e is kept iff its 32 random bits
      * (word e%4 of philox(key, 0, e/4)) >= drop * 2^32. bits[0] is the byte of element `first`. */
     void (*keep_bits)(uint64_t key, double drop, uint64_t first, size_t n, uint8_t *bits);
 
-    void (*sigmoid)(size_t n, const float *x, float *y);              /* y may equal x; own exp: same bits on one level everywhere */
+    void (*sigmoid)(size_t n, const float *x, float *y); /* y may equal x; own exp: same bits on one level everywhere */
     /* SGD, one tensor.  torch: v = m v + (g + wd w), w -= lr v.  caffe: v = m v + lr (g + wd w), w -= v. */
     void (*sgd)(size_t n, float *w, const float *g, float *v, float lr, float momentum, float weight_decay, bool caffe);
     /* Multiply-adds in registers alone, as fast as this level can: returns the floating-point operations done (two each).
@@ -126,7 +141,8 @@ const struct skl_kernels *skl_kernels_for(enum skl_cpu_level level);
 const struct skl_conv_kernel *const *skl_conv_kernels(void);
 /* The first row that fits: algorithm (AUTO: winograd4, winograd2, direct, gemm in this order), level at most `level`,
  * shape.  gemm fits every shape, so one is always found: an algorithm that does not support a shape falls to direct, then gemm. */
-const struct skl_conv_kernel *skl_conv_select(enum skl_conv_algo algo, enum skl_cpu_level level, const struct skl_conv_shape *s);
+const struct skl_conv_kernel *skl_conv_select(enum skl_conv_algo algo, enum skl_cpu_level level,
+                                              const struct skl_conv_shape *s);
 
 enum { SKL_MAX_CHUNKS = 32 };
 /* Fixed number of chunks for a group of `images`; chunk i holds images [images*i/chunks, images*(i+1)/chunks). */
@@ -134,7 +150,8 @@ int skl_chunk_count(int images);
 
 /* gemm.c, the only user of BLAS.  C[m][n] (+)= op(A) op(B), row-major.  Always single-threaded: OpenBLAS's own
  * threading changes bits. */
-void skl_gemm_setup(void);               /* once per process */
-void skl_gemm(bool ta, bool tb, int m, int n, int k, const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc);
-const char *skl_gemm_version(void);      /* "OpenBLAS 0.3.21 ... SkylakeX" for the numerics key */
+void skl_gemm_setup(void); /* once per process */
+void skl_gemm(bool ta, bool tb, int m, int n, int k, const float *a, int lda, const float *b, int ldb, float beta,
+              float *c, int ldc);
+const char *skl_gemm_version(void); /* "OpenBLAS 0.3.21 ... SkylakeX" for the numerics key */
 #endif

@@ -4,10 +4,7 @@
 #include "core/base/rng.h"
 #include "core/kernels/reference.h"
 
-static bool kept(const uint8_t *keep, size_t i)
-{
-    return !keep || (keep[i / 8] >> (i % 8) & 1);
-}
+static bool kept(const uint8_t *keep, size_t i) { return !keep || (keep[i / 8] >> (i % 8) & 1); }
 
 static float added(const float *add, const float *scale, const uint8_t *keep, size_t i, int ch)
 {
@@ -22,7 +19,7 @@ void skl_ref_load_rows(const struct skl_load *l, size_t first, int pixels, int c
             size_t i = (first + (size_t)p) * (size_t)c + (size_t)ch;
             float v = l->scale ? l->scale[ch] * l->x[i] + l->shift[ch] : l->x[i];
             v += added(l->add, l->add_scale, l->keep, i, ch);
-            if (l->relu && v <= 0) v = 0;       /* not a number stays so */
+            if (l->relu && v <= 0) v = 0; /* not a number stays so */
             dst[(size_t)p * (size_t)c + (size_t)ch] = v;
             if (l->out) l->out[i] = v;
         }
@@ -119,9 +116,10 @@ double skl_ref_fma_burst(int64_t rounds)
 }
 
 /* Fills taps with those of output pixel (oy, ox) whose input pixel lies inside the image; returns their number. */
+/* offsets of x[.][0], y[.][0], w[.][0][0] */
 struct tap {
     size_t in, out, w;
-}; /* offsets of x[.][0], y[.][0], w[.][0][0] */
+};
 static int taps_of(const struct skl_conv_shape *s, int oy, int ox, struct tap taps[9])
 {
     int n = 0, ow = (s->w + s->stride - 1) / s->stride;

@@ -9,7 +9,8 @@
  * for, in l->out if that is wanted, else in `buffer`. */
 typedef const float *skl_load_fn(const struct skl_load *l, size_t first, int pixels, int c, float *buffer);
 /* Stores pixels that were made at place_at. */
-typedef void skl_store_fn(const struct skl_store *s, size_t first, int pixels, int c, const float *src, struct skl_sums *sums);
+typedef void skl_store_fn(const struct skl_store *s, size_t first, int pixels, int c, const float *src,
+                          struct skl_sums *sums);
 
 #define skl_pick_load SKL_NAME(skl_pick_load)
 #define skl_pick_store SKL_NAME(skl_pick_store)
@@ -34,6 +35,6 @@ INLINE float *place_at(const struct skl_store *s, size_t first, int c, float *bu
 
 #define skl_sum_partials SKL_NAME(skl_sum_partials)
 /* skl_conv_kernel.reduce for a partial gradient that has the weights' own layout. */
-void skl_sum_partials(const struct skl_conv_shape *s, const float *partial, int chunks, size_t stride,
-                      int c0, int c1, bool accumulate, float *dw);
+void skl_sum_partials(const struct skl_conv_shape *s, const float *partial, int chunks, size_t stride, int c0, int c1,
+                      bool accumulate, float *dw);
 #endif

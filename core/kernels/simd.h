@@ -16,10 +16,10 @@
 
 #define SKL_PASTE_(a, b) a##_##b
 #define SKL_PASTE(a, b) SKL_PASTE_(a, b)
-#define SKL_NAME(x) SKL_PASTE(x, SKL_LEVEL)      /* skl_sigmoid -> skl_sigmoid_avx2 */
+#define SKL_NAME(x) SKL_PASTE(x, SKL_LEVEL) /* skl_sigmoid -> skl_sigmoid_avx2 */
 #define SKL_TEXT_(x) #x
 #define SKL_TEXT(x) SKL_TEXT_(x)
-#define SKL_LEVEL_TEXT SKL_TEXT(SKL_LEVEL)       /* "avx2" */
+#define SKL_LEVEL_TEXT SKL_TEXT(SKL_LEVEL) /* "avx2" */
 
 #define INLINE static inline __attribute__((always_inline, unused))
 
@@ -70,8 +70,10 @@ INLINE vf vf_load_n(const float *p, int n)
 }
 INLINE void vf_store_n(float *p, vf a, int n)
 {
-    if (n == 8) vf_store(p, a);
-    else _mm256_maskstore_ps(p, lanes_below(n), a);
+    if (n == 8)
+        vf_store(p, a);
+    else
+        _mm256_maskstore_ps(p, lanes_below(n), a);
 }
 INLINE vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 INLINE vf vf_fnma(vf a, vf b, vf c) { return _mm256_fnmadd_ps(a, b, c); }
@@ -136,7 +138,7 @@ INLINE vf vf_round(vf a)
 }
 INLINE vf vf_scale2(vf a, vf n)
 {
-    vm bits = (vm)(n + vf_set1(0x1.8p23f)) + (127 - 0x4B400000);      /* low bits of the sum are n + 127 */
+    vm bits = (vm)(n + vf_set1(0x1.8p23f)) + (127 - 0x4B400000); /* low bits of the sum are n + 127 */
     return a * (vf)(bits << 23);
 }
 #else

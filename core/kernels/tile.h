@@ -19,12 +19,21 @@ enum {
     PANEL = PANEL_VECTORS * LANES,
     ROWS2 = VECTOR_REGISTERS == 32 ? 8 : 6,
     ROWS1 = VECTOR_REGISTERS == 32 ? 16 : 12,
-    DEPTH_UNROLL = VECTOR_REGISTERS == 32 ? 4 : 1,      /* with 16 registers gcc would spill accumulators */
+    DEPTH_UNROLL = VECTOR_REGISTERS == 32 ? 4 : 1, /* with 16 registers gcc would spill accumulators */
 };
 
-struct matrix_a { const float *p; size_t row, depth, part; };
-struct matrix_b { const float *p; size_t row, part; };
-struct matrix_d { float *p; size_t row; };
+struct matrix_a {
+    const float *p;
+    size_t row, depth, part;
+};
+struct matrix_b {
+    const float *p;
+    size_t row, part;
+};
+struct matrix_d {
+    float *p;
+    size_t row;
+};
 
 INLINE void tile_step(int rows, int vectors, const float *a, size_t a_row, const float *b, vf acc[16][PANEL_VECTORS])
 {
@@ -40,13 +49,15 @@ INLINE void tile_step(int rows, int vectors, const float *a, size_t a_row, const
 }
 
 /* rows x (vectors * LANES) of D; rows and vectors are constants at every call. */
-INLINE void tile(int rows, int vectors, int parts, int depth, struct matrix_a a, struct matrix_b b, struct matrix_d d, bool accumulate, struct ahead *ahead)
+INLINE void tile(int rows, int vectors, int parts, int depth, struct matrix_a a, struct matrix_b b, struct matrix_d d,
+                 bool accumulate, struct ahead *ahead)
 {
     vf acc[16][PANEL_VECTORS];
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2
-        for (int j = 0; j < vectors; j++) acc[i][j] = accumulate ? vf_load(d.p + (size_t)i * d.row + j * LANES) : vf_zero();
+        for (int j = 0; j < vectors; j++)
+            acc[i][j] = accumulate ? vf_load(d.p + (size_t)i * d.row + j * LANES) : vf_zero();
     for (int part = 0; part < parts; part++, a.p += a.part, b.p += b.part) {
 #pragma GCC unroll DEPTH_UNROLL
         for (int p = 0; p < depth; p++) {
@@ -61,17 +72,18 @@ INLINE void tile(int rows, int vectors, int parts, int depth, struct matrix_a a,
 }
 
 /* All rows of one panel of `vectors` vectors: full tiles, then ever smaller ones. */
-INLINE void panel(int rows, int vectors, int parts, int depth, struct matrix_a a, struct matrix_b b, struct matrix_d d, bool accumulate, struct ahead *ahead)
+INLINE void panel(int rows, int vectors, int parts, int depth, struct matrix_a a, struct matrix_b b, struct matrix_d d,
+                  bool accumulate, struct ahead *ahead)
 {
     const int full = vectors == 1 ? ROWS1 : ROWS2;
 #define TILES(step) TILES_WHILE(step, true)
-#define TILES_WHILE(step, condition)                                                                                   \
-    for (; rows >= (step) && (condition); rows -= (step), a.p += (step) * a.row, d.p += (step) * d.row)                \
+#define TILES_WHILE(step, condition) \
+    for (; rows >= (step) && (condition); rows -= (step), a.p += (step)*a.row, d.p += (step)*d.row) \
     tile(step, vectors, parts, depth, a, b, d, accumulate, ahead)
     if (full == 16) TILES(16);
     if (full == 12) TILES(12);
-    if (full == 6) TILES_WHILE(6, rows != 8);          /* 8 = 4 + 4: a tile of 2 would wait for its own results */
-    if (full >= 9) TILES_WHILE(9, rows == 9);          /* the same: the stem has three taps of three channels */
+    if (full == 6) TILES_WHILE(6, rows != 8); /* 8 = 4 + 4: a tile of 2 would wait for its own results */
+    if (full >= 9) TILES_WHILE(9, rows == 9); /* the same: the stem has three taps of three channels */
     if (full >= 8) TILES(8);
     TILES(4);
     TILES(2);
@@ -81,7 +93,8 @@ INLINE void panel(int rows, int vectors, int parts, int depth, struct matrix_a a
 }
 
 /* The sum of `parts` products. */
-INLINE void multiply_parts(int rows, int n, int parts, int depth, struct matrix_a a, struct matrix_b b, struct matrix_d d, bool accumulate, struct ahead *ahead)
+INLINE void multiply_parts(int rows, int n, int parts, int depth, struct matrix_a a, struct matrix_b b,
+                           struct matrix_d d, bool accumulate, struct ahead *ahead)
 {
     const bool packed = b.row == 0;
     int at = 0;
@@ -95,12 +108,14 @@ INLINE void multiply_parts(int rows, int n, int parts, int depth, struct matrix_
     if (at < n) panel(rows, 1, parts, depth, a, b, d, accumulate, ahead);
 }
 
-INLINE void multiply_ahead(int rows, int n, int depth, struct matrix_a a, struct matrix_b b, struct matrix_d d, bool accumulate, struct ahead *ahead)
+INLINE void multiply_ahead(int rows, int n, int depth, struct matrix_a a, struct matrix_b b, struct matrix_d d,
+                           bool accumulate, struct ahead *ahead)
 {
     multiply_parts(rows, n, 1, depth, a, b, d, accumulate, ahead);
 }
 
-INLINE void multiply(int rows, int n, int depth, struct matrix_a a, struct matrix_b b, struct matrix_d d, bool accumulate)
+INLINE void multiply(int rows, int n, int depth, struct matrix_a a, struct matrix_b b, struct matrix_d d,
+                     bool accumulate)
 {
     multiply_parts(rows, n, 1, depth, a, b, d, accumulate, NULL);
 }

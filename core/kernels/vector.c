@@ -21,9 +21,10 @@ INLINE vf with_added(vf v, const float *add, vf add_scale, const uint8_t *keep, 
 }
 
 /* Channels [ch, ch + n) of all pixels; n <= LANES. */
-INLINE void load_channels(const struct skl_load *job, size_t first, int pixels, int c, int ch, int n, float *dst, int ask)
+INLINE void load_channels(const struct skl_load *job, size_t first, int pixels, int c, int ch, int n, float *dst,
+                          int ask)
 {
-    const struct skl_load copy = *job, *l = &copy;      /* no store can change it, so its pointers stay in registers */
+    const struct skl_load copy = *job, *l = &copy; /* no store can change it, so its pointers stay in registers */
     const vf scale = ask & SCALE ? vf_load_n(l->scale + ch, n) : vf_zero();
     const vf shift = ask & SCALE ? vf_load_n(l->shift + ch, n) : vf_zero();
     const vf add_scale = ask & ADD_SCALE ? vf_load_n(l->add_scale + ch, n) : vf_zero();
@@ -48,23 +49,23 @@ INLINE const float *load_template(const struct skl_load *l, size_t first, int pi
     return dst;
 }
 
-#define LOAD(name, ask)                                                                                \
+#define LOAD(name, ask) \
     static const float *load_##name(const struct skl_load *l, size_t first, int pixels, int c, float *buffer) \
-    {                                                                                                  \
-        return load_template(l, first, pixels, c, buffer, ask);                                        \
+    { \
+        return load_template(l, first, pixels, c, buffer, ask); \
     }
 /* What the nets ask for; anything else takes load_any, whose branches are in the loop. */
-#define LOADS(X)                                                      \
-    X(relu, RELU)                                                     \
-    X(bn, SCALE)                                                      \
-    X(bn_relu, SCALE | RELU)                                          \
-    X(bn_relu_out, SCALE | RELU | OUT)                                \
-    X(bn_add, SCALE | ADD)                                            \
-    X(bn_add_relu, SCALE | ADD | RELU)                                \
-    X(bn_add_relu_out, SCALE | ADD | RELU | OUT)                      \
-    X(bn_gradient, SCALE | ADD | ADD_SCALE)                           \
-    X(scaled_relu_out, SCALE | ADD | ADD_SCALE | RELU | OUT)          \
-    X(dropped, SCALE | ADD | ADD_SCALE | KEEP)                        \
+#define LOADS(X) \
+    X(relu, RELU) \
+    X(bn, SCALE) \
+    X(bn_relu, SCALE | RELU) \
+    X(bn_relu_out, SCALE | RELU | OUT) \
+    X(bn_add, SCALE | ADD) \
+    X(bn_add_relu, SCALE | ADD | RELU) \
+    X(bn_add_relu_out, SCALE | ADD | RELU | OUT) \
+    X(bn_gradient, SCALE | ADD | ADD_SCALE) \
+    X(scaled_relu_out, SCALE | ADD | ADD_SCALE | RELU | OUT) \
+    X(dropped, SCALE | ADD | ADD_SCALE | KEEP) \
     X(dropped_relu_out, SCALE | ADD | ADD_SCALE | KEEP | RELU | OUT)
 LOADS(LOAD)
 LOAD(any, load_ask(l))
@@ -77,11 +78,14 @@ static const float *load_raw(const struct skl_load *l, size_t first, int pixels,
 skl_load_fn *skl_pick_load(const struct skl_load *l)
 {
 #define CASE(name, ask) \
-    case ask: return load_##name;
+    case ask: \
+        return load_##name;
     switch (load_ask(l)) {
-    case 0: return load_raw;
+    case 0:
+        return load_raw;
         LOADS(CASE)
-    default: return load_any;
+    default:
+        return load_any;
     }
 #undef CASE
 }
@@ -92,13 +96,16 @@ static void load_rows(const struct skl_load *l, size_t first, int pixels, int c,
 }
 
 /* ---- store_rows ---- */
-enum { GATE = 16, GATE_SCALE = 32, STATISTICS = 64, PARTNER = 128, PARTNER2 = 256 };      /* and ADD, ADD_SCALE, KEEP */
+enum { GATE = 16, GATE_SCALE = 32, STATISTICS = 64, PARTNER = 128, PARTNER2 = 256 }; /* and ADD, ADD_SCALE, KEEP */
 
 static int store_ask(const struct skl_store *s)
 {
     return (s->add ? ADD : 0) | (s->add && s->add_scale ? ADD_SCALE : 0) | (s->add && s->keep ? KEEP : 0) |
            (s->gate ? GATE : 0) | (s->gate && s->gate_scale ? GATE_SCALE : 0) |
-           (!s->sums ? 0 : !s->partner ? STATISTICS : s->partner2 ? PARTNER | PARTNER2 : PARTNER);
+           (!s->sums      ? 0
+            : !s->partner ? STATISTICS
+            : s->partner2 ? PARTNER | PARTNER2
+                          : PARTNER);
 }
 
 /* A channel vector's constants and running sums; the sums are floats over one call and double beyond it. */
@@ -107,7 +114,8 @@ struct store_state {
     vf sum, dot, dot2;
 };
 
-INLINE vf store_value(const struct skl_store *s, const struct store_state *t, const float *src, size_t e, int n, int ask)
+INLINE vf store_value(const struct skl_store *s, const struct store_state *t, const float *src, size_t e, int n,
+                      int ask)
 {
     vf v = vf_load_n(src, n);
     if (ask & ADD) v = with_added(v, s->add, t->add_scale, s->keep, e, n, ask);
@@ -122,7 +130,7 @@ INLINE vf store_value(const struct skl_store *s, const struct store_state *t, co
 INLINE void store_pixel(const struct skl_store *s, struct store_state *t, const float *src, size_t e, int n, int ask)
 {
     vf v = store_value(s, t, src, e, n, ask);
-    if (ask & (ADD | GATE)) vf_store_n(s->y + e, v, n);      /* else it stands there already: place_at */
+    if (ask & (ADD | GATE)) vf_store_n(s->y + e, v, n); /* else it stands there already: place_at */
     if (ask & STATISTICS) v -= t->pivot;
     if (ask & (STATISTICS | PARTNER)) t->sum += v;
     if (ask & STATISTICS) t->dot = vf_fma(v, v, t->dot);
@@ -140,10 +148,10 @@ INLINE void add_lanes(double *total, vf a, int n)
 INLINE vf load_or_zero(const float *p, int ch, int n) { return p ? vf_load_n(p + ch, n) : vf_zero(); }
 
 /* Channels [ch, ch + n) of all pixels.  Even and odd pixels have sums of their own: two shorter chains of additions. */
-INLINE void store_channels(const struct skl_store *job, size_t first, int pixels, int c, int ch, int n, const float *src,
-                           struct skl_sums *sums, int ask)
+INLINE void store_channels(const struct skl_store *job, size_t first, int pixels, int c, int ch, int n,
+                           const float *src, struct skl_sums *sums, int ask)
 {
-    const struct skl_store copy = *job, *s = &copy;      /* as in load_channels */
+    const struct skl_store copy = *job, *s = &copy; /* as in load_channels */
     const size_t step = (size_t)c;
     size_t e = first * step + (size_t)ch;
     struct store_state even = {0}, odd;
@@ -173,7 +181,8 @@ INLINE void store_channels(const struct skl_store *job, size_t first, int pixels
     if (ask & PARTNER2) add_lanes(sums->dot2 + ch, even.dot2 + odd.dot2, n);
 }
 
-INLINE void store_template(const struct skl_store *s, size_t first, int pixels, int c, const float *src, struct skl_sums *sums, int ask)
+INLINE void store_template(const struct skl_store *s, size_t first, int pixels, int c, const float *src,
+                           struct skl_sums *sums, int ask)
 {
     int ch = 0;
     if (pixels <= 0) return;
@@ -182,48 +191,53 @@ INLINE void store_template(const struct skl_store *s, size_t first, int pixels, 
     if (ask & (STATISTICS | PARTNER)) sums->count += pixels;
 }
 
-#define STORE(name, ask)                                                                                  \
+#define STORE(name, ask) \
     static void store_##name(const struct skl_store *s, size_t first, int pixels, int c, const float *src, \
-                             struct skl_sums *sums)                                                       \
-    {                                                                                                     \
-        store_template(s, first, pixels, c, src, sums, ask);                                              \
+                             struct skl_sums *sums) \
+    { \
+        store_template(s, first, pixels, c, src, sums, ask); \
     }
-#define STORES(X)                                                     \
-    X(add, ADD)                                                       \
-    X(gate, GATE)                                                     \
-    X(add_gate, ADD | GATE)                                           \
-    X(statistics, STATISTICS)                                         \
-    X(add_statistics, ADD | STATISTICS)                               \
-    X(scaled_statistics, ADD | ADD_SCALE | STATISTICS)                \
-    X(bn_gate_sums, GATE | GATE_SCALE | PARTNER)                      \
-    X(sums, PARTNER)                                                  \
-    X(add_sums, ADD | PARTNER)                                        \
-    X(gate_sums, GATE | PARTNER)                                      \
-    X(gate_two_sums, GATE | PARTNER | PARTNER2)                       \
-    X(add_gate_sums, ADD | GATE | PARTNER)                            \
-    X(add_gate_two_sums, ADD | GATE | PARTNER | PARTNER2)             \
-    X(scaled_gate_sums, ADD | ADD_SCALE | GATE | PARTNER)             \
+#define STORES(X) \
+    X(add, ADD) \
+    X(gate, GATE) \
+    X(add_gate, ADD | GATE) \
+    X(statistics, STATISTICS) \
+    X(add_statistics, ADD | STATISTICS) \
+    X(scaled_statistics, ADD | ADD_SCALE | STATISTICS) \
+    X(bn_gate_sums, GATE | GATE_SCALE | PARTNER) \
+    X(sums, PARTNER) \
+    X(add_sums, ADD | PARTNER) \
+    X(gate_sums, GATE | PARTNER) \
+    X(gate_two_sums, GATE | PARTNER | PARTNER2) \
+    X(add_gate_sums, ADD | GATE | PARTNER) \
+    X(add_gate_two_sums, ADD | GATE | PARTNER | PARTNER2) \
+    X(scaled_gate_sums, ADD | ADD_SCALE | GATE | PARTNER) \
     X(dropped_gate_sums, ADD | ADD_SCALE | KEEP | GATE | PARTNER)
 STORES(STORE)
 STORE(any, store_ask(s))
 
-static void store_raw(const struct skl_store *s, size_t first, int pixels, int c, const float *src, struct skl_sums *sums)
+static void store_raw(const struct skl_store *s, size_t first, int pixels, int c, const float *src,
+                      struct skl_sums *sums)
 {
 }
 
 skl_store_fn *skl_pick_store(const struct skl_store *s)
 {
 #define CASE(name, ask) \
-    case ask: return store_##name;
+    case ask: \
+        return store_##name;
     switch (store_ask(s)) {
-    case 0: return store_raw;
+    case 0:
+        return store_raw;
         STORES(CASE)
-    default: return store_any;
+    default:
+        return store_any;
     }
 #undef CASE
 }
 
-static void store_rows(const struct skl_store *s, size_t first, int pixels, int c, const float *src, struct skl_sums *sums)
+static void store_rows(const struct skl_store *s, size_t first, int pixels, int c, const float *src,
+                       struct skl_sums *sums)
 {
     float *y = s->y + first * (size_t)c;
     if (keeps_values(s) && y != src) memcpy(y, src, sizeof *src * (size_t)pixels * (size_t)c);
@@ -231,12 +245,15 @@ static void store_rows(const struct skl_store *s, size_t first, int pixels, int 
 }
 
 /* ---- random masks: the same bits as skl_philox, LANES64 counters at a time ---- */
-struct philox { vu c0, c1, c2, c3; };
+struct philox {
+    vu c0, c1, c2, c3;
+};
 
 INLINE struct philox philox_round(struct philox c, uint32_t k0, uint32_t k1)
 {
     vu p0 = vu_mul32(c.c0, (vu){0} + 0xD2511F53u), p1 = vu_mul32(c.c2, (vu){0} + 0xCD9E8D57u);
-    return (struct philox){(p1 >> 32) ^ c.c1 ^ (uint64_t)k0, p1 & 0xffffffffu, (p0 >> 32) ^ c.c3 ^ (uint64_t)k1, p0 & 0xffffffffu};
+    return (struct philox){(p1 >> 32) ^ c.c1 ^ (uint64_t)k0, p1 & 0xffffffffu, (p0 >> 32) ^ c.c3 ^ (uint64_t)k1,
+                           p0 & 0xffffffffu};
 }
 
 INLINE struct philox philox(uint64_t key, uint64_t counter)
@@ -256,8 +273,10 @@ static void keep_bits(uint64_t key, double drop, uint64_t first, size_t n, uint8
     const uint64_t counter = first / 4, counters = n / 4;
     for (uint64_t i = 0; i < counters; i += LANES64) {
         struct philox r = philox(key, counter + i);
-        vu four = ((vu)(r.c0 >= limit) & 1) | ((vu)(r.c1 >= limit) & 2) | ((vu)(r.c2 >= limit) & 4) | ((vu)(r.c3 >= limit) & 8);
-        for (int j = 0; j < LANES64 && i + (uint64_t)j < counters; j += 2) *bits++ = (uint8_t)(four[j] | four[j + 1] << 4);
+        vu four = ((vu)(r.c0 >= limit) & 1) | ((vu)(r.c1 >= limit) & 2) | ((vu)(r.c2 >= limit) & 4) |
+                  ((vu)(r.c3 >= limit) & 8);
+        for (int j = 0; j < LANES64 && i + (uint64_t)j < counters; j += 2)
+            *bits++ = (uint8_t)(four[j] | four[j + 1] << 4);
     }
 }
 
@@ -276,7 +295,7 @@ INLINE vf exp_clamped(vf x)
 
 INLINE vf sigmoid_vector(vf x)
 {
-    vf t = vf_min(vf_set1(88), vf_max(vf_set1(-87), -x));       /* not a number stays so: it is the second operand */
+    vf t = vf_min(vf_set1(88), vf_max(vf_set1(-87), -x)); /* not a number stays so: it is the second operand */
     return vf_set1(1) / (vf_set1(1) + exp_clamped(t));
 }
 
@@ -321,10 +340,11 @@ INLINE void sum_vector(const float *partial, int chunks, size_t stride, bool acc
     vf_store_n(dw, accumulate ? vf_load_n(dw, n) + sum : sum, n);
 }
 
-void skl_sum_partials(const struct skl_conv_shape *s, const float *partial, int chunks, size_t stride,
-                      int c0, int c1, bool accumulate, float *dw)
+void skl_sum_partials(const struct skl_conv_shape *s, const float *partial, int chunks, size_t stride, int c0, int c1,
+                      bool accumulate, float *dw)
 {
-    const size_t tap_floats = (size_t)s->c * (size_t)s->k, begin = (size_t)c0 * (size_t)s->k, end = (size_t)c1 * (size_t)s->k;
+    const size_t tap_floats = (size_t)s->c * (size_t)s->k, begin = (size_t)c0 * (size_t)s->k,
+                 end = (size_t)c1 * (size_t)s->k;
     for (int tap = 0; tap < s->size * s->size; tap++) {
         size_t i = (size_t)tap * tap_floats + begin, stop = (size_t)tap * tap_floats + end;
         for (; i + LANES <= stop; i += LANES) sum_vector(partial + i, chunks, stride, accumulate, dw + i, LANES);
@@ -352,6 +372,13 @@ static double fma_burst(int64_t rounds)
 
 extern const struct skl_kernels SKL_NAME(skl_table);
 const struct skl_kernels SKL_NAME(skl_table) = {
-    .level = SKL_LEVEL_TEXT, .cpu = SKL_LEVEL_ID, .load_rows = load_rows, .store_rows = store_rows,
-    .keep_bits = keep_bits, .sigmoid = sigmoid, .sgd = sgd, .pool = pool, .fma_burst = fma_burst,
+    .level = SKL_LEVEL_TEXT,
+    .cpu = SKL_LEVEL_ID,
+    .load_rows = load_rows,
+    .store_rows = store_rows,
+    .keep_bits = keep_bits,
+    .sigmoid = sigmoid,
+    .sgd = sgd,
+    .pool = pool,
+    .fma_burst = fma_burst,
 };

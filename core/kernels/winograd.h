@@ -9,7 +9,9 @@ enum { MAX_A = 6 };
 
 /* Their constants, loaded anew by every step below: gcc would load them once before all the loops, and they would hold
  * registers that the matrix products between the steps need (AVX2 has sixteen). */
-struct constants { vf two, four, five, eight; };
+struct constants {
+    vf two, four, five, eight;
+};
 INLINE struct constants constants(void)
 {
     static const float value[] = {2, 4, 5, 8};
@@ -98,8 +100,8 @@ INLINE void output_transform_transposed(int m, const struct constants *k, const 
 /* Matrix products of one column of frequencies, held in registers: t[q][i] = sum over p < depth of v_i[q][p] * u_i[p], for
  * `tiles` tiles and one vector of channels.  v_i = v + i * v_stride is [tiles][depth]; u_i = u + i * u_stride has rows
  * u_row floats apart.  tiles: a constant at every call. */
-INLINE void column_products(int a, int tiles, int depth, const float *v, size_t v_stride, const float *u, size_t u_stride, size_t u_row,
-                            vf t[][MAX_A], struct ahead *ahead)
+INLINE void column_products(int a, int tiles, int depth, const float *v, size_t v_stride, const float *u,
+                            size_t u_stride, size_t u_row, vf t[][MAX_A], struct ahead *ahead)
 {
 #pragma GCC unroll 4
     for (int q = 0; q < tiles; q++)
@@ -112,13 +114,18 @@ INLINE void column_products(int a, int tiles, int depth, const float *v, size_t 
         for (int i = 0; i < a; i++) {
             const vf w = vf_fetch(u + (size_t)i * u_stride + (size_t)p * u_row);
 #pragma GCC unroll 4
-            for (int q = 0; q < tiles; q++) t[q][i] = vf_fma(vf_set1(v[(size_t)i * v_stride + (size_t)(q * depth + p)]), w, t[q][i]);
+            for (int q = 0; q < tiles; q++)
+                t[q][i] = vf_fma(vf_set1(v[(size_t)i * v_stride + (size_t)(q * depth + p)]), w, t[q][i]);
         }
     }
 }
 
-static const float g4[6][3] = {{1 / 4.0f, 0, 0}, {-1 / 6.0f, -1 / 6.0f, -1 / 6.0f}, {-1 / 6.0f, 1 / 6.0f, -1 / 6.0f},
-                               {1 / 24.0f, 1 / 12.0f, 1 / 6.0f}, {1 / 24.0f, -1 / 12.0f, 1 / 6.0f}, {0, 0, 1}};
+static const float g4[6][3] = {{1 / 4.0f, 0, 0},
+                               {-1 / 6.0f, -1 / 6.0f, -1 / 6.0f},
+                               {-1 / 6.0f, 1 / 6.0f, -1 / 6.0f},
+                               {1 / 24.0f, 1 / 12.0f, 1 / 6.0f},
+                               {1 / 24.0f, -1 / 12.0f, 1 / 6.0f},
+                               {0, 0, 1}};
 static const float g2[4][3] = {{1, 0, 0}, {0.5f, 0.5f, 0.5f}, {0.5f, -0.5f, 0.5f}, {0, 0, 1}};
 
 /* t = G w, 3 -> a */

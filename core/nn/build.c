@@ -7,10 +7,7 @@
 #include "core/nn/internal.h"
 
 /* ---- what a variant declares ---- */
-void skl_input(struct skl_decl *d, enum skl_source source)
-{
-    d->source = source;
-}
+void skl_input(struct skl_decl *d, enum skl_source source) { d->source = source; }
 void skl_conv(struct skl_decl *d, const char *name, struct skl_conv_spec spec)
 {
     if (d->convs == SKL_MAX_SHORTCUT_CONVS) {
@@ -41,10 +38,7 @@ void skl_bn_start(struct skl_decl *d, double bias, unsigned flags)
     }
     d->conv[d->convs - 1].bn_bias = bias, d->conv[d->convs - 1].bn_flags = flags;
 }
-void skl_sigmoid_end(struct skl_decl *d)
-{
-    d->sigmoid = true;
-}
+void skl_sigmoid_end(struct skl_decl *d) { d->sigmoid = true; }
 void skl_tensor(struct skl_decl *d, const char *name, const int *shape, enum skl_init init, double value,
                 unsigned flags)
 {
@@ -63,24 +57,12 @@ void skl_tensor(struct skl_decl *d, const char *name, const int *shape, enum skl
     d->own[d->owns].flags = flags;
     d->owns++;
 }
-void skl_branch_start(struct skl_decl *d, double factor)
-{
-    d->starts = true, d->branch_start = factor;
-}
-void skl_keep(struct skl_decl *d, size_t floats)
-{
-    d->keep += floats;
-}
-void skl_scratch(struct skl_decl *d, size_t floats)
-{
-    d->scratch += floats;
-}
+void skl_branch_start(struct skl_decl *d, double factor) { d->starts = true, d->branch_start = factor; }
+void skl_keep(struct skl_decl *d, size_t floats) { d->keep += floats; }
+void skl_scratch(struct skl_decl *d, size_t floats) { d->scratch += floats; }
 
 /* ---- layers ---- */
-static bool decays(const struct skl_net *net, bool weight)
-{
-    return weight || net->o.weight_decay_on == SKL_DECAY_ALL;
-}
+static bool decays(const struct skl_net *net, bool weight) { return weight || net->o.weight_decay_on == SKL_DECAY_ALL; }
 
 static struct bn_layer *plan_bn(struct skl_net *net, int c, const char *prefix, const char *name)
 {
@@ -110,10 +92,7 @@ static struct conv_layer plan_conv(struct skl_net *net, struct skl_shape in, int
     return l;
 }
 
-static struct skl_shape shape_of(int h, int w, int c)
-{
-    return (struct skl_shape){h, w, c};
-}
+static struct skl_shape shape_of(int h, int w, int c) { return (struct skl_shape){h, w, c}; }
 
 /* ---- one unit ---- */
 static const struct skl_shortcut *variant_at(const struct skl_net *net, const struct unit *u)
@@ -324,10 +303,7 @@ void *arena_take(struct skl_net *net, size_t bytes)
     net->arena.used += (bytes + 63) / 64 * 64;
     return net->arena.base ? net->arena.base + at : NULL;
 }
-static float *take(struct skl_net *net, size_t floats)
-{
-    return arena_take(net, floats * sizeof(float));
-}
+static float *take(struct skl_net *net, size_t floats) { return arena_take(net, floats * sizeof(float)); }
 
 static void largest(size_t *max, size_t n)
 {

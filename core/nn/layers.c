@@ -3,10 +3,7 @@
 #include <string.h>
 #include "core/nn/internal.h"
 
-int chunk_first(const struct skl_net *net, int i)
-{
-    return (int)((int64_t)net->n * i / net->chunks);
-}
+int chunk_first(const struct skl_net *net, int i) { return (int)((int64_t)net->n * i / net->chunks); }
 
 struct chunk_job {
     struct skl_net *net;

@@ -33,18 +33,9 @@ struct skl_call make_call(struct skl_net *net, struct unit *u, int first, int n,
 }
 
 /* ---- way 1 ---- */
-static bool is_one(const struct skl_coef *k)
-{
-    return !k->v && k->span == SKL_ONE && k->k == 1.0f;
-}
-static bool is_zero(const struct skl_coef *k)
-{
-    return !k->v && k->span == SKL_ONE && k->k == 0.0f;
-}
-bool coef_learned(const struct skl_coef *k)
-{
-    return k->v && k->span != SKL_PER_IMAGE;
-}
+static bool is_one(const struct skl_coef *k) { return !k->v && k->span == SKL_ONE && k->k == 1.0f; }
+static bool is_zero(const struct skl_coef *k) { return !k->v && k->span == SKL_ONE && k->k == 0.0f; }
+bool coef_learned(const struct skl_coef *k) { return k->v && k->span != SKL_PER_IMAGE; }
 
 static bool can_fuse(const struct skl_net *net, const struct unit *u)
 {
@@ -91,10 +82,7 @@ void merge_coefficients(struct skl_net *net, struct unit *u)
     for_chunks(net, mask_chunk, &job);
 }
 
-struct skl_load branch_view(const struct unit *u)
-{
-    return bn_view(u->end, u->b->y[u->convs - 1], u->end_relu);
-}
+struct skl_load branch_view(const struct unit *u) { return bn_view(u->end, u->b->y[u->convs - 1], u->end_relu); }
 
 /* x after the first i layers on the shortcut path. */
 struct skl_load shortcut_input(struct skl_net *net, const struct unit *u, int i, const float *x)

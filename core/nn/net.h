@@ -13,32 +13,33 @@
 #include "core/kernels/kernels.h"
 
 struct skl_net_options {
-    int size, channels, classes;      /* of the images */
-    int batch, group;                 /* images a mini-batch; images a batch-norm group (divides batch) */
-    bool inference;                   /* no backward pass: less memory */
+    int size, channels, classes; /* of the images */
+    int batch, group;            /* images a mini-batch; images a batch-norm group (divides batch) */
+    bool inference;              /* no backward pass: less memory */
     enum skl_conv_algo conv;
-    int init, fc_init;                /* enum skl_init_rule, skl_fc_init */
-    uint64_t seed;                    /* initial weights; also keys the shortcuts' random numbers */
-    int64_t iterations;               /* of the run, told to the variants */
+    int init, fc_init;  /* enum skl_init_rule, skl_fc_init */
+    uint64_t seed;      /* initial weights; also keys the shortcuts' random numbers */
+    int64_t iterations; /* of the run, told to the variants */
     int weight_decay_on;
-    bool pointwise;                   /* the plain way: way 1 unfused, no bands: for tests */
+    bool pointwise; /* the plain way: way 1 unfused, no bands: for tests */
     const struct skl_kernels *kernels;
-    struct skl_pool *pool;            /* borrowed */
+    struct skl_pool *pool; /* borrowed */
 };
 
 /* One learnable tensor or one running statistic. */
 struct skl_tensor {
-    char name[96];                    /* design: PyTorch's names, "layer1.0.conv1.weight" */
-    int ndim, shape[4];               /* PyTorch's: OIHW for convolutions */
+    char name[96];      /* design: PyTorch's names, "layer1.0.conv1.weight" */
+    int ndim, shape[4]; /* PyTorch's: OIHW for convolutions */
     size_t count;
-    float *value;                     /* in compute layout */
-    float *grad, *momentum;           /* NULL for running statistics */
-    bool conv;                        /* compute layout is [kh][kw][i][o]; export turns it to OIHW */
-    bool decay;                       /* weight decay applies */
+    float *value;           /* in compute layout */
+    float *grad, *momentum; /* NULL for running statistics */
+    bool conv;              /* compute layout is [kh][kw][i][o]; export turns it to OIHW */
+    bool decay;             /* weight decay applies */
 };
 
 struct skl_net;
-int skl_net_new(const struct skl_model_config *model, const struct skl_net_options *options, struct skl_net **net, struct skl_err *err);
+int skl_net_new(const struct skl_model_config *model, const struct skl_net_options *options, struct skl_net **net,
+                struct skl_err *err);
 void skl_net_free(struct skl_net *net);
 
 /* All tensors in the net's order: parameters first come, first served, statistics among them as in PyTorch. */
@@ -47,14 +48,20 @@ int skl_net_tensors(struct skl_net *net, struct skl_tensor **tensors);
 void skl_tensor_export(const struct skl_tensor *t, const float *src, float *dst);
 void skl_tensor_import(const struct skl_tensor *t, const float *src, float *dst);
 
-struct skl_step_result { double loss; int errors; };      /* loss: mean over the batch; errors: images misclassified */
+/* loss: mean over the batch; errors: images misclassified */
+struct skl_step_result {
+    double loss;
+    int errors;
+};
 /* Forward and backward of one mini-batch; fills every tensor's grad, updates running statistics.  iteration keys
  * dropout's masks.  logits: [batch, classes] or NULL. */
-struct skl_step_result skl_net_gradient(struct skl_net *net, const float *images, const int32_t *labels, int64_t iteration, float *logits);
+struct skl_step_result skl_net_gradient(struct skl_net *net, const float *images, const int32_t *labels,
+                                        int64_t iteration, float *logits);
 /* One SGD update of every parameter from its grad (grad itself is left as it is). */
 void skl_net_update(struct skl_net *net, double lr, double momentum, double weight_decay, int momentum_form);
 /* Evaluation with running statistics, n <= batch images.  Returns summed loss and errors. */
-struct skl_step_result skl_net_evaluate(struct skl_net *net, const float *images, const int32_t *labels, int n, float *logits);
+struct skl_step_result skl_net_evaluate(struct skl_net *net, const float *images, const int32_t *labels, int n,
+                                        float *logits);
 
 /* Batch-norm statistics estimated anew: one mini-batch in groups, forward only, weights untouched, variants as in
  * evaluation (nothing dropped).  running = mean over all groups so far; *groups counts them, 0 before the first call. */
@@ -68,14 +75,16 @@ struct skl_unit_info {
     char name[32];
     int h, w, c;
     int64_t parameters, multiply_adds;
-    int64_t shortcut_parameters, shortcut_multiply_adds;    /* those of them that stand on the shortcut: projection, gate, ... */
+    int64_t shortcut_parameters, shortcut_multiply_adds; /* those on the shortcut: projection, gate, ... */
 };
 struct skl_net_info {
-    int units; struct skl_unit_info *unit;       /* free with skl_net_info_release */
-    int64_t parameters, multiply_adds;           /* multiply-adds of one image: convolutions and fc (gates and projections included) */
-    size_t bytes;                                /* memory of a training net of this batch and group */
+    int units;
+    struct skl_unit_info *unit;        /* free with skl_net_info_release */
+    int64_t parameters, multiply_adds; /* of one image: convolutions and fc, gates and projections included */
+    size_t bytes;                      /* memory of a training net of this batch and group */
 };
-int skl_net_describe(const struct skl_model_config *model, const struct skl_net_options *options, struct skl_net_info *info, struct skl_err *err);
+int skl_net_describe(const struct skl_model_config *model, const struct skl_net_options *options,
+                     struct skl_net_info *info, struct skl_err *err);
 void skl_net_info_release(struct skl_net_info *info);
 /* 6n+2 (basic), 9n+2 (bottleneck): n, or SKL_USAGE. */
 int skl_depth_units(int depth, int block, int *n, struct skl_err *err);

@@ -7,10 +7,7 @@
 #include "core/base/rng.h"
 #include "core/nn/internal.h"
 
-static bool is_statistic(enum skl_tensor_kind kind)
-{
-    return kind == SKL_KIND_MEAN || kind == SKL_KIND_VAR;
-}
+static bool is_statistic(enum skl_tensor_kind kind) { return kind == SKL_KIND_MEAN || kind == SKL_KIND_VAR; }
 
 int add_tensor(struct skl_net *net, struct tensor_start start, bool decay, int ndim, const int *shape, const char *fmt,
                ...)
@@ -30,10 +27,7 @@ int add_tensor(struct skl_net *net, struct tensor_start start, bool decay, int n
     return net->tensors++;
 }
 
-static size_t padded(size_t n)
-{
-    return (n + 15) / 16 * 16;
-}
+static size_t padded(size_t n) { return (n + 15) / 16 * 16; }
 
 void tensors_allocate(struct skl_net *net)
 {
@@ -107,10 +101,7 @@ static void init_tensor(void *arg, int i, int worker)
         for (size_t e = 0; e < t->count; e++) t->value[e] = (float)(s->factor * s->value);
 }
 
-void tensors_init(struct skl_net *net)
-{
-    skl_parallel(net->o.pool, net->tensors, init_tensor, net);
-}
+void tensors_init(struct skl_net *net) { skl_parallel(net->o.pool, net->tensors, init_tensor, net); }
 
 int skl_net_tensors(struct skl_net *net, struct skl_tensor **tensors)
 {

@@ -2,7 +2,4 @@
 #include "core/kernels/kernels.h"
 #include "core/vec.h"
 
-void skl_sigmoid(size_t n, const float *x, float *y)
-{
-    skl_kernels_for(skl_cpu_best())->sigmoid(n, x, y);
-}
+void skl_sigmoid(size_t n, const float *x, float *y) { skl_kernels_for(skl_cpu_best())->sigmoid(n, x, y); }

@@ -193,10 +193,7 @@ static void read_state(struct skl_results *r, struct skl_result_run *run)
     free(path);
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strverscmp(*(char *const *)a, *(char *const *)b);
-}
+static int by_name(const void *a, const void *b) { return strverscmp(*(char *const *)a, *(char *const *)b); }
 
 /* The names in a folder, sorted, without those that start with a dot; count -1 if it cannot be opened. */
 static char **list(const char *folder, int *count)

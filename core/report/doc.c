@@ -32,10 +32,7 @@ static struct skl_block *add(struct skl_doc *doc, enum skl_block_kind kind)
     return &doc->block[doc->count++];
 }
 
-void skl_doc_title(struct skl_doc *doc, const char *fmt, ...)
-{
-    CLEAN(doc->title, fmt);
-}
+void skl_doc_title(struct skl_doc *doc, const char *fmt, ...) { CLEAN(doc->title, fmt); }
 
 void skl_doc_heading(struct skl_doc *doc, int level, const char *fmt, ...)
 {

@@ -21,10 +21,7 @@ bool skl_drawing_wants(const struct skl_results *r, int i, const char *only)
     return i == r->baseline || matches(&r->setting[i], only);
 }
 
-int skl_drawing_style(const struct skl_results *r, int i)
-{
-    return i == r->baseline ? 0 : i < r->baseline ? i + 1 : i;
-}
+int skl_drawing_style(const struct skl_results *r, int i) { return i == r->baseline ? 0 : i < r->baseline ? i + 1 : i; }
 
 static int window_of(int rows, int smooth)
 {
@@ -166,15 +163,13 @@ void skl_limits_add(struct skl_limits *limits, double at, bool log)
     limits->y[limits->count++].log = log;
 }
 
+/* between two rows, 0 to 1 */
 struct place {
     double at;
     bool log;
-}; /* between two rows, 0 to 1 */
+};
 
-static double lifted_log(double v)
-{
-    return log(fmax(v, 1e-12));
-} /* as positive() in plots/style.gp */
+static double lifted_log(double v) { return log(fmax(v, 1e-12)); } /* as positive() in plots/style.gp */
 
 /* Where a line from a to b meets a limit; outside 0 to 1 where it does not. */
 static struct place crossing(double a, double b, double limit, bool log_axis)

@@ -20,10 +20,7 @@ enum { PANEL_TITLE_WIDTH = 3060, PANEL_LEGEND_WIDTH = 2550, SHORT_NAME_WIDTH = 1
 #define MAX_RISE 20.0 /* of a curve above its start or the others, as far as an axis follows it */
 #define MAX_RANGE 1e7 /* of a logarithmic axis */
 
-unsigned skl_figures_metrics(const struct skl_figure_options *o)
-{
-    return 1u << SKL_TRAIN_LOSS | 1u << o->metric;
-}
+unsigned skl_figures_metrics(const struct skl_figure_options *o) { return 1u << SKL_TRAIN_LOSS | 1u << o->metric; }
 
 /* ---- scales ---- */
 
@@ -62,10 +59,7 @@ static double height(const struct skl_sheet *s, const struct skl_drawn_setting *
     return skl_drawn_quantile(&d->right, 0, 0.8, s->x.min, s->x.max, -INFINITY);
 }
 
-static bool percent(const struct skl_sheet *s)
-{
-    return *skl_metric_table[s->options->metric].unit;
-}
+static bool percent(const struct skl_sheet *s) { return *skl_metric_table[s->options->metric].unit; }
 
 static double top_for(const struct skl_sheet *s, double highest)
 {

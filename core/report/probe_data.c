@@ -58,10 +58,7 @@ static void release_grid(struct grid *g)
 
 /* ---- over the seeds ---- */
 
-static bool usable(const struct grid *g, int width)
-{
-    return g->probes > 0 && g->width == width;
-}
+static bool usable(const struct grid *g, int width) { return g->probes > 0 && g->width == width; }
 
 /* The first run's that has one. */
 static int common_width(const struct grid *g, int runs)

@@ -42,15 +42,9 @@ static void real_cell(FILE *out, double v)
     fputc(',', out);
 }
 
-static void whole_cell(FILE *out, int64_t v)
-{
-    fprintf(out, "%lld,", (long long)v);
-}
+static void whole_cell(FILE *out, int64_t v) { fprintf(out, "%lld,", (long long)v); }
 
-static void flag_cell(FILE *out, bool v)
-{
-    fputs(v ? "true," : "false,", out);
-}
+static void flag_cell(FILE *out, bool v) { fputs(v ? "true," : "false,", out); }
 
 static void end_row(FILE *out)
 {

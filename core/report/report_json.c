@@ -7,10 +7,7 @@
 
 #include "core/report/text.h"
 
-static json_t *real(double v)
-{
-    return isfinite(v) ? json_real(v) : json_null();
-}
+static json_t *real(double v) { return isfinite(v) ? json_real(v) : json_null(); }
 
 static json_t *text(const char *raw)
 {
@@ -22,10 +19,7 @@ static json_t *text(const char *raw)
     return value;
 }
 
-static json_t *whole(int64_t v)
-{
-    return v > 0 ? json_integer((json_int_t)v) : json_null();
-}
+static json_t *whole(int64_t v) { return v > 0 ? json_integer((json_int_t)v) : json_null(); }
 
 /* A setting's value as what it is. */
 static json_t *value(const char *raw)

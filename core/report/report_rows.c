@@ -34,34 +34,13 @@ static struct skl_spread spread(double *v, int n)
     return (struct skl_spread){k, median, v[0], v[k - 1]};
 }
 
-static double error_of(const struct skl_report_run *r)
-{
-    return r->error;
-}
-static double best_of(const struct skl_report_run *r)
-{
-    return r->best;
-}
-static double train_error_of(const struct skl_report_run *r)
-{
-    return r->train_error;
-}
-static double train_loss_of(const struct skl_report_run *r)
-{
-    return r->train_loss;
-}
-static double reached_of(const struct skl_report_run *r)
-{
-    return r->reached;
-}
-static double speed_of(const struct skl_report_run *r)
-{
-    return r->record.images_per_second;
-}
-static double hours_of(const struct skl_report_run *r)
-{
-    return r->record.seconds / 3600;
-}
+static double error_of(const struct skl_report_run *r) { return r->error; }
+static double best_of(const struct skl_report_run *r) { return r->best; }
+static double train_error_of(const struct skl_report_run *r) { return r->train_error; }
+static double train_loss_of(const struct skl_report_run *r) { return r->train_loss; }
+static double reached_of(const struct skl_report_run *r) { return r->reached; }
+static double speed_of(const struct skl_report_run *r) { return r->record.images_per_second; }
+static double hours_of(const struct skl_report_run *r) { return r->record.seconds / 3600; }
 
 /* Over the finished runs of a row. */
 static struct skl_spread over(const struct skl_report_row *row, double (*value)(const struct skl_report_run *))
@@ -166,10 +145,7 @@ static const struct skl_report_run *of_seed(const struct skl_report_row *row, ui
     return NULL;
 }
 
-static bool counted(const struct skl_report_run *r)
-{
-    return r && r->finished && !isnan(r->error);
-}
+static bool counted(const struct skl_report_run *r) { return r && r->finished && !isnan(r->error); }
 
 static void compare(const struct skl_report_row *base, struct skl_report_row *row)
 {

@@ -34,10 +34,7 @@ double skl_quantile(const double *v, int n, double q)
     return result;
 }
 
-double skl_median(const double *v, int n)
-{
-    return skl_quantile(v, n, 0.5);
-}
+double skl_median(const double *v, int n) { return skl_quantile(v, n, 0.5); }
 
 double skl_mean(const double *v, int n)
 {

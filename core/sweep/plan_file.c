@@ -100,10 +100,7 @@ char *skl_run_list_settings(const char *folder, const char *setting)
 
 /* ---- writing ---- */
 
-static json_t *optional(const char *text)
-{
-    return text ? json_string(text) : json_null();
-}
+static json_t *optional(const char *text) { return text ? json_string(text) : json_null(); }
 
 static json_t *pack_run(const char *dir, const char *setting, const char *variant, uint64_t seed, const char *hash,
                         const char *paper, int64_t iterations, int batch)

@@ -10,10 +10,7 @@
 
 #include "core/base/fs.h"
 
-static struct flock whole_file(short type)
-{
-    return (struct flock){.l_type = type, .l_whence = SEEK_SET};
-}
+static struct flock whole_file(short type) { return (struct flock){.l_type = type, .l_whence = SEEK_SET}; }
 
 static int busy(int fd, const char *folder, struct skl_err *err)
 {

@@ -8,10 +8,7 @@
 
 #define RECORD_EVERY 10.0 /* seconds between two run.json of a running run */
 
-double skl_training_seconds(const struct skl_training *t)
-{
-    return t->seconds_before + skl_seconds() - t->start;
-}
+double skl_training_seconds(const struct skl_training *t) { return t->seconds_before + skl_seconds() - t->start; }
 
 double skl_training_speed(const struct skl_training *t)
 {
@@ -52,10 +49,7 @@ static int timing_row(struct skl_training *t, struct skl_err *err)
                        images / seconds);
 }
 
-static double mean_loss(const struct skl_state *s)
-{
-    return s->loss_sum / (double)s->count;
-}
+static double mean_loss(const struct skl_state *s) { return s->loss_sum / (double)s->count; }
 
 static double mean_error(const struct skl_training *t)
 {

@@ -114,10 +114,7 @@ bool skl_probing_due(const struct skl_probing *p, int64_t n, int64_t end)
     return p->csv[0].path && p->last < n && (n == 0 || skl_due(n, p->every, end));
 }
 
-static double plain(double v)
-{
-    return isnan(v) ? NAN : v;
-} /* printf knows a -nan too */
+static double plain(double v) { return isnan(v) ? NAN : v; } /* printf knows a -nan too */
 
 static int unit_rows(struct skl_probing *p, int64_t iteration, const struct skl_probe_unit *u, struct skl_err *err)
 {

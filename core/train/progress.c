@@ -41,10 +41,7 @@ static void report(struct skl_progress *p, double time)
     if (pwrite(p->report, text, REPORT_BYTES, 0) < 0) p->report = -1; /* nobody looks any more */
 }
 
-void skl_progress_beat(struct skl_progress *p)
-{
-    report(p, skl_seconds());
-}
+void skl_progress_beat(struct skl_progress *p) { report(p, skl_seconds()); }
 
 void skl_progress_start(struct skl_progress *p, const char *name, int64_t end, bool quiet)
 {

@@ -54,14 +54,8 @@ void skl_record_text(struct skl_record *r, const char *key, const char *value)
     set(r, key, text ? text : json_string("(not UTF-8)"));
 }
 
-void skl_record_integer(struct skl_record *r, const char *key, int64_t value)
-{
-    set(r, key, json_integer(value));
-}
-void skl_record_flag(struct skl_record *r, const char *key, bool value)
-{
-    set(r, key, json_boolean(value));
-}
+void skl_record_integer(struct skl_record *r, const char *key, int64_t value) { set(r, key, json_integer(value)); }
+void skl_record_flag(struct skl_record *r, const char *key, bool value) { set(r, key, json_boolean(value)); }
 void skl_record_real(struct skl_record *r, const char *key, double value)
 {
     set(r, key, isfinite(value) ? json_real(value) : json_null());

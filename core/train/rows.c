@@ -11,10 +11,7 @@ static double epoch_at(const struct skl_session *s, int64_t iteration)
 }
 
 /* printf would write some NaNs as "-nan". */
-static double plain(double x)
-{
-    return isnan(x) ? NAN : x;
-}
+static double plain(double x) { return isnan(x) ? NAN : x; }
 
 void skl_train_row(char text[SKL_ROW_MAX], const struct skl_session *s, int64_t iteration, double loss, double error)
 {

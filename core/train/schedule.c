@@ -9,7 +9,4 @@ double skl_lr(const struct skl_train_config *c, int64_t t)
     return lr;
 }
 
-bool skl_due(int64_t n, int64_t every, int64_t end)
-{
-    return n > 0 && (n == end || n % every == 0);
-}
+bool skl_due(int64_t n, int64_t every, int64_t end) { return n > 0 && (n == end || n % every == 0); }

@@ -117,34 +117,16 @@ EXPORT ssize_t write(int fd, const void *data, size_t n)
     return (NEXT(write))(fd, data, fault && n > 1 ? 1 : n);
 }
 
-EXPORT int fsync(int fd)
-{
-    return on_file("fsync", fd) ? -1 : (NEXT(fsync))(fd);
-}
-EXPORT int fdatasync(int fd)
-{
-    return on_file("fdatasync", fd) ? -1 : (NEXT(fdatasync))(fd);
-}
-EXPORT int ftruncate(int fd, off_t length)
-{
-    return on_file("ftruncate", fd) ? -1 : (NEXT(ftruncate))(fd, length);
-}
+EXPORT int fsync(int fd) { return on_file("fsync", fd) ? -1 : (NEXT(fsync))(fd); }
+EXPORT int fdatasync(int fd) { return on_file("fdatasync", fd) ? -1 : (NEXT(fdatasync))(fd); }
+EXPORT int ftruncate(int fd, off_t length) { return on_file("ftruncate", fd) ? -1 : (NEXT(ftruncate))(fd, length); }
 EXPORT int ftruncate64(int fd, off64_t length)
 {
     return on_file("ftruncate", fd) ? -1 : (NEXT(ftruncate64))(fd, length);
 }
-EXPORT int rename(const char *from, const char *to)
-{
-    return on_path("rename", from) ? -1 : (NEXT(rename))(from, to);
-}
-EXPORT int unlink(const char *path)
-{
-    return on_path("unlink", path) ? -1 : (NEXT(unlink))(path);
-}
-EXPORT int mkdir(const char *path, mode_t mode)
-{
-    return on_path("mkdir", path) ? -1 : (NEXT(mkdir))(path, mode);
-}
+EXPORT int rename(const char *from, const char *to) { return on_path("rename", from) ? -1 : (NEXT(rename))(from, to); }
+EXPORT int unlink(const char *path) { return on_path("unlink", path) ? -1 : (NEXT(unlink))(path); }
+EXPORT int mkdir(const char *path, mode_t mode) { return on_path("mkdir", path) ? -1 : (NEXT(mkdir))(path, mode); }
 
 EXPORT int close(int fd)
 {
@@ -214,10 +196,7 @@ static bool fails_to_open(const char *path, int flags)
     return changes && on_path("open", path);
 }
 
-static int mode_of(int flags, va_list args)
-{
-    return flags & O_CREAT ? va_arg(args, int) : 0;
-}
+static int mode_of(int flags, va_list args) { return flags & O_CREAT ? va_arg(args, int) : 0; }
 
 EXPORT int open(const char *path, int flags, ...)
 {

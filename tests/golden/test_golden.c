@@ -29,10 +29,7 @@ struct golden {
     struct skl_pool *pool;
 };
 
-static char *case_path(const char *name, const char *end)
-{
-    return skl_format("%s/%s%s", GOLDEN_CASES, name, end);
-}
+static char *case_path(const char *name, const char *end) { return skl_format("%s/%s%s", GOLDEN_CASES, name, end); }
 
 static void check(int status, const struct skl_err *err)
 {
@@ -85,10 +82,7 @@ static double distance(const struct skl_st_tensor *a, const struct skl_st_tensor
     return sqrt(sum);
 }
 
-static bool is_gradient(const struct skl_st_tensor *t)
-{
-    return !strncmp(t->name, "grad.", 5);
-}
+static bool is_gradient(const struct skl_st_tensor *t) { return !strncmp(t->name, "grad.", 5); }
 
 static double least_norm(const struct skl_st *want)
 {

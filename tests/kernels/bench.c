@@ -41,16 +41,18 @@ static void forward_task(void *arg, int i, int worker)
 {
     struct job *j = arg;
     j->sums[i].count = 0;
-    j->kernel->forward(&j->forward, begin_of(j, i), begin_of(j, i + 1) - begin_of(j, i), &j->sums[i], j->scratch[worker]);
+    j->kernel->forward(&j->forward, begin_of(j, i), begin_of(j, i + 1) - begin_of(j, i), &j->sums[i],
+                       j->scratch[worker]);
 }
 
 static void backward_task(void *arg, int i, int worker)
 {
     struct job *j = arg;
-    j->kernel->backward(&j->backward, begin_of(j, i), begin_of(j, i + 1) - begin_of(j, i), j->partial + (size_t)i * j->partial_floats, &j->sums[i], j->scratch[worker]);
+    j->kernel->backward(&j->backward, begin_of(j, i), begin_of(j, i + 1) - begin_of(j, i),
+                        j->partial + (size_t)i * j->partial_floats, &j->sums[i], j->scratch[worker]);
 }
 
-enum { RANGES = 4 };      /* of channels, for the steps before and after */
+enum { RANGES = 4 }; /* of channels, for the steps before and after */
 
 static void prepare_task(void *arg, int i, int worker)
 {
@@ -59,7 +61,8 @@ static void prepare_task(void *arg, int i, int worker)
     const bool backward = j->dw != NULL;
     const int channels = backward ? s->k : s->c;
     (void)worker;
-    j->kernel->prepare(s, j->w, backward, channels * i / RANGES, channels * (i + 1) / RANGES, (float *)(uintptr_t)j->forward.packed);
+    j->kernel->prepare(s, j->w, backward, channels * i / RANGES, channels * (i + 1) / RANGES,
+                       (float *)(uintptr_t)j->forward.packed);
 }
 
 static void reduce_task(void *arg, int i, int worker)
@@ -67,15 +70,21 @@ static void reduce_task(void *arg, int i, int worker)
     struct job *j = arg;
     const struct skl_conv_shape *s = &j->forward.shape;
     (void)worker;
-    j->kernel->reduce(s, j->partial, j->chunks, j->partial_floats, s->c * i / RANGES, s->c * (i + 1) / RANGES, false, j->dw);
+    j->kernel->reduce(s, j->partial, j->chunks, j->partial_floats, s->c * i / RANGES, s->c * (i + 1) / RANGES, false,
+                      j->dw);
 }
 
-static void bench_shape(const struct skl_conv_kernel *kernel, struct skl_conv_shape s, int images, struct skl_pool *pool)
+static void bench_shape(const struct skl_conv_kernel *kernel, struct skl_conv_shape s, int images,
+                        struct skl_pool *pool)
 {
-    struct job j = {.kernel = kernel, .images = images, .chunks = skl_chunk_count(images), .partial_floats = kernel->gradient_floats(&s)};
+    struct job j = {.kernel = kernel,
+                    .images = images,
+                    .chunks = skl_chunk_count(images),
+                    .partial_floats = kernel->gradient_floats(&s)};
     const int oh = (s.h + s.stride - 1) / s.stride, ow = (s.w + s.stride - 1) / s.stride;
     const size_t in = (size_t)images * (size_t)(s.h * s.w * s.c), out = (size_t)images * (size_t)(oh * ow * s.k);
-    float *mem[] = {tensor(in), tensor(in), tensor(in), tensor(out), tensor(out), tensor((size_t)(s.c + s.k) * 4), tensor(in)};
+    float *mem[] = {tensor(in), tensor(in), tensor(in), tensor(out), tensor(out), tensor((size_t)(s.c + s.k) * 4),
+                    tensor(in)};
     float *packed = tensor(kernel->packed_floats(&s)), *dw = tensor((size_t)(s.size * s.size * s.c * s.k));
     float *c4 = mem[5], *k4 = mem[5] + 4 * s.c;
     j.w = tensor((size_t)(s.size * s.size * s.c * s.k));
@@ -83,15 +92,19 @@ static void bench_shape(const struct skl_conv_kernel *kernel, struct skl_conv_sh
     for (int i = 0; i < skl_pool_threads(pool); i++) j.scratch[i] = tensor(kernel->scratch_floats(&s));
     for (int i = 0; i < j.chunks; i++) {
         const size_t most = (size_t)(s.c > s.k ? s.c : s.k);
-        j.sums[i] = (struct skl_sums){0, tensor(most), skl_alloc_array(most, 8), skl_alloc_array(most, 8), skl_alloc_array(most, 8)};
+        j.sums[i] = (struct skl_sums){0, tensor(most), skl_alloc_array(most, 8), skl_alloc_array(most, 8),
+                                      skl_alloc_array(most, 8)};
     }
     const struct skl_load x = {.x = mem[0], .scale = c4, .shift = c4 + s.c, .add = mem[1], .relu = true, .out = mem[2]};
-    const struct skl_load xb = {.x = mem[2]}, dy = {.x = mem[3], .scale = k4, .shift = k4 + s.k, .add = mem[4], .add_scale = k4 + 2 * s.k};
+    const struct skl_load xb = {.x = mem[2]},
+                          dy = {.x = mem[3], .scale = k4, .shift = k4 + s.k, .add = mem[4], .add_scale = k4 + 2 * s.k};
     const struct skl_store y = {.y = mem[3], .sums = true};
-    const struct skl_store dx = {.y = mem[6], .add = mem[6], .gate = mem[2], .partner = mem[0], .pivot = c4, .sums = true};
+    const struct skl_store dx = {
+        .y = mem[6], .add = mem[6], .gate = mem[2], .partner = mem[0], .pivot = c4, .sums = true};
     const struct skl_kernels *kernels = skl_kernels_for(kernel->level);
     j.forward = (struct skl_conv_forward){s, packed, kernels, &x, &y};
-    j.backward = (struct skl_conv_backward){s, packed, kernels, &xb, &dy, s.c == 3 ? NULL : &dx};      /* images get no gradient */
+    j.backward =
+        (struct skl_conv_backward){s, packed, kernels, &xb, &dy, s.c == 3 ? NULL : &dx}; /* images get no gradient */
     double best[4] = {1e9, 1e9, 1e9, 1e9};
     for (int r = 0; r < REPEATS; r++) {
         double t[5];
@@ -111,8 +124,10 @@ static void bench_shape(const struct skl_conv_kernel *kernel, struct skl_conv_sh
             if (t[i + 1] - t[i] < best[i]) best[i] = t[i + 1] - t[i];
     }
     const double flop = 2.0 * (double)out * s.size * s.size * s.c;
-    printf("%-18s %2dx%-2d %3d->%-3d size %d stride %d   forward %7.3f ms %7.1f GFLOP/s   backward %7.3f ms %7.1f GFLOP/s   prepare %.3f reduce %.3f ms\n", kernel->name,
-           s.h, s.w, s.c, s.k, s.size, s.stride, best[0] * 1e3, flop / best[0] * 1e-9, best[2] * 1e3, 2 * flop / best[2] * 1e-9, best[1] * 1e3, best[3] * 1e3);
+    printf("%-18s %2dx%-2d %3d->%-3d size %d stride %d   forward %7.3f ms %7.1f GFLOP/s   backward %7.3f ms %7.1f "
+           "GFLOP/s   prepare %.3f reduce %.3f ms\n",
+           kernel->name, s.h, s.w, s.c, s.k, s.size, s.stride, best[0] * 1e3, flop / best[0] * 1e-9, best[2] * 1e3,
+           2 * flop / best[2] * 1e-9, best[1] * 1e3, best[3] * 1e3);
     fflush(stdout);
     for (int i = 0; i < j.chunks; i++) {
         void *sums[] = {j.sums[i].pivot, j.sums[i].sum, j.sums[i].dot, j.sums[i].dot2};
@@ -127,12 +142,14 @@ static void bench_shape(const struct skl_conv_kernel *kernel, struct skl_conv_sh
 void bench(const char *filter, int threads, int images)
 {
     static const struct skl_conv_shape shapes[] = {
-        {32, 32, 16, 16, 3, 1}, {16, 16, 32, 32, 3, 1}, {8, 8, 64, 64, 3, 1}, {32, 32, 3, 16, 3, 1}, {32, 32, 16, 32, 3, 2}, {16, 16, 32, 64, 3, 2},
-        {32, 32, 16, 16, 1, 1}, {16, 16, 32, 32, 1, 1}, {8, 8, 64, 64, 1, 1}, {16, 16, 16, 16, 3, 1}, {8, 8, 32, 32, 3, 1}, {4, 4, 64, 64, 3, 1},
+        {32, 32, 16, 16, 3, 1}, {16, 16, 32, 32, 3, 1}, {8, 8, 64, 64, 3, 1},   {32, 32, 3, 16, 3, 1},
+        {32, 32, 16, 32, 3, 2}, {16, 16, 32, 64, 3, 2}, {32, 32, 16, 16, 1, 1}, {16, 16, 32, 32, 1, 1},
+        {8, 8, 64, 64, 1, 1},   {16, 16, 16, 16, 3, 1}, {8, 8, 32, 32, 3, 1},   {4, 4, 64, 64, 3, 1},
     };
     struct skl_pool *pool = skl_pool_new(threads < 64 ? threads : 64);
     for (const struct skl_conv_kernel *const *k = skl_conv_kernels(); *k; k++)
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-            if ((*k)->level <= skl_cpu_best() && (*k)->supports(&shapes[i]) && (!filter || strstr((*k)->name, filter))) bench_shape(*k, shapes[i], images, pool);
+            if ((*k)->level <= skl_cpu_best() && (*k)->supports(&shapes[i]) && (!filter || strstr((*k)->name, filter)))
+                bench_shape(*k, shapes[i], images, pool);
     skl_pool_free(pool);
 }

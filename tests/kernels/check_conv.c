@@ -24,13 +24,14 @@ struct lab {
     const struct skl_conv_kernel *kernel;
     const struct skl_kernels *kernels;
     struct skl_conv_shape s;
-    int images, first, n;               /* the chunk: images [first, first + n) of a tensor of `images` */
-    int in_pixels, out_pixels;          /* of one image */
-    size_t in, out, weights;            /* floats of one image, and of the weights */
+    int images, first, n;      /* the chunk: images [first, first + n) of a tensor of `images` */
+    int in_pixels, out_pixels; /* of one image */
+    size_t in, out, weights;   /* floats of one image, and of the weights */
     float *w, *packed, *scratch, *partial;
 };
 
-static struct lab new_lab(const struct skl_conv_kernel *kernel, const struct skl_kernels *kernels, struct skl_conv_shape s, int images, int first, int n)
+static struct lab new_lab(const struct skl_conv_kernel *kernel, const struct skl_kernels *kernels,
+                          struct skl_conv_shape s, int images, int first, int n)
 {
     struct lab lab = {.kernel = kernel, .kernels = kernels, .s = s, .images = images, .first = first, .n = n};
     lab.in_pixels = s.h * s.w;
@@ -72,7 +73,10 @@ static float *random_tensor(size_t n, enum data kind)
 
 /* ---- loads and stores as the nets use them, and one of everything ---- */
 
-struct operand { struct skl_load load; float *own[7]; };
+struct operand {
+    struct skl_load load;
+    float *own[7];
+};
 
 enum { LOAD_RAW, LOAD_BN_RELU, LOAD_BN_ADD_RELU_OUT, LOAD_BN_GRADIENT, LOAD_ALL, LOADS };
 
@@ -121,11 +125,16 @@ static void expect_out(const struct lab *lab, const struct operand *o, const flo
 {
     for (size_t i = 0; o->load.out && i < (size_t)lab->images * lab->in; i++) {
         const bool inside = i >= (size_t)lab->first * lab->in && i < (size_t)(lab->first + lab->n) * lab->in;
-        CHECK(inside ? o->load.out[i] == x[i] : isnan(o->load.out[i]), "%s: out[%zu] = %g", lab->kernel->name, i, (double)o->load.out[i]);
+        CHECK(inside ? o->load.out[i] == x[i] : isnan(o->load.out[i]), "%s: out[%zu] = %g", lab->kernel->name, i,
+              (double)o->load.out[i]);
     }
 }
 
-struct result { struct skl_store store; struct skl_sums sums; float *own[6]; };
+struct result {
+    struct skl_store store;
+    struct skl_sums sums;
+    float *own[6];
+};
 
 enum { STORE_RAW, STORE_STATISTICS, STORE_GATE_SUMS, STORE_ADD_GATE_SUMS, STORES };
 
@@ -161,7 +170,8 @@ static void free_result(struct result *r)
 
 /* Compares the chunk's images of y with `want` [images][floats]; size bounds the operands' product sums.  Then the sums
  * with those of y itself. */
-static void expect_result(const struct lab *lab, const char *what, const struct result *r, const double *want, size_t floats, int c, double bound)
+static void expect_result(const struct lab *lab, const char *what, const struct result *r, const double *want,
+                          size_t floats, int c, double bound)
 {
     /* Where all terms have one sign, partial sums grow to the result itself and each addition rounds one of them. */
     const double same_sign = sqrt(9.0 * (lab->s.c > lab->s.k ? lab->s.c : lab->s.k));
@@ -175,11 +185,13 @@ static void expect_result(const struct lab *lab, const char *what, const struct 
         }
         const double added = r->store.add ? r->store.add[i] : 0;
         const double v = r->store.gate && !(r->store.gate[i] > 0) ? 0 : stored[i] + added;
-        CHECK(fabs(got - v) <= bound + epsilon * (fabs(added) + same_sign * fabs(v)), "%s %s %dx%dx%d->%d size %d stride %d: [%zu] = %.9g, not %.9g (bound %g)", lab->kernel->name,
-              what, lab->s.h, lab->s.w, lab->s.c, lab->s.k, lab->s.size, lab->s.stride, i, (double)got, v, bound);
+        CHECK(fabs(got - v) <= bound + epsilon * (fabs(added) + same_sign * fabs(v)),
+              "%s %s %dx%dx%d->%d size %d stride %d: [%zu] = %.9g, not %.9g (bound %g)", lab->kernel->name, what,
+              lab->s.h, lab->s.w, lab->s.c, lab->s.k, lab->s.size, lab->s.stride, i, (double)got, v, bound);
     }
     if (!r->store.sums) return;
-    CHECK(r->sums.count == (int64_t)(end - from) / c, "%s %s: count %lld", lab->kernel->name, what, (long long)r->sums.count);
+    CHECK(r->sums.count == (int64_t)(end - from) / c, "%s %s: count %lld", lab->kernel->name, what,
+          (long long)r->sums.count);
     for (int ch = 0; ch < c; ch++) {
         double sum = 0, dot = 0, sum_size = 0, dot_size = 0;
         for (size_t i = from + (size_t)ch; i < end; i += (size_t)c) {
@@ -187,10 +199,13 @@ static void expect_result(const struct lab *lab, const char *what, const struct 
             const double d = r->store.partner ? (double)r->store.partner[i] - r->store.pivot[ch] : v;
             sum += v, dot += v * d, sum_size += fabs(v), dot_size += fabs(v * d);
         }
-        const double slack = 300 * epsilon;      /* float sums of one row block's pixels */
-        CHECK(fabs(r->sums.sum[ch] - sum) <= slack * sum_size + 1e-40 && fabs(r->sums.dot[ch] - dot) <= slack * dot_size + 1e-40,
-              "%s %s: sums of channel %d: %g %g, not %g %g", lab->kernel->name, what, ch, r->sums.sum[ch], r->sums.dot[ch], sum, dot);
-        CHECK(r->store.partner || r->sums.pivot[ch] == r->store.y[from + (size_t)ch], "%s %s: pivot", lab->kernel->name, what);
+        const double slack = 300 * epsilon; /* float sums of one row block's pixels */
+        CHECK(fabs(r->sums.sum[ch] - sum) <= slack * sum_size + 1e-40 &&
+                  fabs(r->sums.dot[ch] - dot) <= slack * dot_size + 1e-40,
+              "%s %s: sums of channel %d: %g %g, not %g %g", lab->kernel->name, what, ch, r->sums.sum[ch],
+              r->sums.dot[ch], sum, dot);
+        CHECK(r->store.partner || r->sums.pivot[ch] == r->store.y[from + (size_t)ch], "%s %s: pivot", lab->kernel->name,
+              what);
     }
 }
 
@@ -221,8 +236,9 @@ static double gradient_bound(const struct lab *lab, const float *x, const float 
 {
     const size_t images = (size_t)lab->n;
     return worst_growth(lab->kernel->algo) * epsilon * sqrt(lab->n * lab->out_pixels) *
-           channel_norm(x + (size_t)lab->first * lab->in, images * lab->in, lab->s.c) *
-           channel_norm(dy + (size_t)lab->first * lab->out, images * lab->out, lab->s.k) + 1e-37;
+               channel_norm(x + (size_t)lab->first * lab->in, images * lab->in, lab->s.c) *
+               channel_norm(dy + (size_t)lab->first * lab->out, images * lab->out, lab->s.k) +
+           1e-37;
 }
 
 static void check_forward(struct lab *lab, int how_load, int how_store, enum data kind, bool frobenius)
@@ -232,10 +248,12 @@ static void check_forward(struct lab *lab, int how_load, int how_store, enum dat
     struct result y = new_result(how_store, (size_t)lab->images * lab->out, s->k);
     float *xs = loaded(lab, &x, lab->in_pixels, s->c);
     double *want = guarded(sizeof(double) * (size_t)lab->images * lab->out);
-    for (int i = 0; i < lab->images; i++) skl_ref_conv_forward(s, xs + (size_t)i * lab->in, lab->w, want + (size_t)i * lab->out);
+    for (int i = 0; i < lab->images; i++)
+        skl_ref_conv_forward(s, xs + (size_t)i * lab->in, lab->w, want + (size_t)i * lab->out);
     prepare(lab, false);
     fill_nan(lab->scratch, lab->kernel->scratch_floats(s));
-    struct skl_conv_forward job = {.shape = *s, .packed = lab->packed, .kernels = lab->kernels, .load = &x.load, .store = &y.store};
+    struct skl_conv_forward job = {
+        .shape = *s, .packed = lab->packed, .kernels = lab->kernels, .load = &x.load, .store = &y.store};
     lab->kernel->forward(&job, lab->first, lab->n, y.store.sums ? &y.sums : NULL, lab->scratch);
     expect_out(lab, &x, xs);
     expect_result(lab, "forward", &y, want, lab->out, s->k,
@@ -244,7 +262,8 @@ static void check_forward(struct lab *lab, int how_load, int how_store, enum dat
         const size_t from = (size_t)lab->first * lab->out;
         const double error = relative_error(y.store.y + from, want + from, (size_t)lab->n * lab->out);
         const double limit = typical_growth(lab->kernel->algo) * epsilon * sqrt(s->size * s->size * s->c);
-        CHECK(error <= limit, "%s forward %dx%dx%d->%d: relative error %g > %g", lab->kernel->name, s->h, s->w, s->c, s->k, error, limit);
+        CHECK(error <= limit, "%s forward %dx%dx%d->%d: relative error %g > %g", lab->kernel->name, s->h, s->w, s->c,
+              s->k, error, limit);
     }
     guarded_free(xs);
     guarded_free(want);
@@ -254,7 +273,8 @@ static void check_forward(struct lab *lab, int how_load, int how_store, enum dat
 
 /* ---- backward ---- */
 
-static void expect_weight_gradient(const struct lab *lab, const float *x, const float *dy, const double *want, bool frobenius)
+static void expect_weight_gradient(const struct lab *lab, const float *x, const float *dy, const double *want,
+                                   bool frobenius)
 {
     const struct skl_conv_shape *s = &lab->s;
     float *dw = guarded_floats(lab->weights);
@@ -262,39 +282,54 @@ static void expect_weight_gradient(const struct lab *lab, const float *x, const 
     lab->kernel->reduce(s, lab->partial, 1, lab->kernel->gradient_floats(s), 0, s->c, false, dw);
     const double bound = gradient_bound(lab, x, dy);
     for (size_t i = 0; i < lab->weights; i++)
-        CHECK(fabs(dw[i] - want[i]) <= bound, "%s backward %dx%dx%d->%d size %d stride %d: dw[%zu] = %.9g, not %.9g (bound %g)", lab->kernel->name,
+        CHECK(fabs(dw[i] - want[i]) <= bound,
+              "%s backward %dx%dx%d->%d size %d stride %d: dw[%zu] = %.9g, not %.9g (bound %g)", lab->kernel->name,
               s->h, s->w, s->c, s->k, s->size, s->stride, i, (double)dw[i], want[i], bound);
     if (frobenius) {
-        const double error = relative_error(dw, want, lab->weights), limit = typical_growth(lab->kernel->algo) * epsilon * sqrt(lab->n * lab->out_pixels) + 4 * epsilon;
-        CHECK(error <= limit, "%s backward %dx%dx%d->%d: relative error of dw %g > %g", lab->kernel->name, s->h, s->w, s->c, s->k, error, limit);
+        const double error = relative_error(dw, want, lab->weights),
+                     limit = typical_growth(lab->kernel->algo) * epsilon * sqrt(lab->n * lab->out_pixels) + 4 * epsilon;
+        CHECK(error <= limit, "%s backward %dx%dx%d->%d: relative error of dw %g > %g", lab->kernel->name, s->h, s->w,
+              s->c, s->k, error, limit);
     }
     guarded_free(dw);
 }
 
-static void check_backward(struct lab *lab, int how_x, int how_dy, int how_store, bool want_dx, enum data kind, bool frobenius)
+static void check_backward(struct lab *lab, int how_x, int how_dy, int how_store, bool want_dx, enum data kind,
+                           bool frobenius)
 {
     const struct skl_conv_shape *s = &lab->s;
     struct operand x = new_operand(how_x, false, (size_t)lab->images * lab->in, s->c, kind);
     struct operand dy = new_operand(how_dy, false, (size_t)lab->images * lab->out, s->k, kind);
     struct result dx = new_result(how_store, (size_t)lab->images * lab->in, s->c);
     float *xs = loaded(lab, &x, lab->in_pixels, s->c), *dys = loaded(lab, &dy, lab->out_pixels, s->k);
-    double *want_x = guarded(sizeof(double) * (size_t)lab->images * lab->in), *want_w = guarded(sizeof(double) * lab->weights);
+    double *want_x = guarded(sizeof(double) * (size_t)lab->images * lab->in),
+           *want_w = guarded(sizeof(double) * lab->weights);
     memset(want_w, 0, sizeof(double) * lab->weights);
     for (int i = lab->first; i < lab->first + lab->n; i++)
-        skl_ref_conv_backward(s, xs + (size_t)i * lab->in, lab->w, dys + (size_t)i * lab->out, want_x + (size_t)i * lab->in, want_w);
+        skl_ref_conv_backward(s, xs + (size_t)i * lab->in, lab->w, dys + (size_t)i * lab->out,
+                              want_x + (size_t)i * lab->in, want_w);
     prepare(lab, true);
     fill_nan(lab->scratch, lab->kernel->scratch_floats(s));
     fill_nan(lab->partial, lab->kernel->gradient_floats(s));
-    struct skl_conv_backward job = {.shape = *s, .packed = lab->packed, .kernels = lab->kernels, .x = &x.load, .dy = &dy.load, .dx = want_dx ? &dx.store : NULL};
-    lab->kernel->backward(&job, lab->first, lab->n, lab->partial, want_dx && dx.store.sums ? &dx.sums : NULL, lab->scratch);
+    struct skl_conv_backward job = {.shape = *s,
+                                    .packed = lab->packed,
+                                    .kernels = lab->kernels,
+                                    .x = &x.load,
+                                    .dy = &dy.load,
+                                    .dx = want_dx ? &dx.store : NULL};
+    lab->kernel->backward(&job, lab->first, lab->n, lab->partial, want_dx && dx.store.sums ? &dx.sums : NULL,
+                          lab->scratch);
     expect_weight_gradient(lab, xs, dys, want_w, frobenius);
     if (want_dx)
-        expect_result(lab, "backward", &dx, want_x, lab->in, s->c,
-                      pixel_bound(lab, s->k, max_abs(dys, (size_t)lab->images * lab->out), max_abs(lab->w, lab->weights)));
+        expect_result(
+            lab, "backward", &dx, want_x, lab->in, s->c,
+            pixel_bound(lab, s->k, max_abs(dys, (size_t)lab->images * lab->out), max_abs(lab->w, lab->weights)));
     if (want_dx && frobenius && how_store < STORE_GATE_SUMS) {
         const size_t from = (size_t)lab->first * lab->in;
-        const double error = relative_error(dx.store.y + from, want_x + from, (size_t)lab->n * lab->in), limit = typical_growth(lab->kernel->algo) * epsilon * sqrt(s->size * s->size * s->k);
-        CHECK(error <= limit, "%s backward %dx%dx%d->%d: relative error of dx %g > %g", lab->kernel->name, s->h, s->w, s->c, s->k, error, limit);
+        const double error = relative_error(dx.store.y + from, want_x + from, (size_t)lab->n * lab->in),
+                     limit = typical_growth(lab->kernel->algo) * epsilon * sqrt(s->size * s->size * s->k);
+        CHECK(error <= limit, "%s backward %dx%dx%d->%d: relative error of dx %g > %g", lab->kernel->name, s->h, s->w,
+              s->c, s->k, error, limit);
     }
     void *all[] = {xs, dys, want_x, want_w};
     for (int i = 0; i < 4; i++) guarded_free(all[i]);
@@ -323,7 +358,8 @@ static void check_reduce(const struct lab *lab)
     lab->kernel->reduce(s, partial, CHUNKS, stride, cut, s->c, true, dw);
     lab->kernel->reduce(s, partial, CHUNKS, stride, 0, cut, true, dw);
     for (size_t j = 0; j < lab->weights; j++)
-        CHECK(fabs(dw[j] - (want[j] + dw0[j])) <= 1e-5, "%s reduce: dw[%zu] = %g, not %g", lab->kernel->name, j, (double)dw[j], want[j] + dw0[j]);
+        CHECK(fabs(dw[j] - (want[j] + dw0[j])) <= 1e-5, "%s reduce: dw[%zu] = %g, not %g", lab->kernel->name, j,
+              (double)dw[j], want[j] + dw0[j]);
     void *all[] = {partial, one, dw, dw0, want};
     for (int i = 0; i < 5; i++) guarded_free(all[i]);
 }
@@ -333,22 +369,27 @@ static void check_reduce(const struct lab *lab)
 static void check_repeatable(struct lab *lab)
 {
     const struct skl_conv_shape *s = &lab->s;
-    const size_t n = (size_t)lab->images * lab->out, scratch = lab->kernel->scratch_floats(s), gradient = lab->kernel->gradient_floats(s);
+    const size_t n = (size_t)lab->images * lab->out, scratch = lab->kernel->scratch_floats(s),
+                 gradient = lab->kernel->gradient_floats(s);
     float *x = random_tensor((size_t)lab->images * lab->in, DATA_NORMAL), *dy = random_tensor(n, DATA_NORMAL);
     float *y[2] = {random_tensor(n, DATA_NORMAL), random_tensor(n, DATA_NORMAL)}, *dw = guarded_floats(gradient);
     struct skl_load load = {.x = x}, load_dy = {.x = dy};
     prepare(lab, false);
     for (int i = 0; i < 2; i++) {
         struct skl_store store = {.y = y[i]};
-        struct skl_conv_forward job = {.shape = *s, .packed = lab->packed, .kernels = lab->kernels, .load = &load, .store = &store};
+        struct skl_conv_forward job = {
+            .shape = *s, .packed = lab->packed, .kernels = lab->kernels, .load = &load, .store = &store};
         fill(lab->scratch, scratch, DATA_WIDE);
-        if (i == 0) lab->kernel->forward(&job, 0, lab->images, NULL, lab->scratch);
-        else for (int image = 0; image < lab->images; image++) lab->kernel->forward(&job, image, 1, NULL, lab->scratch);
+        if (i == 0)
+            lab->kernel->forward(&job, 0, lab->images, NULL, lab->scratch);
+        else
+            for (int image = 0; image < lab->images; image++) lab->kernel->forward(&job, image, 1, NULL, lab->scratch);
     }
     CHECK(memcmp(y[0], y[1], n * sizeof(float)) == 0, "%s forward: depends on the chunk", lab->kernel->name);
     prepare(lab, true);
     for (int i = 0; i < 2; i++) {
-        struct skl_conv_backward job = {.shape = *s, .packed = lab->packed, .kernels = lab->kernels, .x = &load, .dy = &load_dy};
+        struct skl_conv_backward job = {
+            .shape = *s, .packed = lab->packed, .kernels = lab->kernels, .x = &load, .dy = &load_dy};
         fill(lab->scratch, scratch, DATA_WIDE);
         lab->kernel->backward(&job, 0, lab->images, i ? dw : lab->partial, NULL, lab->scratch);
     }
@@ -359,7 +400,8 @@ static void check_repeatable(struct lab *lab)
 
 /* ---- all of it, over shapes ---- */
 
-static void check_shape(const struct skl_conv_kernel *kernel, const struct skl_kernels *kernels, struct skl_conv_shape s, int images, int first, int n)
+static void check_shape(const struct skl_conv_kernel *kernel, const struct skl_kernels *kernels,
+                        struct skl_conv_shape s, int images, int first, int n)
 {
     struct lab lab = new_lab(kernel, kernels, s, images, first, n);
     fill(lab.w, lab.weights, DATA_NORMAL);
@@ -368,7 +410,8 @@ static void check_shape(const struct skl_conv_kernel *kernel, const struct skl_k
     for (int i = 0; i < 4; i++) {
         const enum data kind = (enum data)random_below(DATA_KINDS);
         check_forward(&lab, random_below(LOADS), random_below(STORES), kind, false);
-        check_backward(&lab, random_below(LOADS), random_below(LOADS), random_below(STORES), random_below(4) > 0, kind, false);
+        check_backward(&lab, random_below(LOADS), random_below(LOADS), random_below(STORES), random_below(4) > 0, kind,
+                       false);
     }
     check_reduce(&lab);
     check_repeatable(&lab);
@@ -377,11 +420,14 @@ static void check_shape(const struct skl_conv_kernel *kernel, const struct skl_k
 
 /* The nets' own shapes, then: sides unlike, below, at and above a tile and a unit of tiles, channels unlike and odd. */
 static const struct skl_conv_shape shapes[] = {
-    {32, 32, 16, 16, 3, 1}, {16, 16, 32, 32, 3, 1}, {8, 8, 64, 64, 3, 1}, {32, 32, 3, 16, 3, 1}, {32, 32, 16, 32, 3, 2}, {16, 16, 32, 64, 3, 2},
-    {16, 16, 16, 16, 3, 1}, {8, 8, 32, 32, 3, 1}, {4, 4, 64, 64, 3, 1}, {16, 16, 3, 16, 3, 1},
-    {32, 32, 16, 16, 1, 1}, {16, 16, 32, 32, 1, 1}, {8, 8, 64, 64, 1, 1}, {8, 8, 32, 64, 1, 2},
-    {4, 8, 16, 48, 3, 1}, {12, 4, 48, 16, 3, 1}, {2, 6, 16, 32, 3, 1}, {20, 68, 16, 16, 3, 1}, {4, 4, 80, 112, 3, 1}, {8, 4, 8, 24, 3, 1}, {4, 12, 4, 12, 3, 1},
-    {5, 7, 16, 16, 3, 1}, {5, 7, 16, 32, 3, 2}, {1, 1, 16, 16, 3, 1}, {1, 1, 16, 16, 3, 2}, {2, 3, 5, 16, 3, 2}, {3, 3, 3, 16, 1, 2}, {1, 9, 32, 16, 1, 1}, {7, 1, 1, 16, 1, 1}, {9, 5, 16, 6, 3, 1}, {6, 4, 40, 8, 3, 2},
+    {32, 32, 16, 16, 3, 1}, {16, 16, 32, 32, 3, 1}, {8, 8, 64, 64, 3, 1},   {32, 32, 3, 16, 3, 1},
+    {32, 32, 16, 32, 3, 2}, {16, 16, 32, 64, 3, 2}, {16, 16, 16, 16, 3, 1}, {8, 8, 32, 32, 3, 1},
+    {4, 4, 64, 64, 3, 1},   {16, 16, 3, 16, 3, 1},  {32, 32, 16, 16, 1, 1}, {16, 16, 32, 32, 1, 1},
+    {8, 8, 64, 64, 1, 1},   {8, 8, 32, 64, 1, 2},   {4, 8, 16, 48, 3, 1},   {12, 4, 48, 16, 3, 1},
+    {2, 6, 16, 32, 3, 1},   {20, 68, 16, 16, 3, 1}, {4, 4, 80, 112, 3, 1},  {8, 4, 8, 24, 3, 1},
+    {4, 12, 4, 12, 3, 1},   {5, 7, 16, 16, 3, 1},   {5, 7, 16, 32, 3, 2},   {1, 1, 16, 16, 3, 1},
+    {1, 1, 16, 16, 3, 2},   {2, 3, 5, 16, 3, 2},    {3, 3, 3, 16, 1, 2},    {1, 9, 32, 16, 1, 1},
+    {7, 1, 1, 16, 1, 1},    {9, 5, 16, 6, 3, 1},    {6, 4, 40, 8, 3, 2},
 };
 
 void check_conv(const struct skl_conv_kernel *kernel, const struct skl_kernels *kernels)
@@ -392,7 +438,7 @@ void check_conv(const struct skl_conv_kernel *kernel, const struct skl_kernels *
         supported++;
         check_shape(kernel, kernels, shapes[i], 4, 1, 2);
         check_shape(kernel, kernels, shapes[i], 1, 0, 1);
-        if (shapes[i].h * shapes[i].w <= 64) check_shape(kernel, kernels, shapes[i], 12, 1, 11);      /* units span images */
+        if (shapes[i].h * shapes[i].w <= 64) check_shape(kernel, kernels, shapes[i], 12, 1, 11); /* units span images */
     }
     CHECK(supported > 0, "%s supports none of the shapes", kernel->name);
 }
@@ -402,9 +448,12 @@ void check_select(void)
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (int level = SKL_CPU_REF; level < SKL_CPU_LEVELS; level++)
             for (int algo = SKL_CONV_AUTO; algo <= SKL_CONV_GEMM; algo++) {
-                const struct skl_conv_kernel *k = skl_conv_select((enum skl_conv_algo)algo, (enum skl_cpu_level)level, &shapes[i]);
+                const struct skl_conv_kernel *k =
+                    skl_conv_select((enum skl_conv_algo)algo, (enum skl_cpu_level)level, &shapes[i]);
                 CHECK((int)k->level <= level && k->supports(&shapes[i]), "select: %s for level %d", k->name, level);
-                CHECK(algo == SKL_CONV_AUTO || (int)k->algo == algo || k->algo == SKL_CONV_DIRECT || k->algo == SKL_CONV_GEMM, "select: %s for algorithm %d", k->name, algo);
+                CHECK(algo == SKL_CONV_AUTO || (int)k->algo == algo || k->algo == SKL_CONV_DIRECT ||
+                          k->algo == SKL_CONV_GEMM,
+                      "select: %s for algorithm %d", k->name, algo);
             }
     for (int images = 1; images < 2000; images++) {
         const int chunks = skl_chunk_count(images);

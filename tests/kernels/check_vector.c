@@ -6,7 +6,7 @@
 #include "core/kernels/reference.h"
 #include "tests/kernels/harness.h"
 
-static const double epsilon = 0x1p-24;       /* half a unit in the last place, relative */
+static const double epsilon = 0x1p-24; /* half a unit in the last place, relative */
 enum { TENSOR_PIXELS = 47 };
 
 static bool kept(const uint8_t *keep, size_t i) { return !keep || (keep[i / 8] >> (i % 8) & 1); }
@@ -37,8 +37,8 @@ static void copy(float *to, const float *from, size_t n) { memcpy(to, from, n * 
 
 /* ---- load_rows ---- */
 
-static void expect_loaded(const struct skl_kernels *kernels, const struct skl_load *l, const float *x0, const float *add0, int first,
-                          int pixels, int c, const float *dst)
+static void expect_loaded(const struct skl_kernels *kernels, const struct skl_load *l, const float *x0,
+                          const float *add0, int first, int pixels, int c, const float *dst)
 {
     for (int p = 0; p < pixels; p++)
         for (int ch = 0; ch < c; ch++) {
@@ -54,29 +54,49 @@ static void expect_loaded(const struct skl_kernels *kernels, const struct skl_lo
         }
 }
 
-enum { WITH_SCALE = 1, WITH_ADD = 2, WITH_ADD_SCALE = 4, WITH_KEEP = 8, WITH_RELU = 16, WITH_OUT = 32, OUT_IS_X = 64, OUT_IS_ADD = 128, LOAD_ASKS = 256 };
+enum {
+    WITH_SCALE = 1,
+    WITH_ADD = 2,
+    WITH_ADD_SCALE = 4,
+    WITH_KEEP = 8,
+    WITH_RELU = 16,
+    WITH_OUT = 32,
+    OUT_IS_X = 64,
+    OUT_IS_ADD = 128,
+    LOAD_ASKS = 256
+};
 
 static void check_load(const struct skl_kernels *kernels, int ask, int first, int pixels, int c, enum data kind)
 {
     const size_t n = (size_t)TENSOR_PIXELS * (size_t)c;
-    float *x = tensor(true, n, kind), *add = tensor(ask & WITH_ADD, n, kind), *out = tensor(ask & WITH_OUT, n, DATA_NORMAL);
+    float *x = tensor(true, n, kind), *add = tensor(ask & WITH_ADD, n, kind),
+          *out = tensor(ask & WITH_OUT, n, DATA_NORMAL);
     float *scale = tensor(ask & WITH_SCALE, (size_t)c, DATA_NORMAL), *shift = tensor(ask & WITH_SCALE, (size_t)c, kind);
     float *add_scale = tensor(ask & WITH_ADD_SCALE, (size_t)c, DATA_NORMAL);
     uint8_t *keep = some_bits(ask & WITH_KEEP, n);
     float *x0 = tensor(true, n, kind), *add0 = tensor(add, n, kind), *dst = guarded_floats((size_t)(pixels * c));
     copy(x0, x, n);
     if (add) copy(add0, add, n);
-    struct skl_load l = {.x = x, .scale = scale, .shift = shift, .add = add, .add_scale = add_scale, .keep = keep,
-                         .relu = ask & WITH_RELU, .out = ask & OUT_IS_X ? x : ask & OUT_IS_ADD ? add : out};
+    struct skl_load l = {.x = x,
+                         .scale = scale,
+                         .shift = shift,
+                         .add = add,
+                         .add_scale = add_scale,
+                         .keep = keep,
+                         .relu = ask & WITH_RELU,
+                         .out = ask & OUT_IS_X     ? x
+                                : ask & OUT_IS_ADD ? add
+                                                   : out};
     fill_nan(dst, (size_t)(pixels * c));
-    if (kind == DATA_ZEROS && add)      /* sums that are exactly zero */
+    if (kind == DATA_ZEROS && add) /* sums that are exactly zero */
         for (size_t i = 0; i < n; i += 3) x[i] = x0[i] = -(add[i] = add0[i] = 0.5f);
     kernels->load_rows(&l, (size_t)first, pixels, c, dst);
     expect_loaded(kernels, &l, x0, add0, first, pixels, c, dst);
     if (l.out) {
         const float *before = ask & OUT_IS_X ? x0 : ask & OUT_IS_ADD ? add0 : NULL;
         for (size_t i = 0; before && i < n; i++)
-            if (i < (size_t)(first * c) || i >= (size_t)((first + pixels) * c)) CHECK(l.out[i] == before[i], "%s load: wrote another pixel", kernels->level);
+            if (i < (size_t)(first * c) || i >= (size_t)((first + pixels) * c))
+                CHECK(l.out[i] == before[i], "%s load: wrote another pixel", kernels->level);
     }
     void *all[] = {x, add, out, scale, shift, add_scale, keep, x0, add0, dst};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) guarded_free(all[i]);
@@ -84,13 +104,24 @@ static void check_load(const struct skl_kernels *kernels, int ask, int first, in
 
 /* ---- store_rows ---- */
 
-enum { WITH_GATE = 16, WITH_GATE_SCALE = 32, WITH_STATISTICS = 64, WITH_PARTNER = 128, WITH_PARTNER2 = 256, WITH_PIVOT = 512,
-       Y_IS_ADD = 1024, GATE_IS_PARTNER = 2048, STORE_ASKS = 4096 };
+enum {
+    WITH_GATE = 16,
+    WITH_GATE_SCALE = 32,
+    WITH_STATISTICS = 64,
+    WITH_PARTNER = 128,
+    WITH_PARTNER2 = 256,
+    WITH_PIVOT = 512,
+    Y_IS_ADD = 1024,
+    GATE_IS_PARTNER = 2048,
+    STORE_ASKS = 4096
+};
 
-struct sums_of { double sum, dot, dot2, sum_size, dot_size, dot2_size; };
+struct sums_of {
+    double sum, dot, dot2, sum_size, dot_size, dot2_size;
+};
 
-static void expect_sums(const struct skl_kernels *kernels, const struct skl_store *s, const struct skl_sums *sums, const struct skl_sums *before,
-                        int first, int pixels, int c)
+static void expect_sums(const struct skl_kernels *kernels, const struct skl_store *s, const struct skl_sums *sums,
+                        const struct skl_sums *before, int first, int pixels, int c)
 {
     CHECK(sums->count == before->count + pixels, "%s store: count", kernels->level);
     for (int ch = 0; ch < c; ch++) {
@@ -98,24 +129,31 @@ static void expect_sums(const struct skl_kernels *kernels, const struct skl_stor
         for (int p = 0; p < pixels; p++) {
             const size_t i = (size_t)(first + p) * (size_t)c + (size_t)ch;
             double v = s->y[i], d = v, d2 = 0;
-            if (!s->partner) v -= sums->pivot[ch], d = v;
-            else d = (double)s->partner[i] - (s->pivot ? s->pivot[ch] : 0);
+            if (!s->partner)
+                v -= sums->pivot[ch], d = v;
+            else
+                d = (double)s->partner[i] - (s->pivot ? s->pivot[ch] : 0);
             if (s->partner2) d2 = (double)s->partner2[i] - (s->pivot2 ? s->pivot2[ch] : 0);
             want.sum += v, want.dot += v * d, want.dot2 += v * d2;
             want.sum_size += fabs(v), want.dot_size += fabs(v * d), want.dot2_size += fabs(v * d2);
         }
-        const double slack = epsilon * (pixels + 4);      /* a float sum of so many terms, at the worst */
-        CHECK(fabs(sums->sum[ch] - before->sum[ch] - want.sum) <= slack * want.sum_size + 1e-14 * fabs(before->sum[ch]) + 1e-40,
-              "%s store: sum of channel %d of %d: %g, not %g", kernels->level, ch, c, sums->sum[ch] - before->sum[ch], want.sum);
-        CHECK(fabs(sums->dot[ch] - before->dot[ch] - want.dot) <= slack * want.dot_size + 1e-14 * fabs(before->dot[ch]) + 1e-40,
-              "%s store: dot of channel %d of %d: %g, not %g", kernels->level, ch, c, sums->dot[ch] - before->dot[ch], want.dot);
-        CHECK(!s->partner2 || fabs(sums->dot2[ch] - before->dot2[ch] - want.dot2) <= slack * want.dot2_size + 1e-14 * fabs(before->dot2[ch]) + 1e-40,
+        const double slack = epsilon * (pixels + 4); /* a float sum of so many terms, at the worst */
+        CHECK(fabs(sums->sum[ch] - before->sum[ch] - want.sum) <=
+                  slack * want.sum_size + 1e-14 * fabs(before->sum[ch]) + 1e-40,
+              "%s store: sum of channel %d of %d: %g, not %g", kernels->level, ch, c, sums->sum[ch] - before->sum[ch],
+              want.sum);
+        CHECK(fabs(sums->dot[ch] - before->dot[ch] - want.dot) <=
+                  slack * want.dot_size + 1e-14 * fabs(before->dot[ch]) + 1e-40,
+              "%s store: dot of channel %d of %d: %g, not %g", kernels->level, ch, c, sums->dot[ch] - before->dot[ch],
+              want.dot);
+        CHECK(!s->partner2 || fabs(sums->dot2[ch] - before->dot2[ch] - want.dot2) <=
+                                  slack * want.dot2_size + 1e-14 * fabs(before->dot2[ch]) + 1e-40,
               "%s store: dot2 of channel %d of %d", kernels->level, ch, c);
     }
 }
 
-static void expect_stored(const struct skl_kernels *kernels, const struct skl_store *s, const float *add0, const float *y0, int first, int pixels,
-                          int c, const float *src)
+static void expect_stored(const struct skl_kernels *kernels, const struct skl_store *s, const float *add0,
+                          const float *y0, int first, int pixels, int c, const float *src)
 {
     for (int p = 0; p < TENSOR_PIXELS; p++)
         for (int ch = 0; ch < c; ch++) {
@@ -127,7 +165,8 @@ static void expect_stored(const struct skl_kernels *kernels, const struct skl_st
             const double v = src[(p - first) * c + ch], added = term(add0, s->add_scale, s->keep, i, ch);
             const double scaled = s->gate ? (s->gate_scale ? (double)s->gate_scale[ch] : 1) * s->gate[i] : 1;
             const double shift = s->gate && s->gate_scale ? s->gate_shift[ch] : 0;
-            const bool near = s->gate_scale && fabs(scaled + shift) <= 2 * epsilon * (fabs(scaled) + fabs(shift)) && scaled + shift != 0;
+            const bool near = s->gate_scale && fabs(scaled + shift) <= 2 * epsilon * (fabs(scaled) + fabs(shift)) &&
+                              scaled + shift != 0;
             const double want = scaled + shift > 0 ? v + added : 0, got = s->y[i];
             CHECK(near || fabs(got - want) <= 2 * epsilon * (fabs(v) + fabs(added)) + 1e-44,
                   "%s store: pixel %d channel %d of %d: %g, not %g", kernels->level, p, ch, c, got, want);
@@ -136,8 +175,10 @@ static void expect_stored(const struct skl_kernels *kernels, const struct skl_st
 
 static struct skl_sums new_sums(int c)
 {
-    struct skl_sums s = {.pivot = guarded_floats((size_t)c), .sum = guarded(sizeof(double) * (size_t)c),
-                         .dot = guarded(sizeof(double) * (size_t)c), .dot2 = guarded(sizeof(double) * (size_t)c)};
+    struct skl_sums s = {.pivot = guarded_floats((size_t)c),
+                         .sum = guarded(sizeof(double) * (size_t)c),
+                         .dot = guarded(sizeof(double) * (size_t)c),
+                         .dot2 = guarded(sizeof(double) * (size_t)c)};
     fill_nan(s.pivot, (size_t)c);
     for (int i = 0; i < c; i++) s.sum[i] = s.dot[i] = s.dot2[i] = 0;
     return s;
@@ -162,22 +203,38 @@ static void check_store(const struct skl_kernels *kernels, int ask, int first, i
     const size_t n = (size_t)TENSOR_PIXELS * (size_t)c;
     const bool partners = ask & WITH_PARTNER;
     float *add = tensor(ask & WITH_ADD, n, kind), *add_scale = tensor(ask & WITH_ADD_SCALE, (size_t)c, DATA_NORMAL);
-    float *gate = tensor(ask & WITH_GATE, n, DATA_ZEROS), *gate_scale = tensor(ask & WITH_GATE_SCALE, (size_t)c, DATA_NORMAL);
-    float *gate_shift = tensor(ask & WITH_GATE_SCALE, (size_t)c, DATA_ZEROS), *partner = tensor(partners && !(ask & GATE_IS_PARTNER), n, kind);
-    float *partner2 = tensor(ask & WITH_PARTNER2, n, kind), *pivot = tensor(ask & WITH_PIVOT, (size_t)c, kind), *pivot2 = tensor(ask & WITH_PIVOT, (size_t)c, kind);
+    float *gate = tensor(ask & WITH_GATE, n, DATA_ZEROS),
+          *gate_scale = tensor(ask & WITH_GATE_SCALE, (size_t)c, DATA_NORMAL);
+    float *gate_shift = tensor(ask & WITH_GATE_SCALE, (size_t)c, DATA_ZEROS),
+          *partner = tensor(partners && !(ask & GATE_IS_PARTNER), n, kind);
+    float *partner2 = tensor(ask & WITH_PARTNER2, n, kind), *pivot = tensor(ask & WITH_PIVOT, (size_t)c, kind),
+          *pivot2 = tensor(ask & WITH_PIVOT, (size_t)c, kind);
     float *own_y = tensor(!(ask & Y_IS_ADD), n, DATA_NORMAL), *src = tensor(true, (size_t)(pixels * c), kind);
     uint8_t *keep = some_bits(ask & WITH_KEEP, n);
-    struct skl_store s = {.y = ask & Y_IS_ADD ? add : own_y, .add = add, .add_scale = add_scale, .keep = keep, .gate = gate,
-                          .gate_scale = gate_scale, .gate_shift = gate_shift, .sums = ask & (WITH_STATISTICS | WITH_PARTNER),
-                          .partner = ask & GATE_IS_PARTNER ? gate : partner, .pivot = pivot, .partner2 = partner2, .pivot2 = pivot2};
+    struct skl_store s = {.y = ask & Y_IS_ADD ? add : own_y,
+                          .add = add,
+                          .add_scale = add_scale,
+                          .keep = keep,
+                          .gate = gate,
+                          .gate_scale = gate_scale,
+                          .gate_shift = gate_shift,
+                          .sums = ask & (WITH_STATISTICS | WITH_PARTNER),
+                          .partner = ask & GATE_IS_PARTNER ? gate : partner,
+                          .pivot = pivot,
+                          .partner2 = partner2,
+                          .pivot2 = pivot2};
     float *add0 = tensor(add, n, kind), *y0 = tensor(true, n, kind);
     struct skl_sums sums = new_sums(c), before = new_sums(c);
-    if (gate && gate_scale)       /* the edge itself: 0.5 * 2 - 1 */
-        for (int ch = 0; ch < c; ch += 2) gate_scale[ch] = 0.5f, gate_shift[ch] = -1, gate[(size_t)(first * c + ch)] = 2;
+    if (gate && gate_scale) /* the edge itself: 0.5 * 2 - 1 */
+        for (int ch = 0; ch < c; ch += 2)
+            gate_scale[ch] = 0.5f, gate_shift[ch] = -1, gate[(size_t)(first * c + ch)] = 2;
     if (add) copy(add0, add, n);
     copy(y0, s.y, n);
-    const int half = pixels / 2;      /* two calls, as a chunk's rows come one after the other */
-    const struct { int from, count; const float *src; } call[2] = {{first, half, src}, {first + half, pixels - half, src + half * c}};
+    const int half = pixels / 2; /* two calls, as a chunk's rows come one after the other */
+    const struct {
+        int from, count;
+        const float *src;
+    } call[2] = {{first, half, src}, {first + half, pixels - half, src + half * c}};
     for (int i = 0; i < 2; i++) {
         copy_sums(&before, &sums, c);
         kernels->store_rows(&s, (size_t)call[i].from, call[i].count, c, call[i].src, s.sums ? &sums : NULL);
@@ -186,7 +243,8 @@ static void check_store(const struct skl_kernels *kernels, int ask, int first, i
     expect_stored(kernels, &s, add0, y0, first, pixels, c, src);
     for (int ch = 0; s.sums && !s.partner && pixels > 0 && ch < c; ch++)
         CHECK(sums.pivot[ch] == s.y[first * c + ch], "%s store: the pivot is not the first pixel", kernels->level);
-    void *all[] = {add, add_scale, gate, gate_scale, gate_shift, partner, partner2, pivot, pivot2, own_y, src, keep, add0, y0};
+    void *all[] = {add,   add_scale, gate,  gate_scale, gate_shift, partner, partner2,
+                   pivot, pivot2,    own_y, src,        keep,       add0,    y0};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) guarded_free(all[i]);
     free_sums(&sums);
     free_sums(&before);
@@ -214,10 +272,12 @@ static void check_rows(const struct skl_kernels *kernels)
         const int c = channels[i];
         for (int ask = 0; ask < LOAD_ASKS; ask++)
             if (load_makes_sense(ask, c))
-                check_load(kernels, ask, random_below(10), counts[random_below(4)], c, (enum data)random_below(DATA_KINDS));
+                check_load(kernels, ask, random_below(10), counts[random_below(4)], c,
+                           (enum data)random_below(DATA_KINDS));
         for (int ask = 0; ask < STORE_ASKS; ask++)
             if (store_makes_sense(ask, c))
-                check_store(kernels, ask, random_below(10), counts[random_below(4)], c, (enum data)random_below(DATA_KINDS));
+                check_store(kernels, ask, random_below(10), counts[random_below(4)], c,
+                            (enum data)random_below(DATA_KINDS));
     }
 }
 
@@ -258,7 +318,8 @@ static void check_keep_bits(const struct skl_kernels *kernels)
 {
     static const double rates[] = {0, 0.25, 0.5, 0.9, 1};
     for (int i = 0; i < 40; i++) {
-        const uint64_t key = random_bits(), first = (i % 4 == 0 ? UINT64_C(0x3fffffff0) : (uint64_t)random_below(1000)) * 8;
+        const uint64_t key = random_bits(),
+                       first = (i % 4 == 0 ? UINT64_C(0x3fffffff0) : (uint64_t)random_below(1000)) * 8;
         const size_t n = (size_t)(8 * (1 + random_below(60)));
         uint8_t *bits = guarded(n / 8);
         kernels->keep_bits(key, rates[i % 5], first, n, bits);
@@ -280,7 +341,8 @@ static void check_sigmoid(const struct skl_kernels *kernels)
     kernels->sigmoid(N, x, y);
     for (int i = 0; i < N; i++) {
         const double want = 1 / (1 + exp(-(double)x[i]));
-        CHECK(fabs(y[i] - want) <= 4 * epsilon * want + 1e-37, "%s sigmoid(%g) = %.9g, not %.9g", kernels->level, (double)x[i], (double)y[i], want);
+        CHECK(fabs(y[i] - want) <= 4 * epsilon * want + 1e-37, "%s sigmoid(%g) = %.9g, not %.9g", kernels->level,
+              (double)x[i], (double)y[i], want);
     }
     kernels->sigmoid(N, x, x);
     CHECK(memcmp(x, y, N * sizeof *x) == 0, "%s sigmoid: in place differs", kernels->level);
@@ -292,15 +354,18 @@ static void check_sgd(const struct skl_kernels *kernels)
 {
     enum { N = 37 };
     for (int caffe = 0; caffe < 2; caffe++) {
-        float *w = tensor(true, N, DATA_NORMAL), *g = tensor(true, N, DATA_NORMAL), *v = tensor(true, N, DATA_NORMAL), w0[N], v0[N];
+        float *w = tensor(true, N, DATA_NORMAL), *g = tensor(true, N, DATA_NORMAL), *v = tensor(true, N, DATA_NORMAL),
+              w0[N], v0[N];
         copy(w0, w, N);
         copy(v0, v, N);
         kernels->sgd(N, w, g, v, 0.1f, 0.9f, 1e-4f, caffe);
         for (int i = 0; i < N; i++) {
-            const double d = g[i] + (double)1e-4f * w0[i], want_v = (double)0.9f * v0[i] + (caffe ? (double)0.1f * d : d);
+            const double d = g[i] + (double)1e-4f * w0[i],
+                         want_v = (double)0.9f * v0[i] + (caffe ? (double)0.1f * d : d);
             const double want_w = w0[i] - (caffe ? want_v : (double)0.1f * want_v);
             CHECK(fabs(v[i] - want_v) <= 4 * epsilon * (fabs((double)v0[i]) + fabs(d)), "%s sgd: v", kernels->level);
-            CHECK(fabs(w[i] - want_w) <= 4 * epsilon * (fabs((double)w0[i]) + fabs((double)v0[i]) + fabs(d)), "%s sgd: w", kernels->level);
+            CHECK(fabs(w[i] - want_w) <= 4 * epsilon * (fabs((double)w0[i]) + fabs((double)v0[i]) + fabs(d)),
+                  "%s sgd: w", kernels->level);
         }
         guarded_free(w);
         guarded_free(g);
@@ -317,7 +382,8 @@ static void check_pool(const struct skl_kernels *kernels)
         for (int ch = 0; ch < c; ch++) {
             double sum = 0, size = 0;
             for (int p = 0; p < pixels; p++) sum += x[p * c + ch], size += fabs((double)x[p * c + ch]);
-            CHECK(fabs(y[ch] - sum / pixels) <= epsilon * (pixels + 2) * size / pixels, "%s pool: %d pixels, channel %d of %d", kernels->level, pixels, ch, c);
+            CHECK(fabs(y[ch] - sum / pixels) <= epsilon * (pixels + 2) * size / pixels,
+                  "%s pool: %d pixels, channel %d of %d", kernels->level, pixels, ch, c);
         }
         guarded_free(x);
         guarded_free(y);

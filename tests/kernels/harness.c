@@ -23,7 +23,7 @@ void check_failed(const char *file, int line, const char *fmt, ...)
 
 void random_seed(uint64_t seed) { state = seed; }
 
-uint64_t random_bits(void)       /* splitmix64 */
+uint64_t random_bits(void) /* splitmix64 */
 {
     uint64_t z = state += 0x9E3779B97F4A7C15u;
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
@@ -33,7 +33,7 @@ uint64_t random_bits(void)       /* splitmix64 */
 
 int random_below(int n) { return (int)(random_bits() % (uint64_t)n); }
 
-double random_normal(void)       /* sum of 12 uniform numbers: bounded at 6 deviations, so tolerances can be tight */
+double random_normal(void) /* sum of 12 uniform numbers: bounded at 6 deviations, so tolerances can be tight */
 {
     double sum = -6;
     for (int i = 0; i < 12; i++) sum += (double)(random_bits() >> 11) * 0x1p-53;
@@ -44,11 +44,16 @@ static double draw(enum data kind)
 {
     double x = random_normal();
     switch (kind) {
-    case DATA_OFFSET: return 1000 + x / 100;
-    case DATA_ZEROS: return random_bits() & 1 ? 0 : x;
-    case DATA_DENORMAL: return x * 1e-39;
-    case DATA_WIDE: return ldexp(x * x * x, random_below(17) - 8);
-    default: return x;
+    case DATA_OFFSET:
+        return 1000 + x / 100;
+    case DATA_ZEROS:
+        return random_bits() & 1 ? 0 : x;
+    case DATA_DENORMAL:
+        return x * 1e-39;
+    case DATA_WIDE:
+        return ldexp(x * x * x, random_below(17) - 8);
+    default:
+        return x;
     }
 }
 
@@ -63,12 +68,16 @@ void fill_nan(float *p, size_t n)
 }
 
 /* ---- buffers: [bytes to remember the mapping] ... pattern ... data | forbidden page ---- */
-struct mapping { void *start; size_t length, bytes; };
+struct mapping {
+    void *start;
+    size_t length, bytes;
+};
 enum { PATTERN = 0xA5, FRONT = 256 };
 
 void *guarded(size_t bytes)
 {
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE), room = (bytes + FRONT + sizeof(struct mapping) + page - 1) / page * page;
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE),
+                 room = (bytes + FRONT + sizeof(struct mapping) + page - 1) / page * page;
     char *start = mmap(NULL, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (start == MAP_FAILED || mprotect(start + room, page, PROT_NONE) != 0) {
         perror("mmap");
@@ -87,7 +96,7 @@ static struct mapping mapping_of(const char *data)
 {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     struct mapping m;
-    for (uintptr_t at = ((uintptr_t)data - FRONT) / page * page;; at -= page) {      /* the front may straddle a page */
+    for (uintptr_t at = ((uintptr_t)data - FRONT) / page * page;; at -= page) { /* the front may straddle a page */
         memcpy(&m, (const void *)at, sizeof m);
         if (m.start == (void *)at && (uintptr_t)data + m.bytes + page == at + m.length) return m;
     }
@@ -98,7 +107,8 @@ void guarded_free(void *p)
     if (!p) return;
     const unsigned char *front = (unsigned char *)p - FRONT;
     struct mapping m = mapping_of(p);
-    for (int i = 0; i < FRONT; i++) CHECK(front[i] == PATTERN, "wrote %d bytes before a buffer of %zu", FRONT - i, m.bytes);
+    for (int i = 0; i < FRONT; i++)
+        CHECK(front[i] == PATTERN, "wrote %d bytes before a buffer of %zu", FRONT - i, m.bytes);
     munmap(m.start, m.length);
 }
 

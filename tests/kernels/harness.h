@@ -19,11 +19,11 @@ double random_normal(void);
 
 /* Kinds of data, from friendly to hostile. */
 enum data {
-    DATA_NORMAL,         /* N(0, 1) */
-    DATA_OFFSET,         /* 1000 + N(0, 1)/100: large mean, small deviation */
-    DATA_ZEROS,          /* half of them exactly 0: what stands at a ReLU */
-    DATA_DENORMAL,       /* 1e-39 times N(0, 1) */
-    DATA_WIDE,           /* N(0, 1)^3 times 2^(-8..8) */
+    DATA_NORMAL,   /* N(0, 1) */
+    DATA_OFFSET,   /* 1000 + N(0, 1)/100: large mean, small deviation */
+    DATA_ZEROS,    /* half of them exactly 0: what stands at a ReLU */
+    DATA_DENORMAL, /* 1e-39 times N(0, 1) */
+    DATA_WIDE,     /* N(0, 1)^3 times 2^(-8..8) */
     DATA_KINDS
 };
 void fill(float *p, size_t n, enum data kind);
@@ -39,8 +39,8 @@ double max_abs(const float *p, size_t n);
 /* |a - b| / |b| in the Frobenius norm; a is judged against b. */
 double relative_error(const float *a, const double *b, size_t n);
 
-void check_vector(const struct skl_kernels *kernels);                       /* check_vector.c */
-void check_conv(const struct skl_conv_kernel *kernel, const struct skl_kernels *kernels);      /* check_conv.c */
+void check_vector(const struct skl_kernels *kernels);                                     /* check_vector.c */
+void check_conv(const struct skl_conv_kernel *kernel, const struct skl_kernels *kernels); /* check_conv.c */
 void check_select(void);
-void bench(const char *filter, int threads, int images);                                /* bench.c */
+void bench(const char *filter, int threads, int images); /* bench.c */
 #endif

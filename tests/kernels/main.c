@@ -10,13 +10,16 @@
 #include "core/base/cpu.h"
 #include "tests/kernels/harness.h"
 
-static void run(const char *name, const char *only, uint64_t seed, const struct skl_kernels *kernels, const struct skl_conv_kernel *conv)
+static void run(const char *name, const char *only, uint64_t seed, const struct skl_kernels *kernels,
+                const struct skl_conv_kernel *conv)
 {
     const int before = checks_failed;
     if (only && !strstr(name, only)) return;
     random_seed(seed);
-    if (conv) check_conv(conv, kernels);
-    else check_vector(kernels);
+    if (conv)
+        check_conv(conv, kernels);
+    else
+        check_vector(kernels);
     printf("%-20s %s\n", name, checks_failed == before ? "ok" : "FAILED");
     fflush(stdout);
 }
@@ -40,12 +43,18 @@ int main(int argc, char **argv)
     bool benchmark = false;
     int threads = 1, images = 128;
     for (int i = 1; i < argc; i++) {
-        if (!strcmp(argv[i], "--bench")) benchmark = true;
-        else if (!strcmp(argv[i], "--seed") && i + 1 < argc) seed = strtoull(argv[++i], NULL, 0);
-        else if (!strcmp(argv[i], "--only") && i + 1 < argc) only = argv[++i];
-        else if (!strcmp(argv[i], "--threads") && i + 1 < argc) threads = atoi(argv[++i]);
-        else if (!strcmp(argv[i], "--images") && i + 1 < argc) images = atoi(argv[++i]);
-        else only = argv[i];
+        if (!strcmp(argv[i], "--bench"))
+            benchmark = true;
+        else if (!strcmp(argv[i], "--seed") && i + 1 < argc)
+            seed = strtoull(argv[++i], NULL, 0);
+        else if (!strcmp(argv[i], "--only") && i + 1 < argc)
+            only = argv[++i];
+        else if (!strcmp(argv[i], "--threads") && i + 1 < argc)
+            threads = atoi(argv[++i]);
+        else if (!strcmp(argv[i], "--images") && i + 1 < argc)
+            images = atoi(argv[++i]);
+        else
+            only = argv[i];
     }
     if (benchmark) {
         bench(only, threads, images);
@@ -53,6 +62,7 @@ int main(int argc, char **argv)
     }
     printf("seed %llu\n", (unsigned long long)seed);
     run_all(only, seed);
-    if (checks_failed) fprintf(stderr, "%d checks failed; again with: --seed %llu\n", checks_failed, (unsigned long long)seed);
+    if (checks_failed)
+        fprintf(stderr, "%d checks failed; again with: --seed %llu\n", checks_failed, (unsigned long long)seed);
     return checks_failed != 0;
 }

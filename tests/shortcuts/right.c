@@ -154,10 +154,7 @@ static int depth_check(const void *opts, struct skl_err *err)
     if (o->drop == 0.9 && o->last == 3) return skl_refuse(err, "drop %g does not go with last %d", o->drop, o->last);
     return 0;
 }
-static void depth_declare(struct skl_decl *d, const struct skl_unit *u, const void *opts)
-{
-    skl_keep(d, 1);
-}
+static void depth_declare(struct skl_decl *d, const struct skl_unit *u, const void *opts) { skl_keep(d, 1); }
 static void depth_forward(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
 {
     const struct depth_options *o = k->opts;

@@ -232,20 +232,14 @@ static void gate_declare(struct skl_decl *d, const struct skl_unit *u, const voi
     skl_conv(d, "g", (struct skl_conv_spec){.kernel = 1, .out_channels = u->out.c, .stride = 1, .init = SKL_HE});
     skl_sigmoid_end(d);
 }
-static int refuses_all(const void *opts, struct skl_err *err)
-{
-    return skl_refuse(err, "no option pleases");
-}
+static int refuses_all(const void *opts, struct skl_err *err) { return skl_refuse(err, "no option pleases"); }
 
 /* ---- way 1 ---- */
 static void affine(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b)
 {
     *b = (struct skl_coef){.span = SKL_PER_CHANNEL, .v = k->w[0]};
 }
-static void affine_one(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b)
-{
-    (void)a, (void)b;
-}
+static void affine_one(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b) { (void)a, (void)b; }
 static void affine_sign(const struct skl_call *k, const float *da, const float *db)
 {
     for (int c = 0; c < k->unit->out.c; c++) k->dw[0][c] -= db[c];

@@ -87,10 +87,7 @@ static inline int lab_wait(pid_t pid)
     return WIFSIGNALED(status) ? 1000 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-static inline int lab_train(const struct launch *l)
-{
-    return lab_wait(lab_start(l));
-}
+static inline int lab_train(const struct launch *l) { return lab_wait(lab_start(l)); }
 
 static inline char *lab_read(const char *path, size_t *n)
 {

@@ -87,10 +87,7 @@ static void every_cut_is_noticed(void **state)
     }
 }
 
-static void flip(size_t bit)
-{
-    file[bit / 8] ^= (char)(1 << bit % 8);
-}
+static void flip(size_t bit) { file[bit / 8] ^= (char)(1 << bit % 8); }
 
 static void every_flipped_bit_is_noticed(void **state)
 {

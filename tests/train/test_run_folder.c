@@ -9,10 +9,7 @@ static int setup(void **state)
     return 0;
 }
 
-static void train(const struct launch *l, int wanted)
-{
-    lab_expect(lab_train(l), wanted, l->folder);
-}
+static void train(const struct launch *l, int wanted) { lab_expect(lab_train(l), wanted, l->folder); }
 
 static void fresh(const struct launch *l, int wanted)
 {

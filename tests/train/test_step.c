@@ -119,10 +119,7 @@ static int step_changed(void (*change)(struct skl_st *st))
     return step("", in_scratch("changed"));
 }
 
-static void drop_one(struct skl_st *st)
-{
-    *find(st, "layer2.0.bn1.bias") = st->tensor[--st->count];
-}
+static void drop_one(struct skl_st *st) { *find(st, "layer2.0.bn1.bias") = st->tensor[--st->count]; }
 static void shrink_one(struct skl_st *st)
 {
     struct skl_st_tensor *t = find(st, "layer3.0.conv2.weight");
@@ -134,24 +131,15 @@ static void add_named(struct skl_st *st, const char *name)
     st->tensor[st->count++] =
         (struct skl_st_tensor){.name = (char *)name, .ndim = 1, .shape = {1}, .data = &zero, .bytes = 4};
 }
-static void add_unknown(struct skl_st *st)
-{
-    add_named(st, "layer4.0.conv1.weight");
-}
+static void add_unknown(struct skl_st *st) { add_named(st, "layer4.0.conv1.weight"); }
 static void add_ignored(struct skl_st *st)
 {
     add_named(st, "bn1.num_batches_tracked");
     add_named(st, "momentum.conv1.weight");
 }
 static int64_t bad_labels[4] = {0, 1, 10, 2};
-static void label_out_of_range(struct skl_st *st)
-{
-    find(st, "labels")->data = bad_labels;
-}
-static void labels_too_few(struct skl_st *st)
-{
-    find(st, "labels")->shape[0] = 3, find(st, "labels")->bytes = 24;
-}
+static void label_out_of_range(struct skl_st *st) { find(st, "labels")->data = bad_labels; }
+static void labels_too_few(struct skl_st *st) { find(st, "labels")->shape[0] = 3, find(st, "labels")->bytes = 24; }
 
 static void bad_tensors_are_named(void **state)
 {

@@ -65,25 +65,13 @@ static void alloc_is_zeroed_and_aligned(void **state)
     }
 }
 
-static void overflowing_array(void)
-{
-    free(skl_alloc_array(SIZE_MAX / 2, 3));
-}
+static void overflowing_array(void) { free(skl_alloc_array(SIZE_MAX / 2, 3)); }
 
-static void impossible_alloc(void)
-{
-    free(skl_alloc(SIZE_MAX - 10));
-}
+static void impossible_alloc(void) { free(skl_alloc(SIZE_MAX - 10)); }
 
-static void broken_promise(void)
-{
-    SKL_CHECK(1 > 2);
-}
+static void broken_promise(void) { SKL_CHECK(1 > 2); }
 
-static void kept_promise(void)
-{
-    SKL_CHECK(2 > 1);
-}
+static void kept_promise(void) { SKL_CHECK(2 > 1); }
 
 static void ends_of_the_process(void **state)
 {

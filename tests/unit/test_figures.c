@@ -18,10 +18,7 @@
 
 static const char test_rows[] = "iteration,epoch,loss,error,weights\n0,0,2.3,90,00\n100,1,0.9,30,11\n200,2,0.4,10,22\n";
 
-static void put_text(const char *path, const char *text)
-{
-    put_file(path, text, strlen(text));
-}
+static void put_text(const char *path, const char *text) { put_file(path, text, strlen(text)); }
 
 /* results/setting/seed-N with a training curve of `rows` rows from start to 0.01. */
 static void put_run(const char *results, const char *setting, int seed, const char *run_state, int rows, double start)

@@ -110,10 +110,7 @@ static void every_key_refuses_wrong_values(void **state)
 
 /* ---- spellings ---- */
 
-static bool is_a_key(const char *path)
-{
-    return skl_key_find(path) || skl_key_is_section(path);
-}
+static bool is_a_key(const char *path) { return skl_key_find(path) || skl_key_is_section(path); }
 
 /* The word with a letter lost, doubled or changed, two exchanged, or two changed; NULL: no such edit. */
 static char *misspelt(const char *word, int kind, size_t at)

@@ -14,10 +14,7 @@ static int number, any;
 static double real;
 static const char *text;
 
-static int nothing(int argc, char **argv, struct skl_err *err)
-{
-    return SKL_OK;
-}
+static int nothing(int argc, char **argv, struct skl_err *err) { return SKL_OK; }
 
 static struct skl_option table[] = {
     {"flag", SKL_OPT_FLAG, NULL, "a flag", &flag, 0, 0},     {"number", SKL_OPT_INT, "N", "a number", &number, 1, 10},

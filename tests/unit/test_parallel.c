@@ -66,10 +66,7 @@ static void sums_do_not_depend_on_threads(void **state)
     }
 }
 
-static void set_int(void *arg, int i, int worker)
-{
-    ((int *)arg)[i] = i + 1;
-}
+static void set_int(void *arg, int i, int worker) { ((int *)arg)[i] = i + 1; }
 
 /* Other functions, arguments and counts follow each other closely: a late worker must not mix two calls. */
 static void calls_do_not_mix(void **state)
@@ -109,10 +106,7 @@ static void sleepers_wake(void **state)
     skl_pool_free(pool);
 }
 
-static void meet(void *arg, int i, int worker)
-{
-    pthread_barrier_wait(arg);
-}
+static void meet(void *arg, int i, int worker) { pthread_barrier_wait(arg); }
 
 /* Hangs unless three tasks are really under way at the same time. */
 static void tasks_run_at_the_same_time(void **state)
@@ -147,10 +141,7 @@ static void signals_reach_the_caller_alone(void **state)
 
 static struct skl_pool *inner;
 
-static void nested_task(void *arg, int i, int worker)
-{
-    skl_parallel(inner, 2, set_int, arg);
-}
+static void nested_task(void *arg, int i, int worker) { skl_parallel(inner, 2, set_int, arg); }
 
 static void nested_call(void)
 {
@@ -159,15 +150,9 @@ static void nested_call(void)
     skl_parallel(inner, 2, nested_task, numbers);
 }
 
-static void nesting_is_caught(void **state)
-{
-    assert_int_equal(child_end(nested_call), SIGABRT);
-}
+static void nesting_is_caught(void **state) { assert_int_equal(child_end(nested_call), SIGABRT); }
 
-static void some_cores(void **state)
-{
-    assert_in_range(skl_cpu_count(), 1, 1 << 16);
-}
+static void some_cores(void **state) { assert_in_range(skl_cpu_count(), 1, 1 << 16); }
 
 int main(void)
 {

@@ -4,10 +4,7 @@
 #include "core/base/fs.h"
 #include "core/config/plan.h"
 
-static void put(const char *name, const char *text)
-{
-    put_file(in_scratch(name), text, strlen(text));
-}
+static void put(const char *name, const char *text) { put_file(in_scratch(name), text, strlen(text)); }
 
 /* Loads scratch/t.yaml of this text with up to two overrides. */
 static int try_load(const char *text, const char *one, const char *two, struct skl_plan *plan, struct skl_err *err)

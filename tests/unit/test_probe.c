@@ -61,10 +61,7 @@ static void close_to(double got, double wanted, double relative, const char *wha
         fail_msg("%s of unit %d: %.9g, not %.9g", what, unit, got, wanted);
 }
 
-static int per_stage(const struct lab *lab)
-{
-    return lab->p.units / 3;
-}
+static int per_stage(const struct lab *lab) { return lab->p.units / 3; }
 
 /* ---- the equations ---- */
 

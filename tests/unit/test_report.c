@@ -12,10 +12,7 @@
 #include "core/report/report.h"
 #include "core/report/report_doc.h"
 
-static void put_text(const char *path, const char *text)
-{
-    put_file(path, text, strlen(text));
-}
+static void put_text(const char *path, const char *text) { put_file(path, text, strlen(text)); }
 
 static void close_to(double value, double expected, double tolerance, int line)
 {

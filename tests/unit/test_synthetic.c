@@ -24,9 +24,7 @@ static void is_the_same_everywhere(void **state)
     assert_true(a.fingerprint == b.fingerprint);
     char hex[65];
     skl_sha256_hex(a.train.pixels, 100 * 3072, hex);
-    assert_string_equal(
-        hex,
-        "601002d8a8a064e6483f365dbd730620366e5fb218a768282e5e2766cd05c868"); /* on every machine */
+    assert_string_equal(hex, "601002d8a8a064e6483f365dbd730620366e5fb218a768282e5e2766cd05c868"); /* on every machine */
     skl_dataset_release(&a);
     skl_dataset_release(&b);
 }
