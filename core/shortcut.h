@@ -124,11 +124,10 @@ enum skl_span {
     SKL_PER_IMAGE,   /* v[n], one number an image of the call (v[i]: image first + i), not learned */
     SKL_MASK         /* a only: h's elements are dropped at random with rate `drop`, the kept ones times k */
 };
-/* v NULL: the constant k */
 struct skl_coef {
     enum skl_span span;
     float k;
-    const float *v;
+    const float *v; /* NULL: the constant k */
     double drop;
 };
 

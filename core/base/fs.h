@@ -25,8 +25,8 @@ int skl_file_write(const char *path, const void *data, size_t n, struct skl_err 
 /* The same, left to skl_sync_all() to make durable: for many files at once that can be made again. */
 int skl_file_write_quick(const char *path, const void *data, size_t n, struct skl_err *err);
 int skl_sync_all(const char *folder, struct skl_err *err); /* the file system that the folder is on */
+/* *data: malloc'd, a 0 byte follows; larger than limit, a folder or a device: SKL_DATA */
 int skl_file_read(const char *path, size_t limit, char **data, size_t *n, struct skl_err *err);
-/* malloc'd, a 0 byte follows; larger than limit, a folder or a device: SKL_DATA */
 int skl_mkdirs(const char *path, struct skl_err *err); /* like mkdir -p */
 bool skl_exists(const char *path);
 int skl_fsync_dir(const char *path, struct skl_err *err);

@@ -115,11 +115,10 @@ double skl_ref_fma_burst(int64_t rounds)
     return 2.0 * (double)rounds;
 }
 
-/* Fills taps with those of output pixel (oy, ox) whose input pixel lies inside the image; returns their number. */
-/* offsets of x[.][0], y[.][0], w[.][0][0] */
 struct tap {
-    size_t in, out, w;
+    size_t in, out, w; /* offsets of x[.][0], y[.][0], w[.][0][0] */
 };
+/* Fills taps with those of output pixel (oy, ox) whose input pixel lies inside the image; returns their number. */
 static int taps_of(const struct skl_conv_shape *s, int oy, int ox, struct tap taps[9])
 {
     int n = 0, ow = (s->w + s->stride - 1) / s->stride;

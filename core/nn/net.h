@@ -48,10 +48,9 @@ int skl_net_tensors(struct skl_net *net, struct skl_tensor **tensors);
 void skl_tensor_export(const struct skl_tensor *t, const float *src, float *dst);
 void skl_tensor_import(const struct skl_tensor *t, const float *src, float *dst);
 
-/* loss: mean over the batch; errors: images misclassified */
 struct skl_step_result {
-    double loss;
-    int errors;
+    double loss; /* mean over the batch */
+    int errors;  /* images misclassified */
 };
 /* Forward and backward of one mini-batch; fills every tensor's grad, updates running statistics.  iteration keys
  * dropout's masks.  logits: [batch, classes] or NULL. */

@@ -163,9 +163,8 @@ void skl_limits_add(struct skl_limits *limits, double at, bool log)
     limits->y[limits->count++].log = log;
 }
 
-/* between two rows, 0 to 1 */
 struct place {
-    double at;
+    double at; /* between two rows, 0 to 1 */
     bool log;
 };
 
