@@ -1,7 +1,7 @@
 /* y = x + s F with a constant s: 1/sqrt(L), so that L branches together add to the signal what one would, or a small
  * number as in Inception-ResNet (0.1 to 0.3).  The shortcut itself stays the identity, unlike constant_scaling's. */
 #include <math.h>
-#include "core/shortcut.h"
+#include "core/variant/shortcut.h"
 
 struct options {
     int scale;

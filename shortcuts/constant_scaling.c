@@ -1,5 +1,5 @@
 /* y = a x + b F with constants.  Along L units the shortcut carries a^L: equation (10) with every lambda = a. */
-#include "core/shortcut.h"
+#include "core/variant/shortcut.h"
 
 struct options {
     double shortcut_scale, residual_scale;

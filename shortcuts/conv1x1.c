@@ -1,5 +1,5 @@
 /* y = BN(W x) + F: a 1x1 convolution on every shortcut, strided where the shape changes (the first paper's option C). */
-#include "core/shortcut.h"
+#include "core/variant/shortcut.h"
 
 static void declare(struct skl_decl *d, const struct skl_unit *u, const void *opts)
 {

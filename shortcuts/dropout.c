@@ -1,5 +1,5 @@
 /* y = D(x) + F: dropout on the shortcut's output.  On average it scales the shortcut by 1 - rate. */
-#include "core/shortcut.h"
+#include "core/variant/shortcut.h"
 
 struct options {
     double rate;

@@ -1,7 +1,7 @@
 /* y = (1 - g) x + g F,  g = sigmoid(W x + b): the highway network's gate with a 1x1 convolution.
  * At b = -6 the gate starts near 0 and the shortcut near identity. */
-#include "core/shortcut.h"
-#include "core/vec.h"
+#include "core/variant/shortcut.h"
+#include "core/variant/vec.h"
 
 struct options {
     double gate_bias;

@@ -1,7 +1,7 @@
 /* y = (1 - T) x + T F,  T = sigmoid(W x + b): a highway layer with F as its transform.  The gate is a 3x3 convolution,
  * as wide as those of F; exclusive_gating is the same with 1x1. */
-#include "core/shortcut.h"
-#include "core/vec.h"
+#include "core/variant/shortcut.h"
+#include "core/variant/vec.h"
 
 struct options {
     double gate_bias;

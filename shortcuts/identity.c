@@ -1,5 +1,5 @@
 /* y = x + F.  The original residual unit: the signal passes untouched (equations (6)-(8)). */
-#include "core/shortcut.h"
+#include "core/variant/shortcut.h"
 
 static void affine(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b)
 {

@@ -1,6 +1,6 @@
 /* y = x + diag(s) F with one learned factor a channel.  Small factors at the start let every unit begin near the
  * identity: the paper starts at 0.1 up to 18 units, at 1e-5 at 24 and at 1e-6 beyond. */
-#include "core/shortcut.h"
+#include "core/variant/shortcut.h"
 
 struct options {
     double start;

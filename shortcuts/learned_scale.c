@@ -1,5 +1,5 @@
 /* y = x + s F with a learned scalar s a unit: the worked example of docs/adding-a-shortcut.md. */
-#include "core/shortcut.h"
+#include "core/variant/shortcut.h"
 
 struct options {
     double start;

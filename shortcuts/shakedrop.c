@@ -4,8 +4,8 @@
  *   test      y = x + E[b + alpha - b alpha] F     p_l = 1 - (l/L)(1 - p_L) for unit l = 1 ... L
  * So a unit is either left alone (b = 1, one draw a mini-batch), or its branch gets a random factor on the way up and
  * another one on the way down: backward is on purpose not the derivative of forward. */
-#include "core/shortcut.h"
-#include "core/vec.h"
+#include "core/variant/shortcut.h"
+#include "core/variant/vec.h"
 
 struct options {
     double survival, alpha_min, alpha_max, beta_min, beta_max;

@@ -1,7 +1,7 @@
 /* y = (1 - g) x + F,  g = sigmoid(W x + b): only the shortcut is gated.
  * At b = 0 the shortcut starts as 0.5 x, at b = -6 near identity. */
-#include "core/shortcut.h"
-#include "core/vec.h"
+#include "core/variant/shortcut.h"
+#include "core/variant/vec.h"
 
 struct options {
     double gate_bias;

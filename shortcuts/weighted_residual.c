@@ -1,8 +1,8 @@
 /* y = x + lambda F with one learned lambda a unit, -1 < lambda < 1, lambda = 0 at the start.
  * The paper clips lambda after every update (projected gradient descent); here lambda = tanh(w) with w learned, which
  * has the same bounds and, at the start, the same derivative 1.  tanh(w) = 2 sigmoid(2 w) - 1. */
-#include "core/shortcut.h"
-#include "core/vec.h"
+#include "core/variant/shortcut.h"
+#include "core/variant/vec.h"
 
 static void declare(struct skl_decl *d, const struct skl_unit *u, const void *opts)
 {

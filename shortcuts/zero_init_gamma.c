@@ -1,6 +1,6 @@
 /* y = x + F where F starts at 0: the factor gamma of its last batch norm begins at 0 (its last convolution's weights
  * where no batch norm follows it), so that every unit begins as the identity and the net as a shallow one. */
-#include "core/shortcut.h"
+#include "core/variant/shortcut.h"
 
 struct options {
     double start;

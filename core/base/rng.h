@@ -22,7 +22,7 @@ struct skl_u32x4 skl_philox(uint64_t key, uint64_t hi, uint64_t lo);
 /* A 64-bit key for one purpose and up to two counters: philox(seed, a, b) folded with the purpose. */
 uint64_t skl_rng_key(uint64_t seed, enum skl_purpose purpose, uint64_t a, uint64_t b);
 uint64_t skl_rng_bits(uint64_t key, uint64_t index); /* 64 bits */
-__attribute__((visibility("default")))               /* for plug-ins too: core/vec.h */
+__attribute__((visibility("default")))               /* for plug-ins too: core/variant/vec.h */
 double
 skl_rng_uniform(uint64_t key, uint64_t index);       /* [0, 1), 53 bits */
 double skl_rng_normal(uint64_t key, uint64_t index); /* polar method on counters (index, attempt), own log */

@@ -10,6 +10,7 @@
 #include "core/check/internal.h"
 #include "core/config/plan.h"
 #include "core/config/registry.h"
+#include "core/variant/descriptor.h"
 
 void check_descriptor(struct check *c)
 {

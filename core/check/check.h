@@ -1,4 +1,4 @@
-/* check.h - the conformance test of a shortcut variant: does it keep the contract of core/shortcut.h?
+/* check.h - the conformance test of a shortcut variant: does it keep the contract of core/variant/shortcut.h?
  *
  * Nothing here knows a variant by name.  Every check runs in a process of its own, so a variant that crashes, hangs or
  * writes where it may not costs one row of the report and nothing else.  What each check does is told in
@@ -6,7 +6,7 @@
 #ifndef SKL_CONFORMANCE_H
 #define SKL_CONFORMANCE_H
 #include "core/base/err.h"
-#include "core/shortcut.h"
+#include "core/variant/shortcut.h"
 
 enum skl_verdict { SKL_VERDICT_PASS, SKL_VERDICT_FAIL, SKL_VERDICT_SKIP };
 struct skl_check_row {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/check/internal.h"
-#include "core/config/registry.h"
+#include "core/variant/descriptor.h"
 
 static void put(void *opts, const struct skl_param *p, double v)
 {

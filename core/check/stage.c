@@ -23,7 +23,7 @@ struct skl_decl declared(const struct check *c, const struct setting *set, const
     doing = "declare";
     if (c->s->declare) c->s->declare(&d, unit, set->opts);
     doing = NULL;
-    decl_check(&d, c->s);
+    skl_decl_check(&d, c->s);
     return d;
 }
 

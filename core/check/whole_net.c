@@ -10,6 +10,7 @@
 #include "core/check/internal.h"
 #include "core/config/registry.h"
 #include "core/train/weights.h"
+#include "core/variant/descriptor.h"
 
 /* ---- every tensor against central differences ----
  * The loss comes from float32 activations: its rounding is about 1e-7 times a few, so the largest step changes it by

@@ -86,7 +86,7 @@ static int run(int argc, char **argv, struct skl_err *err)
     if (as_json)
         print_json(s, &report);
     else if (!report.failed)
-        printf("\n%s keeps the contract of core/shortcut.h.\n", s->name);
+        printf("\n%s keeps the contract of core/variant/shortcut.h.\n", s->name);
     if (!report.failed) return SKL_OK;
     return skl_fail(err, SKL_FAILED, "check: %s fails %d of %d checks", s->name, report.failed, report.count);
 }
@@ -102,7 +102,7 @@ const struct skl_command skl_cmd_check = {
     .summary = "the conformance test on one shortcut variant, built in or a plug-in",
     .usage = "NAME|./PLUGIN.so",
     .description =
-        "Does the variant keep the contract of core/shortcut.h?  Options, gradients with sign, what it writes, the\n"
+        "Does the variant keep the contract of core/variant/shortcut.h?  Options, gradients with sign, what it writes, the\n"
         "same bits for any threads and any split of the mini-batch, saving and resuming, odd shapes, cost.\n"
         "Exit 0: it does.  Exit 1: at least one check failed; each line says what and where.",
     .examples = "skiplab check identity\n"

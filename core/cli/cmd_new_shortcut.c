@@ -12,8 +12,8 @@ static bool pointwise;
 /* '@' stands for the name. */
 static const char head[] =
     "/* y = x + s F with a learned scalar s a unit: a start for a variant of your own.\n"
-    " * The contract, with every field and function that may stand here, is core/shortcut.h. */\n"
-    "#include \"core/shortcut.h\"\n"
+    " * The contract, with every field and function that may stand here, is core/variant/shortcut.h. */\n"
+    "#include \"core/variant/shortcut.h\"\n"
     "\n"
     "/* Options: what stands beside `type: @` in an experiment file.  bool, int or double; one row a field. */\n"
     "struct options {\n"

@@ -7,6 +7,7 @@
 #include "core/config/keys.h"
 #include "core/config/registry.h"
 #include "core/config/tree.h"
+#include "core/variant/descriptor.h"
 
 void skl_experiment_defaults(struct skl_experiment *exp)
 {

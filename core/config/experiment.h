@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "core/base/err.h"
-#include "core/shortcut.h"
+#include "core/variant/shortcut.h"
 
 enum skl_block { SKL_BASIC, SKL_BOTTLENECK };
 enum skl_order { SKL_ORIGINAL, SKL_BN_AFTER_ADD, SKL_RELU_BEFORE_ADD, SKL_RELU_ONLY_PREACT, SKL_FULL_PREACT };

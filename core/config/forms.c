@@ -6,6 +6,7 @@
 #include "core/config/keys.h"
 #include "core/config/registry.h"
 #include "core/config/tree.h"
+#include "core/variant/descriptor.h"
 
 enum { MAX_PAPERS = 64 }; /* each run keeps a copy */
 

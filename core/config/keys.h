@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include "core/base/err.h"
 #include "core/io/yaml.h"
-#include "core/shortcut.h"
+#include "core/variant/shortcut.h"
 
 struct skl_experiment;
 

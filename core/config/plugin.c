@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "core/base/fs.h"
-#include "core/config/registry.h"
+#include "core/variant/descriptor.h"
 
 #define TEXT(word) TEXT_(word)
 #define TEXT_(word) #word

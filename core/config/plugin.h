@@ -7,7 +7,7 @@
 #ifndef SKL_PLUGIN_H
 #define SKL_PLUGIN_H
 #include "core/base/err.h"
-#include "core/shortcut.h"
+#include "core/variant/shortcut.h"
 
 /* The descriptor, and the SHA-256 of the file.  SKL_USAGE: not there, no path, writable by all, no plug-in, built for
  * another interface (both sides' numbers are in the message). */

@@ -2,12 +2,11 @@
 #ifndef SKL_REGISTRY_H
 #define SKL_REGISTRY_H
 #include "core/base/err.h"
-#include "core/shortcut.h"
+#include "core/variant/shortcut.h"
 int skl_registry_count(void);
-const struct skl_shortcut *skl_registry_get(int i);                   /* in the order of shortcuts/meson.build */
-const struct skl_shortcut *skl_registry_find(const char *name);       /* NULL: unknown */
-const char *const *skl_registry_names(void);                          /* NULL-terminated */
-void skl_shortcut_defaults(const struct skl_shortcut *s, void *opts); /* fills opts from the parameter rows */
+const struct skl_shortcut *skl_registry_get(int i);             /* in the order of shortcuts/meson.build */
+const struct skl_shortcut *skl_registry_find(const char *name); /* NULL: unknown */
+const char *const *skl_registry_names(void);                    /* NULL-terminated */
 /* Adds the shortcut of a plug-in (plugin.h).  Loading one twice is fine; a wrong interface, a name that is taken or an
  * unsound table is SKL_USAGE.  Not for several threads at once. */
 int skl_registry_load(const char *path, struct skl_err *err);
@@ -20,7 +19,4 @@ const char *skl_registry_asked(int i); /* absolute; NULL: no more */
 int skl_registry_add(const struct skl_shortcut *s, const char *origin, const char *sha256, struct skl_err *err);
 /* SHA-256 of the file it came from; "": built in.  Part of a run's numerics key. */
 const char *skl_registry_sha256(const struct skl_shortcut *s);
-/* Checks the table itself (names, defaults in range, exactly one way filled in): our own bugs. NULL if sound; else
- * one line, valid until the next call. */
-const char *skl_shortcut_unsound(const struct skl_shortcut *s);
 #endif

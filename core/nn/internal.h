@@ -13,8 +13,9 @@
 #ifndef SKL_NN_INTERNAL_H
 #define SKL_NN_INTERNAL_H
 #include "core/nn/net.h"
+#include "core/variant/decl.h"
 
-enum { SKL_MAX_CONVS = 3, SKL_MAX_SHORTCUT_CONVS = 4, SKL_MAX_OWN = 8, SKL_EVAL_SLICE = 128 };
+enum { SKL_MAX_CONVS = 3, SKL_EVAL_SLICE = 128 };
 enum skl_tensor_kind {
     SKL_KIND_CONV,
     SKL_KIND_FC,
@@ -55,33 +56,6 @@ struct unit_buffers {
     float *py, *p;           /* projection: raw output of the convolution, projected input */
     float *ys[SKL_MAX_SHORTCUT_CONVS]; /* raw outputs of the convolutions on the shortcut */
     float *s, *z;                      /* the sum where a batch norm follows it; the unit's output */
-};
-
-/* What stands on a shortcut path, filled by the variant's declare(). */
-struct skl_decl {
-    enum skl_source source;
-    bool sigmoid; /* at the end of the path */
-    int convs;
-    struct {
-        char name[32];
-        struct skl_conv_spec spec;
-        bool bn;
-        char bn_name[32];
-        double bn_bias;
-        unsigned bn_flags;
-    } conv[SKL_MAX_SHORTCUT_CONVS];
-    int owns;
-    struct {
-        char name[32];
-        int shape[4], ndim;
-        enum skl_init init;
-        double value;
-        unsigned flags;
-    } own[SKL_MAX_OWN];
-    size_t keep, scratch; /* floats an image */
-    bool starts;
-    double branch_start; /* starts: F begins branch_start times what it would be */
-    const char *wrong;   /* what is not allowed, NULL if all is */
 };
 
 enum unit_projection { PROJECT_NONE, PROJECT_PAD, PROJECT_CONV };
@@ -245,7 +219,6 @@ void unit_shortcut_backward(struct skl_net *net, struct unit *u, struct value *i
 double net_watched(struct skl_net *net, const float *images, const int32_t *labels, int n);
 
 /* ---- build.c, tensors.c ---- */
-void decl_check(struct skl_decl *d, const struct skl_shortcut *s); /* sets d->wrong where things do not go together */
 int net_plan(struct skl_net *net, struct skl_err *err); /* layers, shapes, tensors; no memory of activations */
 void net_allocate(struct skl_net *net);
 size_t net_bytes(struct skl_net *net);                             /* what net_allocate would take */

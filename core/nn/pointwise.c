@@ -3,7 +3,7 @@
 #include <string.h>
 #include "core/base/rng.h"
 #include "core/nn/internal.h"
-#include "core/vec.h"
+#include "core/variant/vec.h"
 
 /* What one call of the variant sees: an image; the whole group where the variant mixes images; or, where it treats
  * every pixel for itself, a band of rows of one image. */

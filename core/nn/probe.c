@@ -10,7 +10,7 @@
 #include "core/base/rng.h"
 #include "core/nn/internal.h"
 #include "core/nn/probe.h"
-#include "core/vec.h"
+#include "core/variant/vec.h"
 
 #define COLUMN(field) \
     { \

@@ -1,8 +1,6 @@
-#include "core/train/state.h"
+#include "core/train/state_meta.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,92 +8,9 @@
 
 #include "core/base/fs.h"
 
-#define FORMAT "skiplab-checkpoint-1"
 #define LAST "last.safetensors"
 #define PREV "prev.safetensors"
 #define NEXT "next.safetensors"
-
-const char *const skl_log_name[SKL_LOGS] = {"train.csv", "test.csv", "validation.csv"};
-static const char *const outcome_name[] = {
-    [SKL_RUNNING] = "running", [SKL_STOPPED] = "stopped", [SKL_DIVERGED] = "diverged"};
-
-/* ---- metadata: text, integers in decimal, the one double in hexadecimal so that no bit is lost ---- */
-
-enum { METAS = 13 };
-
-static void fill_meta(struct skl_st_meta *m, const struct skl_state *s, const struct skl_identity *id)
-{
-    int n = 0;
-    m[n++] = (struct skl_st_meta){"format", skl_strdup(FORMAT)};
-    m[n++] = (struct skl_st_meta){"config_hash", skl_strdup(id->config_hash)};
-    m[n++] = (struct skl_st_meta){"numerics", skl_strdup(id->numerics)};
-    m[n++] = (struct skl_st_meta){"data", skl_strdup(id->data)};
-    m[n++] = (struct skl_st_meta){"iteration", skl_format("%" PRId64, s->iteration)};
-    m[n++] = (struct skl_st_meta){"end", skl_format("%" PRId64, s->end)};
-    m[n++] = (struct skl_st_meta){"tested", skl_format("%" PRId64, s->tested)};
-    m[n++] = (struct skl_st_meta){"outcome", skl_strdup(outcome_name[s->outcome])};
-    m[n++] = (struct skl_st_meta){"scheduled", skl_strdup(s->scheduled ? "true" : "false")};
-    m[n++] = (struct skl_st_meta){"sums", skl_format("%a %" PRId64 " %" PRId64, s->loss_sum, s->errors, s->count)};
-    for (int i = 0; i < SKL_LOGS; i++)
-        m[n++] = (struct skl_st_meta){(char *)skl_log_name[i], skl_format("%" PRId64, s->length[i])};
-    SKL_CHECK(n == METAS);
-}
-
-static int bad_meta(const char *path, const char *key, struct skl_err *err)
-{
-    return skl_fail(err, SKL_DATA, "%s: metadata '%s' is missing or wrong: not a checkpoint of this program", path,
-                    key);
-}
-
-static bool parse_count(const char *text, int64_t *v)
-{
-    if (!text || text[0] < '0' || text[0] > '9') return false;
-    char *end;
-    errno = 0;
-    long long n = strtoll(text, &end, 10);
-    if (errno || *end) return false;
-    *v = n;
-    return true;
-}
-
-static bool parse_sums(const char *text, struct skl_state *s)
-{
-    int end = 0;
-    if (!text || sscanf(text, "%la %" SCNd64 " %" SCNd64 "%n", &s->loss_sum, &s->errors, &s->count, &end) != 3)
-        return false;
-    return !text[end] && s->errors >= 0 && s->count >= 0;
-}
-
-static bool parse_outcome(const char *text, enum skl_outcome *outcome)
-{
-    for (int i = SKL_RUNNING; text && i <= SKL_DIVERGED; i++) {
-        if (strcmp(text, outcome_name[i])) continue;
-        *outcome = (enum skl_outcome)i;
-        return true;
-    }
-    return false;
-}
-
-int skl_state_parse(const struct skl_st *file, const char *path, struct skl_state *s, struct skl_err *err)
-{
-    *s = (struct skl_state){0};
-    const char *format = skl_st_meta(file, "format"), *scheduled = skl_st_meta(file, "scheduled");
-    if (format && strcmp(format, FORMAT) && !strncmp(format, FORMAT, strlen(FORMAT) - 1))
-        return skl_fail(err, SKL_DATA, "%s: written by another version of skiplab (%.40s, this one reads %s)", path,
-                        format, FORMAT);
-    if (!format || strcmp(format, FORMAT)) return bad_meta(path, "format", err);
-    if (!parse_count(skl_st_meta(file, "iteration"), &s->iteration)) return bad_meta(path, "iteration", err);
-    if (!parse_count(skl_st_meta(file, "end"), &s->end) || s->end < s->iteration) return bad_meta(path, "end", err);
-    if (!parse_count(skl_st_meta(file, "tested"), &s->tested)) return bad_meta(path, "tested", err);
-    if (!parse_outcome(skl_st_meta(file, "outcome"), &s->outcome)) return bad_meta(path, "outcome", err);
-    if (!parse_sums(skl_st_meta(file, "sums"), s)) return bad_meta(path, "sums", err);
-    if (!scheduled) return bad_meta(path, "scheduled", err);
-    s->scheduled = !strcmp(scheduled, "true");
-    for (int i = 0; i < SKL_LOGS; i++)
-        if (!parse_count(skl_st_meta(file, skl_log_name[i]), &s->length[i]))
-            return bad_meta(path, skl_log_name[i], err);
-    return SKL_OK;
-}
 
 /* ---- saving ---- */
 
@@ -114,12 +29,12 @@ static int rename_in(const char *folder, const char *from, const char *to, struc
 int skl_state_save(const char *folder, struct skl_snapshot *snapshot, const struct skl_state *state,
                    const struct skl_identity *identity, bool rotate, struct skl_err *err)
 {
-    struct skl_st_meta meta[METAS];
-    fill_meta(meta, state, identity);
+    struct skl_st_meta meta[SKL_STATE_METAS];
+    skl_state_fill_meta(meta, state, identity);
     skl_snapshot_take(snapshot, true);
     char *next = skl_path(folder, NEXT);
-    int status = skl_st_write(next, snapshot->tensor, snapshot->count, meta, METAS, true, err);
-    for (int i = 0; i < METAS; i++) free(meta[i].value);
+    int status = skl_st_write(next, snapshot->tensor, snapshot->count, meta, SKL_STATE_METAS, true, err);
+    for (int i = 0; i < SKL_STATE_METAS; i++) free(meta[i].value);
     free(next);
     if (!status && rotate) status = rename_in(folder, LAST, PREV, err);
     if (!status) status = rename_in(folder, NEXT, LAST, err);
@@ -134,7 +49,7 @@ static int check_identity(const struct skl_st *file, const char *path, const str
 {
     const char *hash = skl_st_meta(file, "config_hash"), *data = skl_st_meta(file, "data"),
                *numerics = skl_st_meta(file, "numerics");
-    if (!hash || !data || !numerics) return bad_meta(path, "config_hash, data or numerics", err);
+    if (!hash || !data || !numerics) return skl_state_bad_meta(path, "config_hash, data or numerics", err);
     if (strcmp(hash, id->config_hash))
         return skl_fail(err, SKL_USAGE,
                         "%s belongs to another configuration (hash %.12s, this run has %.12s): use another folder",

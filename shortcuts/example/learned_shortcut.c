@@ -1,6 +1,6 @@
 /* y = s x + F with a learned factor s a unit, on the shortcut: equation (10) with every lambda learned.
  * An example of a variant outside the tree, built as a plug-in (README.md here); tests/shortcuts builds and checks it. */
-#include "core/shortcut.h"
+#include "core/variant/shortcut.h"
 
 struct options {
     double start;

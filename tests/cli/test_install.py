@@ -38,7 +38,7 @@ class Install(Case):
         self.assertTrue(os.access(self.one("bash-completion/completions/skiplab"), os.R_OK))
         self.assertTrue(os.access(self.one("zsh/site-functions/_skiplab"), os.R_OK))
         for name in ("shortcut.h", "vec.h"):
-            self.one("include/skiplab/core/" + name)
+            self.one("include/skiplab/core/variant/" + name)
 
     def test_experiments_find_their_schema_and_load(self):
         configs = os.path.dirname(self.one("quickstart.yaml"))

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "core/shortcut.h"
+#include "core/variant/shortcut.h"
 
 enum { NOTHING, NOT_A_NUMBER, SEGFAULT, ABORT, LEAVE, HANG, SLOW, SLOW_TEST, MEMORY };
 static const char *const ways[] = {"nothing", "nan",  "segfault",  "abort",  "exit",

@@ -14,21 +14,21 @@ CC = os.environ.get("CC", "cc").split()
 MAY_INCLUDE = {
     "base": {},
     "io": {"base"},
+    "variant": {"base"},
     "kernels": {"base"},
-    "config": {"base", "io"},
+    "config": {"base", "io", "variant"},
     "data": {"base", "io", "config"},
-    "nn": {"base", "kernels", "config"},
-    "train": {"base", "io", "config", "data", "nn", "kernels"},
+    "nn": {"base", "kernels", "variant", "config"},
+    "train": {"base", "io", "variant", "config", "data", "nn", "kernels"},
     "sweep": {"base", "io", "config"},      # and runs through files and child processes only:
     "report": {"base", "io", "config"},
-    "check": {"base", "io", "kernels", "config", "data", "nn", "train"},
-    "cli": {"base", "io", "kernels", "config", "data", "nn", "train", "sweep", "report", "check"},
+    "check": {"base", "io", "kernels", "variant", "config", "data", "nn", "train"},
+    "cli": {"base", "io", "kernels", "variant", "config", "data", "nn", "train", "sweep", "report", "check"},
 }
 RUN_FILES = {"core/train/audit.h", "core/train/run.h", "core/train/settings.h"}      # what a run's folder holds, for sweep and report
-VARIANT = {"core/shortcut.h", "core/vec.h"}
+VARIANT = {"core/variant/shortcut.h", "core/variant/vec.h"}
 EXTRA = {
-    "sweep": RUN_FILES, "report": RUN_FILES, "config": {"core/shortcut.h", "shortcut_list.h"},
-    "nn": VARIANT, "check": VARIANT, "train": {"core/shortcut.h"}, "cli": {"core/shortcut.h"},
+    "sweep": RUN_FILES, "report": RUN_FILES, "config": {"shortcut_list.h"},
 }
 # Libraries that only one place knows.
 OWNERS = {"cblas.h": "core/kernels/gemm.c", "yaml.h": "core/io/yaml.c", "zlib.h": "core/data/"}

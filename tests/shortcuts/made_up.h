@@ -2,8 +2,8 @@
 #ifndef MADE_UP_H
 #define MADE_UP_H
 #include <stddef.h>
-#include "core/shortcut.h"
-#include "core/vec.h"
+#include "core/variant/shortcut.h"
+#include "core/variant/vec.h"
 
 #define TEXTS \
     .abi = SKL_SHORTCUT_ABI, .size = sizeof(struct skl_shortcut), .summary = "made up", .formula = "y = ...", \

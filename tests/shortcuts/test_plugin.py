@@ -15,12 +15,12 @@ PROGRAM = os.path.abspath(os.environ["SKIPLAB"])
 CC = os.environ.get("CC", "cc").split()
 FLAGS = "-std=gnu11 -O2 -ffp-contract=off -fvisibility=hidden -fPIC -shared".split() + os.environ.get("PLUGIN_FLAGS", "").split()
 
-MINE = """#include "core/shortcut.h"
+MINE = """#include "core/variant/shortcut.h"
 %s
 static void affine(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b) { (void)k, (void)a; b->k = %s; }
 SKL_SHORTCUT(mine) = { SKL_SHORTCUT_HEAD(mine), .summary = "s", .formula = "y = x + F", .source = "s", .on_shortcut = "1", .on_residual = "1", .affine = affine };
 """
-WRONG = """#include "core/shortcut.h"
+WRONG = """#include "core/variant/shortcut.h"
 static volatile const float zero = 0;
 static void forward(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
 {

@@ -1,5 +1,5 @@
 /* A plug-in for test_registry.c; with WRONG_ABI one that must be refused, with TAKEN one whose name is taken. */
-#include "core/shortcut.h"
+#include "core/variant/shortcut.h"
 
 #ifdef WRONG_ABI
 #undef SKL_SHORTCUT_ABI

@@ -2,6 +2,7 @@
 #include "core/base/fs.h"
 #include "core/config/plan.h"
 #include "core/config/registry.h"
+#include "core/variant/descriptor.h"
 
 static void built_in_variants(void **state)
 {

@@ -3,7 +3,7 @@
 #define SKL_VEC_H
 #include <stddef.h>
 #include <stdint.h>
-#include "core/shortcut.h"
+#include "core/variant/shortcut.h"
 
 /* y[i] = 1 / (1 + exp(-x[i])), vectorised, the same bits on every thread; y may equal x. */
 SKL_API void skl_sigmoid(size_t n, const float *x, float *y);

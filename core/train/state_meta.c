@@ -1,0 +1,90 @@
+#include "core/train/state_meta.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FORMAT "skiplab-checkpoint-1"
+
+const char *const skl_log_name[SKL_LOGS] = {"train.csv", "test.csv", "validation.csv"};
+static const char *const outcome_name[] = {
+    [SKL_RUNNING] = "running", [SKL_STOPPED] = "stopped", [SKL_DIVERGED] = "diverged"};
+
+/* ---- metadata: text, integers in decimal, the one double in hexadecimal so that no bit is lost ---- */
+
+void skl_state_fill_meta(struct skl_st_meta *m, const struct skl_state *s, const struct skl_identity *id)
+{
+    int n = 0;
+    m[n++] = (struct skl_st_meta){"format", skl_strdup(FORMAT)};
+    m[n++] = (struct skl_st_meta){"config_hash", skl_strdup(id->config_hash)};
+    m[n++] = (struct skl_st_meta){"numerics", skl_strdup(id->numerics)};
+    m[n++] = (struct skl_st_meta){"data", skl_strdup(id->data)};
+    m[n++] = (struct skl_st_meta){"iteration", skl_format("%" PRId64, s->iteration)};
+    m[n++] = (struct skl_st_meta){"end", skl_format("%" PRId64, s->end)};
+    m[n++] = (struct skl_st_meta){"tested", skl_format("%" PRId64, s->tested)};
+    m[n++] = (struct skl_st_meta){"outcome", skl_strdup(outcome_name[s->outcome])};
+    m[n++] = (struct skl_st_meta){"scheduled", skl_strdup(s->scheduled ? "true" : "false")};
+    m[n++] = (struct skl_st_meta){"sums", skl_format("%a %" PRId64 " %" PRId64, s->loss_sum, s->errors, s->count)};
+    for (int i = 0; i < SKL_LOGS; i++)
+        m[n++] = (struct skl_st_meta){(char *)skl_log_name[i], skl_format("%" PRId64, s->length[i])};
+    SKL_CHECK(n == SKL_STATE_METAS);
+}
+
+int skl_state_bad_meta(const char *path, const char *key, struct skl_err *err)
+{
+    return skl_fail(err, SKL_DATA, "%s: metadata '%s' is missing or wrong: not a checkpoint of this program", path,
+                    key);
+}
+
+static bool parse_count(const char *text, int64_t *v)
+{
+    if (!text || text[0] < '0' || text[0] > '9') return false;
+    char *end;
+    errno = 0;
+    long long n = strtoll(text, &end, 10);
+    if (errno || *end) return false;
+    *v = n;
+    return true;
+}
+
+static bool parse_sums(const char *text, struct skl_state *s)
+{
+    int end = 0;
+    if (!text || sscanf(text, "%la %" SCNd64 " %" SCNd64 "%n", &s->loss_sum, &s->errors, &s->count, &end) != 3)
+        return false;
+    return !text[end] && s->errors >= 0 && s->count >= 0;
+}
+
+static bool parse_outcome(const char *text, enum skl_outcome *outcome)
+{
+    for (int i = SKL_RUNNING; text && i <= SKL_DIVERGED; i++) {
+        if (strcmp(text, outcome_name[i])) continue;
+        *outcome = (enum skl_outcome)i;
+        return true;
+    }
+    return false;
+}
+
+int skl_state_parse(const struct skl_st *file, const char *path, struct skl_state *s, struct skl_err *err)
+{
+    *s = (struct skl_state){0};
+    const char *format = skl_st_meta(file, "format"), *scheduled = skl_st_meta(file, "scheduled");
+    if (format && strcmp(format, FORMAT) && !strncmp(format, FORMAT, strlen(FORMAT) - 1))
+        return skl_fail(err, SKL_DATA, "%s: written by another version of skiplab (%.40s, this one reads %s)", path,
+                        format, FORMAT);
+    if (!format || strcmp(format, FORMAT)) return skl_state_bad_meta(path, "format", err);
+    if (!parse_count(skl_st_meta(file, "iteration"), &s->iteration)) return skl_state_bad_meta(path, "iteration", err);
+    if (!parse_count(skl_st_meta(file, "end"), &s->end) || s->end < s->iteration)
+        return skl_state_bad_meta(path, "end", err);
+    if (!parse_count(skl_st_meta(file, "tested"), &s->tested)) return skl_state_bad_meta(path, "tested", err);
+    if (!parse_outcome(skl_st_meta(file, "outcome"), &s->outcome)) return skl_state_bad_meta(path, "outcome", err);
+    if (!parse_sums(skl_st_meta(file, "sums"), s)) return skl_state_bad_meta(path, "sums", err);
+    if (!scheduled) return skl_state_bad_meta(path, "scheduled", err);
+    s->scheduled = !strcmp(scheduled, "true");
+    for (int i = 0; i < SKL_LOGS; i++)
+        if (!parse_count(skl_st_meta(file, skl_log_name[i]), &s->length[i]))
+            return skl_state_bad_meta(path, skl_log_name[i], err);
+    return SKL_OK;
+}
