@@ -14,7 +14,7 @@
 #include "core/cli/commit.h"
 #include "core/cli/options.h"
 #include "core/cli/reference.h"
-#include "core/kernels/kernels.h"
+#include "core/device/cpu/kernels/kernels.h"
 
 #define ROW(id) &skl_cmd_##id,
 static const struct skl_command *const commands[] = {SKL_COMMANDS(ROW) NULL};

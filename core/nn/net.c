@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 #include "core/base/rng.h"
-#include "core/kernels/reference.h"
+#include "core/device/cpu/kernels/reference.h"
 #include "core/nn/internal.h"
 
 static double now(void)

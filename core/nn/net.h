@@ -10,7 +10,7 @@
 #include "core/base/err.h"
 #include "core/base/parallel.h"
 #include "core/config/experiment.h"
-#include "core/kernels/kernels.h"
+#include "core/device/cpu/kernels/kernels.h"
 
 struct skl_net_options {
     int size, channels, classes; /* of the images */

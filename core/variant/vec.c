@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-/* e^x for x in [-87, 88], as core/kernels/vector.c makes it: x = n ln 2 + r with |r| <= ln 2 / 2, e^r by its series. */
+/* e^x for x in [-87, 88], as core/device/cpu/kernels/vector.c makes it: x = n ln 2 + r with |r| <= ln 2 / 2, e^r by its series. */
 static float exp_clamped(float x)
 {
     static const float coefficient[] = {1 / 5040.0f, 1 / 720.0f, 1 / 120.0f, 1 / 24.0f, 1 / 6.0f, 0.5f, 1, 1};

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "core/kernels/reference.h"
+#include "core/device/cpu/kernels/reference.h"
 #include "tests/kernels/harness.h"
 
 /* How much an algorithm may err, in units of the direct one.

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/base/rng.h"
-#include "core/kernels/reference.h"
+#include "core/device/cpu/kernels/reference.h"
 #include "tests/kernels/harness.h"
 
 static const double epsilon = 0x1p-24; /* half a unit in the last place, relative */

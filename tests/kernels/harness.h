@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "core/kernels/kernels.h"
+#include "core/device/cpu/kernels/kernels.h"
 
 /* Fails the test and says why, without ending it.  At most 20 messages are printed. */
 #define CHECK(cond, ...) ((cond) ? (void)0 : check_failed(__FILE__, __LINE__, __VA_ARGS__))

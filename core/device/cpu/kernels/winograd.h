@@ -2,8 +2,8 @@
  * m: output pixels of a tile, 4 or 2, a constant at every call; a = m + 2.  Arguments must not overlap. */
 #ifndef SKL_WINOGRAD_H
 #define SKL_WINOGRAD_H
-#include "core/kernels/ahead.h"
-#include "core/kernels/simd.h"
+#include "core/device/cpu/kernels/ahead.h"
+#include "core/device/cpu/kernels/simd.h"
 
 enum { MAX_A = 6 };
 

@@ -9,8 +9,8 @@
 #ifndef SKL_TILE_H
 #define SKL_TILE_H
 #include <stdbool.h>
-#include "core/kernels/ahead.h"
-#include "core/kernels/simd.h"
+#include "core/device/cpu/kernels/ahead.h"
+#include "core/device/cpu/kernels/simd.h"
 
 /* Accumulators: rows x vectors.  They, the B vectors and one broadcast must fit in the registers.  Two vectors a row
  * load least for their size; where n is a single vector, more rows make up for it. */

@@ -23,10 +23,10 @@
  * Rows are numbered through the whole chunk: a unit may span images, and every row is loaded and stored exactly once.
  * Everything is written once for both m; templates are instantiated for the channel counts of the CIFAR nets.
  * One kernel, from its buffers to its rows in the table: hence the length of the file. */
-#include "core/kernels/ahead.h"
-#include "core/kernels/rows.h"
-#include "core/kernels/tile.h"
-#include "core/kernels/winograd.h"
+#include "core/device/cpu/kernels/ahead.h"
+#include "core/device/cpu/kernels/rows.h"
+#include "core/device/cpu/kernels/tile.h"
+#include "core/device/cpu/kernels/winograd.h"
 
 enum { MAX_CHANNELS = 512 };
 

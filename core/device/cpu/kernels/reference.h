@@ -2,7 +2,7 @@
  * contracts).  Slow, readable, and the table's content at level "ref". */
 #ifndef SKL_REFERENCE_H
 #define SKL_REFERENCE_H
-#include "core/kernels/kernels.h"
+#include "core/device/cpu/kernels/kernels.h"
 
 void skl_ref_load_rows(const struct skl_load *l, size_t first, int pixels, int c, float *dst);
 void skl_ref_store_rows(const struct skl_store *s, size_t first, int pixels, int c, const float *src,

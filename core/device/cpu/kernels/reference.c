@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 #include "core/base/rng.h"
-#include "core/kernels/reference.h"
+#include "core/device/cpu/kernels/reference.h"
 
 static bool kept(const uint8_t *keep, size_t i) { return !keep || (keep[i / 8] >> (i % 8) & 1); }
 

@@ -4,8 +4,8 @@
  * loops of changing length would be mispredicted, and there are many of them. */
 #ifndef SKL_AHEAD_H
 #define SKL_AHEAD_H
-#include "core/kernels/kernels.h"
-#include "core/kernels/simd.h"
+#include "core/device/cpu/kernels/kernels.h"
+#include "core/device/cpu/kernels/simd.h"
 
 enum { LINE = 64, FETCH_EVERY = 8 }; /* bytes; steps of a matrix product */
 struct ahead {

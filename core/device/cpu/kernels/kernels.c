@@ -1,8 +1,8 @@
 /* The kernel table: what is built in, and which of it fits.  The rows are in kernels.def. */
-#include "core/kernels/kernels.h"
+#include "core/device/cpu/kernels/kernels.h"
 #include "core/base/err.h"
-#include "core/kernels/conv_gemm.h"
-#include "core/kernels/reference.h"
+#include "core/device/cpu/kernels/conv_gemm.h"
+#include "core/device/cpu/kernels/reference.h"
 
 static const struct skl_kernels skl_table_ref = {
     .level = "ref",
@@ -20,17 +20,17 @@ static const struct skl_kernels skl_table_ref = {
 #define TABLE(level) extern const struct skl_kernels skl_table_##level;
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wredundant-decls"
-#include "core/kernels/kernels.def"
+#include "core/device/cpu/kernels/kernels.def"
 #pragma GCC diagnostic pop
 
 static const struct skl_kernels *const tables[] = {
 #define TABLE(level) &skl_table_##level,
-#include "core/kernels/kernels.def"
+#include "core/device/cpu/kernels/kernels.def"
 };
 
 static const struct skl_conv_kernel *const kernels[] = {
 #define KERNEL(algorithm, level) &skl_##algorithm##_##level,
-#include "core/kernels/kernels.def"
+#include "core/device/cpu/kernels/kernels.def"
     &skl_conv_gemm,
     NULL,
 };

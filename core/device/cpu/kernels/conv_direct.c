@@ -10,9 +10,9 @@
  *                                with stride 2 the even and the odd pixels of a row see different taps
  *
  * Sizes 1 of stride 1 have no neighbours: they take the pixels of a chunk as one long matrix, block by block. */
-#include "core/kernels/ahead.h"
-#include "core/kernels/rows.h"
-#include "core/kernels/tile.h"
+#include "core/device/cpu/kernels/ahead.h"
+#include "core/device/cpu/kernels/rows.h"
+#include "core/device/cpu/kernels/tile.h"
 
 struct plan {
     int h, w, c, k, size, stride, border;

@@ -3,7 +3,7 @@
  *   backward  dW += cols' dy,  dcols = dy W',  dx = col2im(dcols)
  * The general path, and the one that widths without a kernel of their own take. */
 #include <string.h>
-#include "core/kernels/conv_gemm.h"
+#include "core/device/cpu/kernels/conv_gemm.h"
 
 static int out_h(const struct skl_conv_shape *s) { return (s->h + s->stride - 1) / s->stride; }
 static int out_w(const struct skl_conv_shape *s) { return (s->w + s->stride - 1) / s->stride; }

@@ -1,7 +1,7 @@
 /* The table's vector operations.  load_rows and store_rows are templates: `ask` is a set of flags that the compiler
  * sees as a constant, so that every combination the nets use gets a loop of its own without a branch in it. */
 #include <math.h>
-#include "core/kernels/rows.h"
+#include "core/device/cpu/kernels/rows.h"
 
 /* ---- load_rows ---- */
 enum { SCALE = 1, ADD = 2, ADD_SCALE = 4, KEEP = 8, RELU = 16, OUT = 32 };

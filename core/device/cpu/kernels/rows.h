@@ -2,8 +2,8 @@
  * A convolution picks once a chunk and then calls through the pointer, row after row. */
 #ifndef SKL_ROWS_H
 #define SKL_ROWS_H
-#include "core/kernels/kernels.h"
-#include "core/kernels/simd.h"
+#include "core/device/cpu/kernels/kernels.h"
+#include "core/device/cpu/kernels/simd.h"
 
 /* Loads `pixels` pixels from number `first` on and returns where they stand: in the tensor x itself if nothing is asked
  * for, in l->out if that is wanted, else in `buffer`. */

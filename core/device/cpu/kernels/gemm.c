@@ -2,7 +2,7 @@
 #include <cblas.h>
 #include <pthread.h>
 #include <stdio.h>
-#include "core/kernels/kernels.h"
+#include "core/device/cpu/kernels/kernels.h"
 
 /* OpenBLAS's own threading changes result bits, and its OpenMP flavour keeps the limit per calling thread, so each
  * thread sets it before its first product. */
