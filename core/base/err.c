@@ -8,29 +8,26 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "core/base/say.h"
+
 #define HUGE_PAGE ((size_t)2 << 20)
 #define HUGE_FROM ((size_t)4 << 20) /* smaller blocks gain nothing from huge pages */
 #define NEAREST_MAX 64              /* longer words get no suggestion */
 
-/* Messages quote files and arguments: a line break or an escape sequence in them must not reach the terminal. */
-static void one_line(char *text)
-{
-    for (unsigned char *p = (unsigned char *)text; *p; p++)
-        if (*p < 0x20 || *p == 0x7f) *p = '?';
-}
-
 int skl_fail(struct skl_err *err, int status, const char *fmt, ...)
 {
     if (!err) return status;
-    char text[sizeof err->text]; /* not err->text at once: the arguments may point into it */
     va_list args;
     va_start(args, fmt);
-    int length = vsnprintf(text, sizeof text, fmt, args);
+    char *text = skl_vformat_visible(fmt, args); /* not into err->text at once: the arguments may point into it */
     va_end(args);
-    if (length < 0) text[0] = 0;
-    if (length >= (int)sizeof text) memcpy(text + sizeof text - 4, "...", 4);
-    one_line(text);
-    memcpy(err->text, text, sizeof text);
+    size_t n = strlen(text), room = sizeof err->text - 1;
+    if (n > room) {
+        for (n = room - 3; ((unsigned char)text[n] & 0xc0) == 0x80;) n--; /* no character is cut in two */
+        memcpy(text + n, "...", 4);
+    }
+    memcpy(err->text, text, strlen(text) + 1);
+    free(text);
     err->status = status;
     return status;
 }

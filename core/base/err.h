@@ -21,7 +21,8 @@ struct skl_err {
     char text[1024];
 };
 
-/* Formats the message, remembers the status and returns it.  err may be NULL. */
+/* Formats the message, remembers the status and returns it.  err may be NULL.  What a %s brings along is made visible:
+ * one line that a terminal may be shown (say.h). */
 int skl_fail(struct skl_err *err, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* Puts "fmt: " before the message that is already there; returns err->status. */
 int skl_context(struct skl_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -1,16 +1,19 @@
 #include "core/base/fs.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
-#define TMP_ATTEMPTS 1000
+#include "core/base/place.h"
+
+#define TMP_ATTEMPTS 100
+#define OLD_SECONDS 3600 /* a temporary file that nobody wrote to for so long has no writer any more */
 #define READ_STEP ((size_t)64 << 10)
 
 static char *folder_of(const char *path)
@@ -23,8 +26,78 @@ static char *folder_of(const char *path)
 
 static int cannot(const char *verb, const char *path, int status, int error, struct skl_err *err)
 {
-    return skl_fail(err, status, "cannot %s '%s': %s", verb, path, strerror(error));
+    return skl_fail(err, status, "cannot %s '%s': %s", verb, path, skl_place_error(error));
 }
+
+/* ---- looking ---- */
+
+static enum skl_kind kind_of(mode_t mode)
+{
+    return S_ISREG(mode) ? SKL_FILE : S_ISDIR(mode) ? SKL_FOLDER : S_ISLNK(mode) ? SKL_LINK : SKL_SPECIAL;
+}
+
+int skl_look(const char *path, struct skl_seen *seen, struct skl_err *err)
+{
+    struct stat st;
+    *seen = (struct skl_seen){0};
+    if (skl_place_stat(path, &st)) return skl_is_absent(errno) ? SKL_OK : cannot("look at", path, SKL_DATA, errno, err);
+    *seen = (struct skl_seen){.kind = kind_of(st.st_mode),
+                              .device = st.st_dev,
+                              .inode = st.st_ino,
+                              .links = st.st_nlink,
+                              .size = st.st_size,
+                              .modified = st.st_mtime};
+    return SKL_OK;
+}
+
+int skl_is_there(const char *path, bool *there, struct skl_err *err)
+{
+    struct skl_seen seen;
+    int status = skl_look(path, &seen, err);
+    *there = seen.kind != SKL_ABSENT;
+    return status;
+}
+
+static int by_name(const void *a, const void *b) { return strverscmp(*(char *const *)a, *(char *const *)b); }
+
+int skl_list(const char *folder, char ***names, int *count, struct skl_err *err)
+{
+    *names = NULL;
+    *count = 0;
+    DIR *d = skl_place_list(folder);
+    if (!d) return cannot("read folder", folder, SKL_DATA, errno, err);
+    struct dirent *e;
+    for (errno = 0; (e = readdir(d)); errno = 0) {
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")) continue;
+        char **longer = realloc(*names, (size_t)(*count + 1) * sizeof *longer);
+        SKL_CHECK(longer);
+        *names = longer;
+        longer[(*count)++] = skl_strdup(e->d_name);
+    }
+    int status = errno ? cannot("read folder", folder, SKL_DATA, errno, err) : SKL_OK;
+    closedir(d);
+    if (status) {
+        skl_list_free(*names, *count);
+        *names = NULL;
+        *count = 0;
+    }
+    if (*count) qsort(*names, (size_t)*count, sizeof **names, by_name);
+    return status;
+}
+
+void skl_list_free(char **names, int count)
+{
+    for (int i = 0; i < count; i++) free(names[i]);
+    free(names);
+}
+
+int skl_remove(const char *path, struct skl_err *err)
+{
+    if (!skl_place_unlink(path) || skl_is_absent(errno)) return SKL_OK;
+    return cannot("remove", path, SKL_FAILED, errno, err);
+}
+
+/* ---- writing ---- */
 
 static void forget(struct skl_atomic *f)
 {
@@ -33,13 +106,20 @@ static void forget(struct skl_atomic *f)
     *f = (struct skl_atomic){.fd = -1};
 }
 
+/* A name that nobody can foretell: it could be taken, or be made a link, before. */
+static char *temporary_name(const char *path)
+{
+    unsigned long long number = 0;
+    SKL_CHECK(getrandom(&number, sizeof number, 0) == sizeof number);
+    return skl_format("%s.%016llx.tmp", path, number);
+}
+
 int skl_atomic_open(struct skl_atomic *f, const char *path, struct skl_err *err)
 {
     *f = (struct skl_atomic){.fd = -1};
-    /* A name may be left over from a killed process, or belong to the same pid on another host: try the next. */
     for (int i = 0; i < TMP_ATTEMPTS; i++) {
-        char *tmp = skl_format("%s.%ld-%d.tmp", path, (long)getpid(), i);
-        int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+        char *tmp = temporary_name(path);
+        int fd = skl_place_open(tmp, O_WRONLY | O_CREAT | O_EXCL);
         if (fd >= 0) {
             *f = (struct skl_atomic){.fd = fd, .path = skl_strdup(path), .tmp = tmp};
             return SKL_OK;
@@ -66,7 +146,7 @@ int skl_atomic_write(struct skl_atomic *f, const void *data, size_t n, struct sk
 
 int skl_fsync_dir(const char *path, struct skl_err *err)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = skl_place_open_folder(path);
     if (fd < 0) return cannot("open folder", path, SKL_FAILED, errno, err);
     int status = SKL_OK;
     if (fsync(fd) && errno != EINVAL && errno != ENOTSUP) /* some file systems have no fsync for folders */
@@ -77,7 +157,7 @@ int skl_fsync_dir(const char *path, struct skl_err *err)
 
 int skl_sync_all(const char *folder, struct skl_err *err)
 {
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = skl_place_open_folder(folder);
     if (fd < 0) return cannot("open folder", folder, SKL_FAILED, errno, err);
     int status = syncfs(fd) ? cannot("sync folder", folder, SKL_FAILED, errno, err) : SKL_OK;
     close(fd);
@@ -90,7 +170,7 @@ static int commit(struct skl_atomic *f, bool durable, struct skl_err *err)
     int failed = durable ? fsync(f->fd) : 0, error = errno;
     if (close(f->fd) && !failed) failed = -1, error = errno;
     f->fd = -1;
-    if (!failed && rename(f->tmp, f->path)) failed = -1, error = errno;
+    if (!failed && skl_place_rename(f->tmp, f->path)) failed = -1, error = errno;
     if (failed) {
         int status = cannot("write", f->path, SKL_FAILED, error, err);
         skl_atomic_abort(f);
@@ -109,23 +189,32 @@ void skl_atomic_abort(struct skl_atomic *f)
 {
     if (!f->tmp) return;
     if (f->fd >= 0) close(f->fd);
-    unlink(f->tmp);
+    skl_place_unlink(f->tmp);
     forget(f);
 }
 
-void skl_atomic_clean(const char *folder, const char *name)
+bool skl_is_leftover(const char *name)
 {
     size_t n = strlen(name);
-    DIR *d = opendir(folder);
-    for (struct dirent *e; d && (e = readdir(d));) {
-        const char *rest = e->d_name + n;
-        if (strncmp(e->d_name, name, n) || *rest != '.') continue;
-        if (strcmp(rest + 1 + strspn(rest + 1, "0123456789-"), ".tmp")) continue;
-        char *path = skl_path(folder, e->d_name);
-        unlink(path);
+    if (n < 6 || strcmp(name + n - 4, ".tmp")) return false;
+    const char *mark = memrchr(name, '.', n - 4);
+    return mark && mark > name && strspn(mark + 1, "0123456789abcdef-") == (size_t)(name + n - 4 - mark - 1);
+}
+
+void skl_leftovers_remove(const char *folder, bool all)
+{
+    char **names;
+    int count;
+    if (skl_list(folder, &names, &count, NULL)) return;
+    for (int i = 0; i < count; i++) {
+        if (!skl_is_leftover(names[i])) continue;
+        char *path = skl_path(folder, names[i]);
+        struct skl_seen seen;
+        if (!skl_look(path, &seen, NULL) && seen.kind == SKL_FILE && (all || time(NULL) - seen.modified > OLD_SECONDS))
+            skl_place_unlink(path);
         free(path);
     }
-    if (d) closedir(d);
+    skl_list_free(names, count);
 }
 
 static int write_file(const char *path, const void *data, size_t n, bool durable, struct skl_err *err)
@@ -149,27 +238,36 @@ int skl_file_write_quick(const char *path, const void *data, size_t n, struct sk
     return write_file(path, data, n, false, err);
 }
 
-static int open_regular(const char *path, size_t limit, size_t *size, int *out, struct skl_err *err)
+/* ---- reading ---- */
+
+int skl_open_if_there(const char *path, int flags, int *fd, struct skl_err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* O_NONBLOCK: a FIFO must not hang us */
-    if (fd < 0) return cannot("read", path, SKL_DATA, errno, err);
+    bool writes = (flags & O_ACCMODE) != O_RDONLY;
+    *fd = skl_place_open(path, flags);
+    if (*fd >= 0 || skl_is_absent(errno)) return SKL_OK;
+    return cannot(writes ? "write" : "read", path, writes ? SKL_FAILED : SKL_DATA, errno, err);
+}
+
+int skl_open(const char *path, int flags, int *fd, struct skl_err *err)
+{
+    bool writes = (flags & O_ACCMODE) != O_RDONLY;
+    int status = skl_open_if_there(path, flags, fd, err);
+    if (status || *fd >= 0) return status;
+    return cannot(writes ? "write" : "read", path, writes ? SKL_FAILED : SKL_DATA, errno, err);
+}
+
+/* The pipe that a path such as /dev/stdin or /dev/fd/63 means, a duplicate of it; -1: none. */
+static int given_pipe(const char *path)
+{
+    static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
+    const char *number = !strcmp(path, "/dev/stdin") ? "0" : NULL;
+    for (int i = 0; i < 2 && !number; i++)
+        if (!strncmp(path, folders[i], strlen(folders[i]))) number = path + strlen(folders[i]);
+    if (!number || !*number || number[strspn(number, "0123456789")] || strlen(number) > 6) return -1;
     struct stat st;
-    int status = SKL_OK;
-    if (fstat(fd, &st))
-        status = cannot("read", path, SKL_DATA, errno, err);
-    else if (S_ISDIR(st.st_mode))
-        status = skl_fail(err, SKL_DATA, "cannot read '%s': it is a folder, not a file", path);
-    else if (!S_ISREG(st.st_mode))
-        status = skl_fail(err, SKL_DATA, "cannot read '%s': it is not a regular file", path);
-    else if ((uint64_t)st.st_size > limit)
-        status = skl_fail(err, SKL_DATA, "cannot read '%s': it is larger than %zu bytes", path, limit);
-    if (status) {
-        close(fd);
-        return status;
-    }
-    *size = (size_t)st.st_size;
-    *out = fd;
-    return SKL_OK;
+    int fd = (int)strtol(number, NULL, 10);
+    if (fstat(fd, &st) || !(S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))) return -1;
+    return fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
 /* Reads to the end, which may lie beyond the size seen at first: another process may be appending. */
@@ -199,35 +297,45 @@ static int read_all(int fd, const char *path, size_t limit, size_t size, char **
     return cannot("read", path, SKL_DATA, error, err);
 }
 
-int skl_file_read(const char *path, size_t limit, char **data, size_t *n, struct skl_err *err)
+int skl_file_read_if_there(const char *path, size_t limit, char **data, size_t *n, struct skl_err *err)
 {
-    int fd = -1;
-    size_t size = 0;
+    struct stat st;
+    int fd = given_pipe(path), status = SKL_OK;
     *data = NULL;
     *n = 0;
-    int status = open_regular(path, limit, &size, &fd, err);
-    if (status) return status;
-    status = read_all(fd, path, limit, size, data, n, err);
+    if (fd < 0) status = skl_open_if_there(path, O_RDONLY, &fd, err);
+    if (status || fd < 0) return status;
+    if (fstat(fd, &st))
+        status = cannot("read", path, SKL_DATA, errno, err);
+    else if ((uint64_t)st.st_size > limit)
+        status = skl_fail(err, SKL_DATA, "cannot read '%s': it is larger than %zu bytes", path, limit);
+    else
+        status = read_all(fd, path, limit, (size_t)st.st_size, data, n, err);
     close(fd);
     return status;
 }
 
-static bool is_folder(const char *path)
+int skl_file_read(const char *path, size_t limit, char **data, size_t *n, struct skl_err *err)
 {
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    int status = skl_file_read_if_there(path, limit, data, n, err);
+    return status || *data ? status : cannot("read", path, SKL_DATA, ENOENT, err);
 }
+
+/* ---- folders ---- */
 
 static int make_folder(const char *path, struct skl_err *err)
 {
-    if (is_folder(path)) return SKL_OK;
-    if (mkdir(path, 0777)) {
+    struct skl_seen seen;
+    int status = skl_look(path, &seen, err);
+    if (status || seen.kind == SKL_FOLDER) return status;
+    if (skl_place_mkdir(path)) {
         int error = errno;
-        if (error == EEXIST && is_folder(path)) return SKL_OK; /* another process was faster */
-        return cannot("make folder", path, SKL_FAILED, error == EEXIST ? ENOTDIR : error, err);
+        if (error == EEXIST && !skl_look(path, &seen, NULL) && seen.kind == SKL_FOLDER) return SKL_OK; /* just made */
+        if (error == EEXIST) error = seen.kind == SKL_LINK ? ELOOP : ENOTDIR;
+        return cannot("make folder", path, SKL_FAILED, error, err);
     }
     char *parent = folder_of(path);
-    int status = skl_fsync_dir(parent, err);
+    status = skl_fsync_dir(parent, err);
     free(parent);
     return status;
 }
@@ -251,8 +359,8 @@ int skl_mkdirs(const char *path, struct skl_err *err)
 
 bool skl_exists(const char *path)
 {
-    struct stat st;
-    return stat(path, &st) == 0;
+    bool there;
+    return !skl_is_there(path, &there, NULL) && there;
 }
 
 char *skl_path(const char *folder, const char *name)

@@ -1,43 +1,20 @@
 #include "core/report/text.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/err.h"
-
-/* Length in bytes of the character at s; 0 where none is well-formed. *code: its number. */
-static int utf8_length(const char *s, unsigned *code)
-{
-    const unsigned char *u = (const unsigned char *)s;
-    static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
-    int n = u[0] < 0x80 ? 1 : u[0] >= 0xf0 && u[0] < 0xf8 ? 4 : u[0] >= 0xe0 ? 3 : u[0] >= 0xc2 ? 2 : 0;
-    if (n == 0 || u[0] >= 0xf8) return 0;
-    *code = n == 1 ? u[0] : u[0] & (0xffu >> (n + 1));
-    for (int i = 1; i < n; i++) {
-        if ((u[i] & 0xc0) != 0x80) return 0;
-        *code = *code << 6 | (u[i] & 0x3fu);
-    }
-    return *code < least[n] || *code > 0x10ffff || (*code >= 0xd800 && *code < 0xe000) ? 0 : n;
-}
-
-/* Marks and overrides of the direction of writing would reorder the rest of a legend; others cannot be seen. */
-static bool printable(unsigned code)
-{
-    if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return false;
-    if ((code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e)) return false;
-    return !(code >= 0x2060 && code <= 0x206f) && code != 0xfeff;
-}
+#include "core/base/say.h"
 
 void skl_gnuplot_text(FILE *out, const char *text)
 {
     fputc('\'', out);
     while (*text) {
         unsigned code;
-        int n = utf8_length(text, &code);
+        int n = skl_utf8_length(text, &code);
         if (*text == '\'')
             fputs("'.\"'\".'", out); /* gnuplot misreads '' at a string's start and after another '' */
-        else if (n == 0 || !printable(code))
+        else if (n == 0 || !skl_printable(code))
             fputc('?', out);
         else
             fwrite(text, 1, (size_t)n, out);
@@ -51,8 +28,8 @@ char *skl_text_clean(const char *text)
     char *clean = skl_alloc(text ? strlen(text) + 1 : 1), *o = clean;
     for (; text && *text;) {
         unsigned code;
-        int n = utf8_length(text, &code);
-        if (n == 0 || !printable(code))
+        int n = skl_utf8_length(text, &code);
+        if (n == 0 || !skl_printable(code))
             *o++ = '?';
         else
             o = mempcpy(o, text, (size_t)n);
@@ -72,13 +49,13 @@ enum { WIDEST = 100 }; /* of anything else, "…" and Chinese characters among t
 static int width_here(const char *text)
 {
     unsigned code = 0;
-    return utf8_length(text, &code) == 1 && code >= ' ' && code <= '~' ? advance[code - ' '] : WIDEST;
+    return skl_utf8_length(text, &code) == 1 && code >= ' ' && code <= '~' ? advance[code - ' '] : WIDEST;
 }
 
 static const char *next(const char *text)
 {
     unsigned code;
-    int n = utf8_length(text, &code);
+    int n = skl_utf8_length(text, &code);
     return text + (n ? n : 1);
 }
 

@@ -288,8 +288,7 @@ int skl_run(const struct skl_plan *plan, const struct skl_plan_run *run, const c
     if (!status) status = skl_lock_take(&lock, folder, err);
     if (status) return status;
     skl_signals_catch();
-    skl_atomic_clean(folder, "next.safetensors");
-    skl_atomic_clean(folder, "run.json");
+    skl_leftovers_remove(folder, true);
     if (options->redo) status = wipe(folder, err);
     if (!status) status = skl_settings_check(plan, run, folder, err);
     if (!status && is_complete(folder, run->exp.hash)) {

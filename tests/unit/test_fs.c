@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 
 static void assert_file(const char *path, const char *want)
 {
@@ -81,31 +82,42 @@ static void temporary_names_do_not_clash(void **state)
     unlink(stale);
 }
 
-/* A limit on the file's size stands for a full disk: the kernel ends the write in the same place. */
+/* Old ones and those of a folder's only writer; "PID-N" is the form of earlier versions. */
 static void what_the_dead_left_is_cleaned_up(void **state)
 {
-    static const char *const gone[] = {"mine.12-0.tmp", "mine.7-999.tmp"}, *const kept[] = {
-                                                                               "mine", "mine.tmp2", "mine.x-0.tmp",
-                                                                               "mine.12-0.tmp.csv", "yours.12-0.tmp"};
+    static const char *const gone[] = {"mine.12-0.tmp", "mine.0123456789abcdef.tmp"}, *const kept[] = {
+                                                                                          "mine", "mine.tmp2",
+                                                                                          "mine.x-0.tmp",
+                                                                                          "mine.12-0.tmp.csv",
+                                                                                          "mine.tmp"};
     const char *folder = in_scratch("dead");
     assert_int_equal(mkdir(folder, 0777), 0);
     for (int i = 0; i < 7; i++) {
         char *path = skl_path(folder, i < 2 ? gone[i] : kept[i - 2]);
         put_file(path, "x", 1);
+        assert_int_equal(skl_is_leftover(strrchr(path, '/') + 1), i < 2);
         free(path);
     }
-    skl_atomic_clean(folder, "mine");
-    skl_atomic_clean(in_scratch("absent"), "mine");
+    skl_leftovers_remove(in_scratch("absent"), true);
+    skl_leftovers_remove(folder, false); /* their writers may be alive */
+    assert_int_equal(count_entries(folder), 7);
+    char *old = skl_path(folder, gone[0]);
+    struct timespec then[2] = {{.tv_sec = time(NULL) - 3700}, {.tv_sec = time(NULL) - 3700}};
+    assert_int_equal(utimensat(AT_FDCWD, old, then, 0), 0);
+    free(old);
+    skl_leftovers_remove(folder, false);
+    assert_int_equal(count_entries(folder), 6);
+    skl_leftovers_remove(folder, true);
     assert_int_equal(count_entries(folder), 5);
     for (int i = 0; i < 5; i++) {
         char *path = skl_path(folder, kept[i]);
-        assert_true(skl_exists(path));
         assert_int_equal(unlink(path), 0);
         free(path);
     }
     assert_int_equal(rmdir(folder), 0);
 }
 
+/* A limit on the file's size stands for a full disk: the kernel ends the write in the same place. */
 static void failed_write_keeps_the_old_file(void **state)
 {
     struct skl_err err = {0};
@@ -234,8 +246,58 @@ static void paths_and_existence(void **state)
         assert_string_equal(path, cases[i][2]);
         free(path);
     }
-    assert_true(skl_exists(scratch));
-    assert_false(skl_exists(in_scratch("absent")));
+    struct skl_seen seen;
+    struct skl_err err = {0};
+    bool there;
+    assert_int_equal(skl_look(scratch, &seen, &err), SKL_OK);
+    assert_int_equal(seen.kind, SKL_FOLDER);
+    assert_int_equal(skl_is_there(in_scratch("absent"), &there, &err), SKL_OK);
+    assert_false(there);
+    put_file(in_scratch("seen"), "12345", 5);
+    assert_int_equal(skl_look(in_scratch("seen"), &seen, &err), SKL_OK);
+    assert_int_equal(seen.kind, SKL_FILE);
+    assert_int_equal(seen.size, 5);
+    assert_int_equal(skl_is_there(in_scratch("seen/x"), &there, &err), SKL_OK); /* ENOTDIR */
+    assert_false(there);
+    char *endless = skl_format("%s/%0300d", scratch, 0);
+    assert_int_equal(skl_is_there(endless, &there, &err), SKL_DATA); /* ENAMETOOLONG: no answer */
+    free(endless);
+    assert_contains(err.text, "File name too long");
+}
+
+static void folders_are_listed(void **state)
+{
+    struct skl_err err = {0};
+    char **names;
+    int count;
+    assert_int_equal(skl_mkdirs(in_scratch("list/seed-10"), &err), SKL_OK);
+    assert_int_equal(skl_mkdirs(in_scratch("list/seed-2"), &err), SKL_OK);
+    put_file(in_scratch("list/.hidden"), "", 0);
+    assert_int_equal(skl_list(in_scratch("list"), &names, &count, &err), SKL_OK);
+    assert_int_equal(count, 3);
+    assert_string_equal(names[0], ".hidden");
+    assert_string_equal(names[1], "seed-2");
+    assert_string_equal(names[2], "seed-10");
+    skl_list_free(names, count);
+    assert_int_equal(skl_list(in_scratch("absent"), &names, &count, &err), SKL_DATA);
+    assert_null(names);
+}
+
+/* A pipe is read where it was given, not where it lies about. */
+static void a_given_pipe_is_read(void **state)
+{
+    char *data, path[32];
+    size_t n;
+    int ends[2];
+    struct skl_err err = {0};
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], "abc", 3), 3);
+    close(ends[1]);
+    snprintf(path, sizeof path, "/dev/fd/%d", ends[0]);
+    assert_int_equal(skl_file_read(path, 10, &data, &n, &err), SKL_OK);
+    assert_string_equal(data, "abc");
+    free(data);
+    close(ends[0]);
 }
 
 static void sha256_of_published_vectors(void **state)
@@ -283,6 +345,8 @@ int main(void)
         cmocka_unit_test(mkdirs_like_mkdir_p),
         cmocka_unit_test(relative_paths),
         cmocka_unit_test(paths_and_existence),
+        cmocka_unit_test(folders_are_listed),
+        cmocka_unit_test(a_given_pipe_is_read),
         cmocka_unit_test(sha256_of_published_vectors),
         cmocka_unit_test(descriptors_are_closed),
     };
