@@ -32,11 +32,11 @@ struct skl_command {
     int min_args, max_args;                                 /* words that are no options; max -1: any */
     int (*run)(int argc, char **argv, struct skl_err *err); /* argc words left after the options; an enum skl_status */
 };
-/* For every command that reads an experiment file. */
+/* For every command that reads an experiment file or a run's own settings. */
 #define SKL_PLUGIN_OPTION \
     { \
         "plugin", SKL_OPT_EACH, "PLUGIN.so", \
-            "load this shortcut plug-in too, as plugins: in the file does; may be repeated", NULL, 0, 0, \
+            "load this shortcut plug-in; may be repeated. What results name is never loaded by itself", NULL, 0, 0, \
             skl_registry_ask \
     }
 #endif

@@ -9,7 +9,8 @@
 
 static bool json;
 
-static const struct skl_option options[] = {{"json", SKL_OPT_FLAG, NULL, "print JSON", &json, 0, 0}, {NULL}};
+static const struct skl_option options[] = {
+    SKL_PLUGIN_OPTION, {"json", SKL_OPT_FLAG, NULL, "print JSON", &json, 0, 0}, {NULL}};
 
 static void print_fault(void *context, enum skl_fault kind, const char *path, const char *text)
 {
@@ -30,12 +31,21 @@ static void collect_fault(void *context, enum skl_fault kind, const char *path, 
 
 static void print_json(const struct skl_audit *a, json_t *faults)
 {
-    json_t *o = json_pack("{s:b, s:i, s:I, s:I, s:O}", "ok", a->faults == 0, "runs", a->runs, "files",
-                          (json_int_t)a->files, "bytes", (json_int_t)a->bytes, "faults", faults);
+    json_t *o =
+        json_pack("{s:b, s:i, s:I, s:I, s:i, s:O}", "ok", a->faults == 0, "runs", a->runs, "files",
+                  (json_int_t)a->files, "bytes", (json_int_t)a->bytes, "plugin_lacking", a->lacking, "faults", faults);
     char *text = json_dumps(o, JSON_SORT_KEYS | JSON_INDENT(2));
     puts(text);
     free(text);
     json_decref(o);
+}
+
+/* What was not looked at, once for all. */
+static void print_notes(const struct skl_audit *a)
+{
+    if (a->lacking)
+        printf("note       %d run%s: settings compared by the hash of their file alone; %s\n", a->lacking,
+               a->lacking == 1 ? "" : "s", a->lacking_why);
 }
 
 static int run(int argc, char **argv, struct skl_err *err)
@@ -49,6 +59,7 @@ static int run(int argc, char **argv, struct skl_err *err)
     else if (!status && !a.faults)
         printf("%s: OK: %d runs, %lld files, %s: complete, and every hash as recorded\n", argv[0], a.runs,
                (long long)a.files, skl_bytes((double)a.bytes, size));
+    if (!status && !json) print_notes(&a);
     json_decref(faults);
     if (!status && a.faults)
         status = skl_fail(err, SKL_DATA, "%s: %d faults in %d runs; 'skiplab sweep' finishes what is half-done",

@@ -111,6 +111,7 @@ static void print_pair(const struct skl_pair_of_runs *p)
     print_circumstance("host", p->a.host, p->b.host);
     print_circumstance("numerics", p->a.numerics, p->b.numerics);
     print_circumstance("data", p->a.data, p->b.data);
+    print_circumstance("plug-in", p->a.plugin_sha256, p->b.plugin_sha256);
 }
 
 static bool same_difference(const struct skl_difference *x, const struct skl_difference *y)

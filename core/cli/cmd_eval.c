@@ -19,6 +19,7 @@ static const struct skl_option options[] = {
     {"bn-from-train", SKL_OPT_INT, "N",
      "estimate batch-norm statistics anew on the first N training batches, nothing dropped", &bn_from_train, 1,
      1000000},
+    SKL_PLUGIN_OPTION,
     {"json", SKL_OPT_FLAG, NULL, "print JSON", &json, 0, 0},
     {NULL}};
 
@@ -114,10 +115,7 @@ static int run(int argc, char **argv, struct skl_err *err)
     else if (!skl_exists(config))
         status =
             skl_fail(err, SKL_DATA, "'%s' is missing: eval needs the run's settings beside the checkpoint", config);
-    if (!status) {
-        status = skl_plan_load(config, NULL, 0, &plan, err);
-        if (status) status = err->status = SKL_DATA;
-    }
+    if (!status) status = skl_plan_load_recorded(config, false, &plan, err);
     if (!status) {
         status = evaluate(path, &plan.run[0].exp, err);
         skl_plan_release(&plan);

@@ -251,8 +251,8 @@ static int probe_checkpoint(const char *path, struct skl_err *err)
     else if (!skl_exists(config))
         status =
             skl_fail(err, SKL_DATA, "'%s' is missing: probe needs the run's settings beside the checkpoint", config);
-    else if (skl_plan_load(config, NULL, 0, &plan, err))
-        status = err->status = SKL_DATA;
+    else
+        status = skl_plan_load_recorded(config, false, &plan, err);
     if (!status) {
         status = probe(&plan.run[0].exp, path, err);
         skl_plan_release(&plan);

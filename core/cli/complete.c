@@ -7,6 +7,7 @@
 #include "core/config/keys.h"
 #include "core/config/plan.h"
 #include "core/config/registry.h"
+#include "core/io/yaml.h"
 
 #define TYPE_KEY "model.shortcut.type" /* no row of its own in the table of keys: part of model.shortcut */
 
@@ -57,13 +58,34 @@ static bool ends_with(const char *word, const char *end)
     return n >= m && strcmp(word + n - m, end) == 0;
 }
 
+/* The names under variants:, where the file cannot be read as a whole: its plug-ins are not loaded for a TAB. */
+static bool offer_variants(const struct line *l, const char *path)
+{
+    struct skl_ynode *root;
+    if (skl_yaml_read(path, &root, NULL)) return false;
+    const struct skl_ynode *list = root->kind == SKL_YMAP ? skl_yaml_get(root, "variants") : NULL;
+    bool any = false;
+    for (const struct skl_ynode *c = list && list->kind == SKL_YLIST ? list->child : NULL; c; c = c->next) {
+        const struct skl_ynode *name = c->kind == SKL_YMAP ? skl_yaml_get(c, "name") : NULL;
+        if (!name || name->kind != SKL_YSCALAR || !skl_name_valid(name->text)) continue;
+        offer(l, name->text, "");
+        any = true;
+    }
+    skl_yaml_free(root);
+    return any;
+}
+
 /* The settings of the experiment file on the line, each once: "original", "gated/gate_bias=-6"; false: there is none. */
 static bool offer_settings(const struct line *l)
 {
     for (int i = 0; i < l->count - 1; i++) {
         struct skl_err err = {0};
         struct skl_plan plan;
-        if (!ends_with(l->words[i], ".yaml") || skl_plan_load(l->words[i], NULL, 0, &plan, &err)) continue;
+        if (!ends_with(l->words[i], ".yaml")) continue;
+        if (skl_plan_load_recorded(l->words[i], true, &plan, &err)) {
+            if (offer_variants(l, l->words[i])) return true;
+            continue;
+        }
         for (int r = 0; r < plan.count; r++) {
             bool seen = false;
             for (int e = 0; e < r && !seen; e++) seen = strcmp(plan.run[e].setting, plan.run[r].setting) == 0;

@@ -16,7 +16,9 @@ static const struct {
     {"name", "{'type': 'string', 'pattern': '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'}"},
     {"label", "{'type': 'string'}"},
     {"include", "{'type': 'string'}"},
-    {"plugins", "{'type': 'array', 'items': {'type': 'string'}}"},
+    {"plugins", "{'type': 'array', 'items': {'anyOf': [{'type': 'string'}, {'type': 'object', 'required': ['name', "
+                "'sha256'], 'additionalProperties': false, 'properties': {'name': {'type': 'string'}, 'sha256': "
+                "{'type': 'string', 'pattern': '^[0-9a-f]{64}$'}}}]}}"},
     {"model.shortcut", "{'$ref': '#/definitions/shortcut'}"},
     {"model.shortcut_at", "{'anyOf': [{'enum': ['all', 'same_shape']}, {'type': 'array', 'minItems': 2, 'maxItems': 2, "
                           "'items': {'type': 'integer', 'minimum': 0}}]}"},

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "core/config/keys.h"
 #include "core/config/plan.h"
+#include "core/config/registry.h"
 
 /* ---- text ---- */
 
@@ -92,10 +93,13 @@ static void put_plan_keys(FILE *out, const struct skl_plan *plan)
         put(out, "", skl_key_write(key, plan, false), "\n");
         last = key->path;
     }
-    for (int i = 0; i < plan->plugin_count; i++) {
-        if (i == 0) fputs("plugins:\n", out);
-        put(out, "  - ", quoted(plan->plugin[i]), "\n");
-    }
+}
+
+/* By name and hash, never by a place: whoever opens these results must not run what they point to. */
+static void put_plugin(FILE *out, const struct skl_shortcut *s)
+{
+    const char *sha256 = skl_registry_sha256(s);
+    if (*sha256) fprintf(out, "plugins:\n  - {name: %s, sha256: \"%s\"}\n", s->name, sha256);
 }
 
 static void put_pairs(FILE *out, const char *heading, const struct skl_pair *pair, int count, bool lists)
@@ -120,6 +124,7 @@ char *skl_plan_emit(const struct skl_plan *plan, const struct skl_plan_run *run)
     if (plan->label) put(out, "label: ", quoted(plan->label), "\n");
     put_keys(out, &run->exp);
     put_plan_keys(out, plan);
+    put_plugin(out, run->exp.model.shortcut);
     fprintf(out, "seeds: [%llu]\nvariants:\n  - name: %s\n", (unsigned long long)run->exp.seed, run->exp.variant);
     put_pairs(out, "zip", run->axis, run->axis_count, true);
     put_pairs(out, "paper", run->papers, run->paper_count, false);

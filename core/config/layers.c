@@ -48,7 +48,8 @@ bool skl_is_plan_key(const char *path)
 struct chain {
     const char *path;
     const struct chain *up;
-}; /* the files being read, innermost first */
+    bool closed; /* it, or one that includes it, may not ask for plug-ins */
+};               /* the files being read, innermost first */
 
 static int chain_fails(const struct chain *chain, const char *path, const struct skl_ynode *node, struct skl_err *err)
 {
@@ -82,38 +83,79 @@ static int read_include(struct skl_layers *l, const struct skl_ynode *node, cons
 
 /* ---- plug-ins ---- */
 
-/* Takes the path over. */
-static void keep_plugin(struct skl_layers *l, char *absolute)
+static bool holds_results(const char *folder)
 {
-    for (int i = 0; i < l->plugin_count; i++)
-        if (!strcmp(l->plugin[i], absolute)) {
-            free(absolute);
-            return;
-        }
-    append(&l->plugin, &l->plugin_count, absolute);
+    static const char *const marks[] = {"run.json", "plan.json"};
+    bool there = false;
+    for (size_t i = 0; i < sizeof marks / sizeof *marks && !there; i++) {
+        char *path = skl_path(folder, marks[i]);
+        there = skl_exists(path);
+        free(path);
+    }
+    return there;
 }
 
-static int load_plugin(struct skl_layers *l, const struct skl_ynode *node, const char *file, struct skl_err *err)
+/* A run's own config.yaml, or a file in a sweep's folder: SWEEP/VARIANT/k=v/seed-N is as deep as these go. */
+static bool stands_among_results(const char *path)
 {
+    enum { DEPTH = 4 };
+    char *real = realpath(path, NULL), *slash = real ? strrchr(real, '/') : NULL;
+    bool among = slash && !strcmp(slash + 1, "config.yaml");
+    for (int i = 0; i < DEPTH && slash && slash > real && !among; i++) {
+        *slash = 0;
+        among = holds_results(real);
+        slash = strrchr(real, '/');
+    }
+    free(real);
+    return among;
+}
+
+/* {name: N, sha256: S}, as a run's config.yaml has it: one of this name and build must have been given. */
+static int check_given(struct skl_layers *l, const struct skl_ynode *node, struct skl_err *err)
+{
+    const struct skl_ynode *name = skl_yaml_get(node, "name"), *sha256 = skl_yaml_get(node, "sha256");
+    if (!name || !sha256 || name->kind != SKL_YSCALAR || sha256->kind != SKL_YSCALAR || skl_tree_count(node) != 2)
+        return skl_tree_fail(node, true, err, "a plug-in must be a path, or {name: NAME, sha256: DIGEST}");
+    const struct skl_shortcut *s = skl_registry_find(name->text);
+    const char *here = s ? skl_registry_sha256(s) : "";
+    if (*here && (l->trust == SKL_ANY_BUILD || !strcmp(here, sha256->text))) return SKL_OK;
+    l->lacking = true;
+    if (*here)
+        return skl_tree_fail(node, true, err,
+                             "the plug-in '%.80s' given has SHA-256 %s, here the build %.64s is asked for", name->text,
+                             here, sha256->text);
+    return skl_tree_fail(node, true, err, "it needs the plug-in '%.80s': give it with --plugin FILE (SHA-256 %.64s)",
+                         name->text, sha256->text);
+}
+
+static int load_plugin(struct skl_layers *l, const struct skl_ynode *node, const struct chain *chain,
+                       struct skl_err *err)
+{
+    if (node->kind == SKL_YMAP) return check_given(l, node, err);
     if (node->kind != SKL_YSCALAR || !*node->text) return skl_tree_fail(node, true, err, "a plug-in must be a path");
-    char *path = skl_path_beside(file, node->text), *absolute = realpath(path, NULL);
+    if (chain->closed) {
+        if (!l->withheld) l->withheld = skl_strdup(node->text);
+        return SKL_OK;
+    }
+    char *path = skl_path_beside(chain->path, node->text), *absolute = realpath(path, NULL);
     int status = absolute ? SKL_OK : skl_tree_fail(node, true, err, "cannot find the plug-in '%s'", path);
     free(path);
-    if (status) return status;
-    status = skl_registry_load(absolute, err);
-    keep_plugin(l, absolute);
-    if (!status) return SKL_OK;
-    struct skl_err why = *err;
-    return skl_tree_fail(node, true, err, "%s", why.text);
+    if (!status && skl_registry_load(absolute, err)) {
+        struct skl_err why = *err;
+        status = skl_tree_fail(node, true, err, "%s", why.text);
+    }
+    free(absolute);
+    return status;
 }
 
-static int load_plugins(struct skl_layers *l, const struct skl_ynode *file, const char *path, struct skl_err *err)
+static int load_plugins(struct skl_layers *l, const struct skl_ynode *file, const struct chain *chain,
+                        struct skl_err *err)
 {
     const struct skl_ynode *list = skl_yaml_get(file, "plugins");
     if (!list) return SKL_OK;
     if (list->kind != SKL_YLIST) return skl_tree_fail(list, true, err, "plugins must be a list of paths");
     int status = SKL_OK;
-    for (const struct skl_ynode *c = list->child; c && !status; c = c->next) status = load_plugin(l, c, path, err);
+    for (const struct skl_ynode *c = list->child; c && !status; c = c->next) status = load_plugin(l, c, chain, err);
     return status;
 }
 
@@ -132,7 +174,8 @@ int skl_check_layer(const struct skl_ynode *layer, struct skl_err *err)
 static int read_file(struct skl_layers *l, const char *path, const struct chain *up, struct skl_ynode *tree,
                      struct skl_err *err)
 {
-    const struct chain chain = {path, up};
+    const bool closed = up ? up->closed : l->trust != SKL_NAMED;
+    const struct chain chain = {path, up, closed || stands_among_results(path)};
     struct skl_ynode *file = NULL;
     int status = skl_yaml_read(path, &file, err);
     if (status) return status;
@@ -140,7 +183,7 @@ static int read_file(struct skl_layers *l, const char *path, const struct chain 
         status = skl_tree_fail(file, true, err, "an experiment file is a mapping, like model: {depth: 20}");
     const struct skl_ynode *include = skl_yaml_get(file, "include");
     if (!status && include) status = read_include(l, include, &chain, tree, err);
-    if (!status) status = load_plugins(l, file, path, err);
+    if (!status) status = load_plugins(l, file, &chain, err);
     if (!status) {
         skl_tree_remove(file, "include");
         status = skl_check_layer(file, err);
@@ -217,7 +260,6 @@ bool skl_layers_overridden(const struct skl_layers *l, const char *path)
 
 static int lay(struct skl_layers *l, const char *path, char *const *overrides, int count, struct skl_err *err)
 {
-    for (int i = 0; skl_registry_asked(i); i++) keep_plugin(l, skl_strdup(skl_registry_asked(i)));
     int status = path ? read_file(l, keep(l, skl_strdup(path)), NULL, l->root, err) : SKL_OK;
     if (!status) status = read_overrides(l, overrides, count, err);
     if (!status) status = skl_experiment_check_keys(l->root, err);
@@ -227,14 +269,13 @@ static int lay(struct skl_layers *l, const char *path, char *const *overrides, i
     return status;
 }
 
-int skl_layers_read(const char *path, char *const *overrides, int count, struct skl_layers *l, struct skl_err *err)
+int skl_layers_read(const char *path, enum skl_trust trust, char *const *overrides, int count, struct skl_layers *l,
+                    struct skl_err *err)
 {
-    *l = (struct skl_layers){.root = skl_tree_new(), .run = skl_tree_new()};
+    *l = (struct skl_layers){.root = skl_tree_new(), .run = skl_tree_new(), .trust = trust};
     l->root->file = l->run->file = keep(l, skl_strdup(path ? path : "defaults"));
     l->root->line = l->root->column = l->root->value_line = l->root->value_column = 1;
-    int status = lay(l, path, overrides, count, err);
-    if (status) skl_layers_release(l);
-    return status;
+    return lay(l, path, overrides, count, err);
 }
 
 void skl_layers_release(struct skl_layers *l)
@@ -243,8 +284,7 @@ void skl_layers_release(struct skl_layers *l)
     skl_yaml_free(l->run);
     for (int i = 0; i < l->override_count; i++) skl_yaml_free(l->override[i]);
     for (int i = 0; i < l->text_count; i++) free(l->text[i]);
-    for (int i = 0; i < l->plugin_count; i++) free(l->plugin[i]);
-    free(l->plugin);
+    free(l->withheld);
     free(l->override);
     free(l->text);
     memset(l, 0, sizeof *l);

@@ -5,20 +5,28 @@
 #include <stdint.h>
 #include "core/io/yaml.h"
 
+/* Whose file it is.  A plug-in runs with all rights of whoever loads it, so results never name one to be loaded. */
+enum skl_trust {
+    SKL_NAMED,     /* the user named it: its plug-ins are loaded, unless it stands among results */
+    SKL_RECORDED,  /* a run's own config.yaml: plug-ins must have been given already, in the recorded builds */
+    SKL_ANY_BUILD, /* likewise, builds not compared: nothing of it will be run */
+};
+
 struct skl_layers {
     struct skl_ynode *root;      /* include, file, and the overrides of keys of the whole file */
     struct skl_ynode *run;       /* of root: what one run is read from, without the whole file's keys */
     struct skl_ynode **override; /* each a mapping of one dotted key, laid over every run */
     int override_count;
-    char **plugin;
-    int plugin_count; /* absolute paths, each once: of the command line, of the included files, of the file */
+    enum skl_trust trust;
+    char *withheld; /* the first plug-in that a file names and that was not loaded; NULL: none */
+    bool lacking;   /* the failure is that a plug-in was not given, or another build of it */
     char **text;
     int text_count; /* file names and override texts that nodes point to */
 };
-/* Reads and merges; loads plug-ins, so that their types are known; checks unknown keys, types and ranges of what stands
- * in the files. */
-int skl_layers_read(const char *path, char *const *overrides, int count, struct skl_layers *layers,
-                    struct skl_err *err);
+/* Reads and merges; loads plug-ins where the file is trusted with that, so that their types are known; checks unknown
+ * keys, types and ranges of what stands in the files.  Release in every case. */
+int skl_layers_read(const char *path, enum skl_trust trust, char *const *overrides, int count,
+                    struct skl_layers *layers, struct skl_err *err);
 void skl_layers_release(struct skl_layers *layers);
 /* Checks the keys of one layer by itself: a mistake shows even where a later layer hides it. */
 int skl_check_layer(const struct skl_ynode *layer, struct skl_err *err);

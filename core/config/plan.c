@@ -165,15 +165,6 @@ static void hash_plan(struct skl_plan *plan)
     free(text);
 }
 
-static void keep_plugins(const struct skl_layers *layers, struct skl_plan *plan)
-{
-    plan->plugin = skl_alloc_array((size_t)layers->plugin_count, sizeof *plan->plugin);
-    while (plan->plugin_count < layers->plugin_count) {
-        plan->plugin[plan->plugin_count] = skl_strdup(layers->plugin[plan->plugin_count]);
-        plan->plugin_count++;
-    }
-}
-
 static int make_plan(const char *path, const struct skl_layers *layers, struct skl_plan *plan, struct skl_err *err)
 {
     struct seeds seeds = {0};
@@ -182,7 +173,6 @@ static int make_plan(const char *path, const struct skl_layers *layers, struct s
     if (!status) status = skl_settings_read(layers, SKL_PLAN_MAX_RUNS / seeds.count, &settings, err);
     if (!status) status = check_baseline(layers->root, plan, &settings, err);
     if (!status) {
-        keep_plugins(layers, plan);
         make_runs(plan, &settings, &seeds);
         hash_plan(plan);
     }
@@ -191,18 +181,47 @@ static int make_plan(const char *path, const struct skl_layers *layers, struct s
     return status;
 }
 
+/* What fails may fail for want of a plug-in that was not loaded: its shortcut is unknown. */
+static int tell_withheld(struct skl_layers *layers, struct skl_err *err)
+{
+    struct skl_err why = *err;
+    layers->lacking = true;
+    return skl_fail(
+        err, why.status,
+        "%.600s; its plug-in '%.200s' is not loaded, since the file is a run's own or stands among results: "
+        "give it with --plugin FILE",
+        why.text, layers->withheld);
+}
+
+static int load(const char *path, enum skl_trust trust, char *const *overrides, int count, struct skl_plan *plan,
+                bool *lacking, struct skl_err *err)
+{
+    struct skl_layers layers;
+    memset(plan, 0, sizeof *plan);
+    int status = skl_layers_read(path, trust, overrides, count, &layers, err);
+    if (!status) status = make_plan(path, &layers, plan, err);
+    if (status && layers.withheld) status = tell_withheld(&layers, err);
+    *lacking = layers.lacking;
+    skl_layers_release(&layers);
+    if (status) skl_plan_release(plan);
+    return status;
+}
+
 int skl_plan_load(const char *path, char *const *overrides, int overrides_count, struct skl_plan *plan,
                   struct skl_err *err)
 {
-    struct skl_layers layers;
     struct skl_err own;
+    bool lacking;
+    return load(path, SKL_NAMED, overrides, overrides_count, plan, &lacking, err ? err : &own);
+}
+
+int skl_plan_load_recorded(const char *path, bool any_build, struct skl_plan *plan, struct skl_err *err)
+{
+    struct skl_err own;
+    bool lacking;
     if (!err) err = &own;
-    memset(plan, 0, sizeof *plan);
-    int status = skl_layers_read(path, overrides, overrides_count, &layers, err);
-    if (status) return status;
-    status = make_plan(path, &layers, plan, err);
-    skl_layers_release(&layers);
-    if (status) skl_plan_release(plan);
+    int status = load(path, any_build ? SKL_ANY_BUILD : SKL_RECORDED, NULL, 0, plan, &lacking, err);
+    if (status == SKL_USAGE && !lacking) err->status = status = SKL_DATA;
     return status;
 }
 
@@ -226,9 +245,7 @@ void skl_plan_release(struct skl_plan *plan)
         free_pairs(run->axis, run->axis_count);
         skl_experiment_release(&run->exp);
     }
-    for (int i = 0; i < plan->plugin_count; i++) free(plan->plugin[i]);
     free(plan->run);
-    free(plan->plugin);
     free(plan->name);
     free(plan->label);
     free(plan->baseline);

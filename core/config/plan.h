@@ -22,8 +22,6 @@ struct skl_plan_run {
 };
 struct skl_plan {
     char *name, *label, *baseline; /* baseline: a variant's name or NULL */
-    char **plugin;
-    int plugin_count; /* absolute paths of the plug-ins; loading a plan loads them */
     struct {
         double fail_above, fail_times_baseline;
     } report; /* percent; times the baseline's error, 0: not used */
@@ -39,6 +37,10 @@ enum { SKL_PLAN_MAX_RUNS = 20000 };
  * A file with `model:` only is fine too (step, summary, bench): its first run, exp.has_data false. */
 int skl_plan_load(const char *path, char *const *overrides, int overrides_count, struct skl_plan *plan,
                   struct skl_err *err);
+/* A run's own config.yaml, or any file that is only looked at: loads no plug-in, whatever it says.  SKL_USAGE: it needs
+ * one that was not given (--plugin), or was given in another build; the message says which.  SKL_DATA: anything else.
+ * any_build: for those who run nothing of it. */
+int skl_plan_load_recorded(const char *path, bool any_build, struct skl_plan *plan, struct skl_err *err);
 void skl_plan_release(struct skl_plan *plan);
 /* A complete experiment file of one run, every default written out; malloc'd.  Loading it gives a plan of one run with
  * the same hash and folder. */

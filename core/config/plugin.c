@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -40,14 +42,51 @@ static int check_file(const char *path, struct skl_err *err)
     return SKL_OK;
 }
 
-static int digest(const char *path, char sha256[65], struct skl_err *err)
+/* Sealed: from here on not even this process can change the bytes. */
+static int seal(struct skl_plugin_copy *copy, const char *data, size_t n)
 {
+    while (n > 0) {
+        ssize_t written = write(copy->fd, data, n);
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) return -1;
+        data += written;
+        n -= (size_t)written;
+    }
+    return fcntl(copy->fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+}
+
+int skl_plugin_copy(const char *path, struct skl_plugin_copy *copy, struct skl_err *err)
+{
+    struct skl_err own;
+    if (!err) err = &own;
     char *data;
     size_t n;
+    *copy = (struct skl_plugin_copy){.fd = -1};
+    int status = check_path(path, err);
+    if (!status) status = check_file(path, err);
+    if (status) return status;
     if (skl_file_read(path, PLUGIN_MAX, &data, &n, err)) return err->status = SKL_USAGE;
-    skl_sha256_hex(data, n, sha256);
+    skl_sha256_hex(data, n, copy->sha256);
+    copy->fd = memfd_create("skiplab-plugin", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (copy->fd < 0 || seal(copy, data, n)) {
+        status = skl_fail(err, SKL_FAILED, "cannot copy the plug-in '%s': %s", path, strerror(errno));
+        skl_plugin_drop(copy);
+    }
     free(data);
-    return SKL_OK;
+    return status;
+}
+
+void skl_plugin_drop(struct skl_plugin_copy *copy)
+{
+    if (copy->fd >= 0) close(copy->fd);
+    copy->fd = -1;
+}
+
+static void *open_copy(const struct skl_plugin_copy *copy)
+{
+    char place[32];
+    snprintf(place, sizeof place, "/proc/self/fd/%d", copy->fd);
+    return dlopen(place, RTLD_NOW | RTLD_LOCAL);
 }
 
 static int handshake(const char *path, void *library, const struct skl_shortcut **shortcut, struct skl_err *err)
@@ -67,7 +106,7 @@ static int handshake(const char *path, void *library, const struct skl_shortcut 
 }
 
 /* In a child: loads, looks and unloads, in silence. */
-static _Noreturn void try_alone(const char *path)
+static _Noreturn void try_alone(const struct skl_plugin_copy *copy, const char *path)
 {
     static const int deadly[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGALRM};
     for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++) signal(deadly[i], SIG_DFL);
@@ -76,19 +115,19 @@ static _Noreturn void try_alone(const char *path)
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
     if (null >= 0) dup2(null, STDERR_FILENO); /* the loader's last words are no message of ours */
     const struct skl_shortcut *shortcut = NULL;
-    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    void *library = open_copy(copy);
     if (library && !handshake(path, library, &shortcut, NULL)) (void)skl_shortcut_unsound(shortcut);
     if (library) dlclose(library); /* it runs code too, as the end of the program would */
     _exit(SURVIVED);
 }
 
 /* A file that was cut off or damaged can kill the process that loads it, so a child tries first. */
-static int try_in_child(const char *path, struct skl_err *err)
+static int try_in_child(const struct skl_plugin_copy *copy, const char *path, struct skl_err *err)
 {
     int status = 0;
     pid_t child = fork();
     if (child < 0) return skl_fail(err, SKL_FAILED, "cannot try the plug-in '%s': %s", path, strerror(errno));
-    if (child == 0) try_alone(path);
+    if (child == 0) try_alone(copy, path);
     while (waitpid(child, &status, 0) < 0)
         if (errno != EINTR) return SKL_OK; /* somebody else waited for it */
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
@@ -102,18 +141,22 @@ static int try_in_child(const char *path, struct skl_err *err)
     return SKL_OK;
 }
 
-int skl_plugin_open(const char *path, const struct skl_shortcut **shortcut, char sha256[65], struct skl_err *err)
+/* What the loader says without the name it was given: that means nothing to anybody. */
+static int no_library(const char *path, struct skl_err *err)
 {
-    struct skl_err own;
-    if (!err) err = &own;
-    int status = check_path(path, err);
-    if (!status) status = check_file(path, err);
-    if (!status) status = digest(path, sha256, err);
-    if (!status) status = try_in_child(path, err);
-    if (status) return status;
-    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!library) return skl_fail(err, SKL_USAGE, "cannot load the plug-in: %s", dlerror());
-    status = handshake(path, library, shortcut, err);
-    if (status) dlclose(library);
+    const char *said = dlerror(), *colon = said ? strstr(said, ": ") : NULL;
+    if (colon && !strncmp(said, "/proc/self/fd/", 14)) said = colon + 2;
+    return skl_fail(err, SKL_USAGE, "cannot load the plug-in '%s': %s", path, said ? said : "no reason given");
+}
+
+/* A loaded copy stays open: the loader knows a library by its name, and another file may not get this one's. */
+int skl_plugin_load(struct skl_plugin_copy *copy, const char *path, const struct skl_shortcut **shortcut,
+                    struct skl_err *err)
+{
+    int status = try_in_child(copy, path, err);
+    void *library = status ? NULL : open_copy(copy);
+    if (!status) status = library ? handshake(path, library, shortcut, err) : no_library(path, err);
+    if (status && library) dlclose(library);
+    if (status) skl_plugin_drop(copy);
     return status;
 }

@@ -17,14 +17,15 @@ static const struct skl_shortcut *const builtin[] = {
 };
 
 enum { BUILTINS = sizeof builtin / sizeof *builtin - 1, MAX_PLUGINS = 64 };
-static const struct skl_shortcut *plugin[MAX_PLUGINS];
-static char plugin_sha256[MAX_PLUGINS][65];
+static struct {
+    const struct skl_shortcut *shortcut;
+    char sha256[65], *path; /* path: absolute; NULL: it was in memory already */
+} plugin[MAX_PLUGINS];
 static int plugins;
-static char *asked[MAX_PLUGINS + 1];
 
 int skl_registry_count(void) { return BUILTINS + plugins; }
 
-const struct skl_shortcut *skl_registry_get(int i) { return i < BUILTINS ? builtin[i] : plugin[i - BUILTINS]; }
+const struct skl_shortcut *skl_registry_get(int i) { return i < BUILTINS ? builtin[i] : plugin[i - BUILTINS].shortcut; }
 
 const struct skl_shortcut *skl_registry_find(const char *name)
 {
@@ -52,20 +53,36 @@ int skl_registry_add(const struct skl_shortcut *s, const char *origin, const cha
     if (other == s) return SKL_OK;
     if (other) return skl_fail(err, SKL_USAGE, "%s: a shortcut named '%s' is there already", origin, s->name);
     if (plugins == MAX_PLUGINS) return skl_fail(err, SKL_USAGE, "more than %d plug-ins", MAX_PLUGINS);
-    snprintf(plugin_sha256[plugins], sizeof plugin_sha256[0], "%s", sha256);
-    plugin[plugins++] = s;
+    snprintf(plugin[plugins].sha256, sizeof plugin[0].sha256, "%s", sha256);
+    plugin[plugins++].shortcut = s;
     return SKL_OK;
+}
+
+/* The copy becomes an entry of its own, with the place it came from. */
+static int add_copy(struct skl_plugin_copy *copy, const char *path, const struct skl_shortcut **shortcut,
+                    struct skl_err *err)
+{
+    char sha256[65], *origin = skl_format("plug-in '%s'", path);
+    memcpy(sha256, copy->sha256, sizeof sha256);
+    int before = plugins, status = skl_plugin_load(copy, path, shortcut, err);
+    if (!status) status = skl_registry_add(*shortcut, origin, sha256, err);
+    if (!status && plugins > before) plugin[before].path = realpath(path, NULL);
+    free(origin);
+    return status;
 }
 
 int skl_registry_load_one(const char *path, const struct skl_shortcut **shortcut, struct skl_err *err)
 {
-    char sha256[65];
-    int status = skl_plugin_open(path, shortcut, sha256, err);
+    struct skl_plugin_copy copy;
+    int status = skl_plugin_copy(path, &copy, err);
     if (status) return status;
-    char *origin = skl_format("plug-in '%s'", path);
-    status = skl_registry_add(*shortcut, origin, sha256, err);
-    free(origin);
-    return status;
+    for (int i = 0; i < plugins; i++) {
+        if (strcmp(plugin[i].sha256, copy.sha256)) continue;
+        *shortcut = plugin[i].shortcut;
+        skl_plugin_drop(&copy);
+        return SKL_OK;
+    }
+    return add_copy(&copy, path, shortcut, err);
 }
 
 int skl_registry_load(const char *path, struct skl_err *err)
@@ -77,21 +94,27 @@ int skl_registry_load(const char *path, struct skl_err *err)
 int skl_registry_ask(const char *path, struct skl_err *err)
 {
     char *absolute = realpath(path, NULL);
-    int at = 0, status = absolute ? skl_registry_load(absolute, err)
-                                  : skl_fail(err, SKL_USAGE, "cannot find the plug-in '%s'", path);
-    while (asked[at] && absolute && strcmp(asked[at], absolute)) at++;
-    if (status || asked[at])
-        free(absolute);
-    else
-        asked[at] = absolute;
+    int status =
+        absolute ? skl_registry_load(absolute, err) : skl_fail(err, SKL_USAGE, "cannot find the plug-in '%s'", path);
+    free(absolute);
     return status;
 }
 
-const char *skl_registry_asked(int i) { return asked[i]; }
+static int find_plugin(const struct skl_shortcut *s)
+{
+    for (int i = 0; i < plugins; i++)
+        if (plugin[i].shortcut == s) return i;
+    return -1;
+}
 
 const char *skl_registry_sha256(const struct skl_shortcut *s)
 {
-    for (int i = 0; i < plugins; i++)
-        if (plugin[i] == s) return plugin_sha256[i];
-    return "";
+    int i = find_plugin(s);
+    return i < 0 ? "" : plugin[i].sha256;
+}
+
+const char *skl_registry_path(const struct skl_shortcut *s)
+{
+    int i = find_plugin(s);
+    return i < 0 ? NULL : plugin[i].path;
 }

@@ -42,7 +42,7 @@ static char *value_text(const struct skl_ynode *node)
 
 static bool shapes_a_run(const char *key)
 {
-    static const char *const others[] = {"name", "label", "baseline", "variants"};
+    static const char *const others[] = {"name", "label", "baseline", "variants", "plugins"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (!strcmp(key, others[i])) return false;
     return true;
@@ -170,6 +170,8 @@ void skl_run_record_read(const char *folder, struct skl_run_record *r)
         .ended = text(j, "ended"),
         .on_shortcut = text(j, "on_shortcut"),
         .on_residual = text(j, "on_residual"),
+        .plugin = text(j, "plugin"),
+        .plugin_sha256 = text(j, "plugin_sha256"),
         .checkpoint = text(last, "sha256"),
     };
     json_decref(j);
@@ -177,9 +179,9 @@ void skl_run_record_read(const char *folder, struct skl_run_record *r)
 
 void skl_run_record_release(struct skl_run_record *r)
 {
-    char *const texts[] = {r->state,   r->cause,       r->version,     r->commit,      r->host, r->cpu_level,
-                           r->kernels, r->gemm,        r->numerics,    r->config_hash, r->data, r->started,
-                           r->ended,   r->on_shortcut, r->on_residual, r->checkpoint};
+    char *const texts[] = {r->state,   r->cause,       r->version,     r->commit,      r->host,   r->cpu_level,
+                           r->kernels, r->gemm,        r->numerics,    r->config_hash, r->data,   r->started,
+                           r->ended,   r->on_shortcut, r->on_residual, r->checkpoint,  r->plugin, r->plugin_sha256};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) free(texts[i]);
     *r = (struct skl_run_record){0};
 }

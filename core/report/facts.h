@@ -30,7 +30,8 @@ struct skl_run_record {
     bool other_numerics;
     char *state, *cause, *version, *commit, *host, *cpu_level, *kernels, *gemm, *numerics, *config_hash, *data,
         *started, *ended, *on_shortcut, *on_residual;
-    char *checkpoint; /* SHA-256 of last.safetensors */
+    char *plugin, *plugin_sha256; /* the variant's; "": built in */
+    char *checkpoint;             /* SHA-256 of last.safetensors */
 };
 /* An absent or unreadable run.json gives the record of a run that has none. */
 void skl_run_record_read(const char *folder, struct skl_run_record *record);

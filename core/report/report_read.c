@@ -147,6 +147,34 @@ static int take_row(struct skl_report *report, const struct skl_result_setting *
 
 /* ---- studies ---- */
 
+/* The build that the study's first run with this plug-in was trained with. */
+static const char *first_build(const struct skl_study *s, const char *plugin)
+{
+    for (int i = 0; i < s->results.settings; i++)
+        for (int k = 0; k < s->row[i].runs; k++) {
+            const struct skl_run_record *r = &s->row[i].run[k].record;
+            if (r->plugin && *r->plugin && !strcmp(r->plugin, plugin)) return r->plugin_sha256;
+        }
+    return "";
+}
+
+/* Seeds of two builds are no seeds of one variant. */
+static void warn_of_builds(struct skl_report *report, const struct skl_study *s)
+{
+    const char *name = "", *first = "";
+    for (int i = 0; i < s->results.settings; i++)
+        for (int k = 0; k < s->row[i].runs; k++) {
+            const struct skl_run_record *r = &s->row[i].run[k].record;
+            if (!r->plugin || !*r->plugin) continue;
+            if (strcmp(name, r->plugin)) first = first_build(s, r->plugin);
+            name = r->plugin;
+            if (!strcmp(first, r->plugin_sha256)) continue;
+            skl_report_warn(report,
+                            "%s: another build of the plug-in '%s' than other runs (SHA-256 %.16s..., not %.16s...)",
+                            s->row[i].run[k].run->folder, r->plugin, r->plugin_sha256, first);
+        }
+}
+
 static int take_study(struct skl_report *report, const char *folder, struct skl_study *s, struct skl_err *err)
 {
     int status = skl_results_read(folder, CURVES, &s->results, err);
@@ -156,6 +184,7 @@ static int take_study(struct skl_report *report, const char *folder, struct skl_
     for (int i = 0; i < s->results.settings && !status; i++)
         status = take_row(report, &s->results.setting[i], &s->row[i], err);
     if (status) return status;
+    warn_of_builds(report, s);
     skl_study_keys(s);
     skl_study_statistics(s, report->options);
     return SKL_OK;

@@ -9,6 +9,7 @@
 
 #include "core/base/fs.h"
 #include "core/sweep/plan_file.h"
+#include "core/train/run.h"
 
 enum { MAX_DEPTH = 8 };
 
@@ -60,6 +61,17 @@ static void check_unlisted(void *context, const char *path, const char *dir)
         skl_audit_tell(s->audit, SKL_STALE, path, "a run that plan.json does not list");
 }
 
+static void check_build(const struct sweep *s, const char *path)
+{
+    struct skl_run_state run;
+    const char *planned = NULL;
+    if (!skl_run_state_read(path, &run, NULL) && *run.plugin) planned = skl_run_list_plugin(&s->list, run.plugin);
+    if (planned && !skl_same_build(planned, run.plugin_sha256))
+        skl_audit_tell(s->audit, SKL_STALE, path,
+                       "trained with the build %.16s... of the plug-in '%s', the plan has %.16s...", run.plugin_sha256,
+                       run.plugin, planned);
+}
+
 static int audit_sweep(struct skl_audit *a, const char *folder, struct skl_err *err)
 {
     struct sweep s = {.audit = a};
@@ -68,6 +80,7 @@ static int audit_sweep(struct skl_audit *a, const char *folder, struct skl_err *
     for (int i = 0; i < s.list.count; i++) {
         char *path = skl_path(folder, s.list.run[i].dir);
         skl_audit_run(a, path, s.list.run[i].hash);
+        check_build(&s, path);
         free(path);
     }
     each_folder(folder, "", MAX_DEPTH, check_unlisted, &s);

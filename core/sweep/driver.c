@@ -39,8 +39,10 @@ static int start_process(struct skl_driver *d, struct skl_job *j, struct skl_err
     if (status) return status;
     char *config = skl_path(j->folder, "config.yaml"), *log = skl_path(j->folder, "stderr.log"), threads[16];
     snprintf(threads, sizeof threads, "%d", d->threads);
+    const char *plugin = skl_registry_path(j->run->exp.model.shortcut);
     char *argv[12] = {"skiplab", "train", config, "--run-dir", j->folder, "--threads", threads};
     int n = 7;
+    if (plugin) argv[n++] = "--plugin", argv[n++] = (char *)(uintptr_t)plugin;
     if (j->redo) argv[n++] = "--redo";
     if (d->options->allow_other_numerics) argv[n++] = "--allow-other-numerics";
     status = skl_child_start(&j->child, argv, log, &d->before, err);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/config/registry.h"
 #include "core/sweep/jobs.h"
 #include "core/sweep/plan_file.h"
 #include "core/train/settings.h"
@@ -56,6 +57,23 @@ static int changed(const struct skl_plan *plan, const char *folder, const struct
     return status;
 }
 
+/* Seeds of two builds would be taken for seeds of one variant. */
+static int rebuilt(const struct skl_plan *plan, const char *folder, const struct skl_run_list *old,
+                   const struct skl_sweep_options *o, struct skl_err *err)
+{
+    for (int i = 0; i < plan->count && !o->allow_other_numerics; i++) {
+        const struct skl_plan_run *run = &plan->run[i];
+        const struct skl_shortcut *s = run->exp.model.shortcut;
+        const char *there = skl_run_list_plugin(old, s->name), *here = skl_registry_sha256(s);
+        if (!there || !strcmp(there, here) || (o->redo && skl_sweep_matches(run, o->redo))) continue;
+        return skl_fail(err, SKL_USAGE,
+                        "%s was begun with another build of the plug-in '%s' (SHA-256 %s; here: %s): give that one, "
+                        "or the experiment another 'name:', or throw its runs away with --redo 'PATTERN'",
+                        folder, s->name, there, *here ? here : "built in");
+    }
+    return SKL_OK;
+}
+
 static int added(const struct skl_plan *plan, const char *folder, const struct skl_run_list *old, struct skl_err *err)
 {
     int count = plan->count - old->count;
@@ -76,6 +94,7 @@ static int compare(const struct skl_plan *plan, const struct skl_run_list *old, 
     }
     if (lacking) return lacks(folder, lacking, lacking_count, err);
     if (other) return changed(plan, folder, other, other_count, err);
+    if (rebuilt(plan, folder, old, o, err)) return SKL_USAGE;
     if (plan->count == old->count) return SKL_OK;
     if (!o->extend) return added(plan, folder, old, err);
     fprintf(stderr, "%s: %d runs as before, %d added\n", folder, old->count, plan->count - old->count);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/config/registry.h"
 
 #define LIST_LIMIT ((size_t)256 << 20)
 enum { SCHEMA = 1 };
@@ -42,6 +43,27 @@ static bool read_run(const json_t *item, struct skl_listed_run *r)
     return inside(r->dir) && r->setting && r->variant && hash && r->batch > 0;
 }
 
+static void read_plugins(const json_t *plugins, struct skl_run_list *list)
+{
+    const char *name;
+    json_t *sha256;
+    list->plugin = skl_alloc_array(json_object_size(plugins) + 1, sizeof *list->plugin);
+    json_object_foreach((json_t *)(uintptr_t)plugins, name, sha256)
+    {
+        struct skl_listed_plugin *p = &list->plugin[list->plugins++];
+        const char *text = json_string_value(sha256);
+        p->name = skl_strdup(name);
+        snprintf(p->sha256, sizeof p->sha256, "%s", text ? text : "");
+    }
+}
+
+const char *skl_run_list_plugin(const struct skl_run_list *list, const char *name)
+{
+    for (int i = 0; i < list->plugins; i++)
+        if (!strcmp(list->plugin[i].name, name)) return list->plugin[i].sha256;
+    return NULL;
+}
+
 int skl_run_list_read(const char *folder, struct skl_run_list *list, struct skl_err *err)
 {
     *list = (struct skl_run_list){0};
@@ -57,6 +79,7 @@ int skl_run_list_read(const char *folder, struct skl_run_list *list, struct skl_
     list->name = text_of(root, "name");
     list->label = text_of(root, "label");
     list->baseline = text_of(root, "baseline");
+    read_plugins(json_object_get(root, "plugins"), list);
     list->run = skl_alloc_array(json_array_size(runs) + 1, sizeof *list->run);
     for (size_t i = 0; i < json_array_size(runs) && !status; i++)
         if (!read_run(json_array_get(runs, i), &list->run[list->count++]))
@@ -77,6 +100,8 @@ void skl_run_list_release(struct skl_run_list *list)
         free(r->variant);
         free(r->paper);
     }
+    for (int i = 0; i < list->plugins; i++) free(list->plugin[i].name);
+    free(list->plugin);
     free(list->run);
     free(list->name);
     free(list->label);
@@ -125,6 +150,17 @@ static json_t *pack_settings(const struct skl_plan *plan)
     return settings;
 }
 
+static json_t *pack_plugins(const struct skl_plan *plan)
+{
+    json_t *plugins = json_object();
+    for (int i = 0; i < plan->count; i++) {
+        const struct skl_shortcut *s = plan->run[i].exp.model.shortcut;
+        const char *sha256 = skl_registry_sha256(s);
+        if (*sha256 && !json_object_get(plugins, s->name)) json_object_set_new(plugins, s->name, json_string(sha256));
+    }
+    return plugins;
+}
+
 static char *format_list(const struct skl_plan *plan)
 {
     json_t *runs = json_array();
@@ -133,9 +169,9 @@ static char *format_list(const struct skl_plan *plan)
         json_array_append_new(runs, pack_run(r->dir, r->setting, r->exp.variant, r->exp.seed, r->exp.hash, r->paper,
                                              r->exp.train.iterations, r->exp.train.batch));
     }
-    json_t *root = json_pack("{s:i, s:s, s:o, s:o, s:s, s:o, s:o}", "schema_version", SCHEMA, "name", plan->name,
+    json_t *root = json_pack("{s:i, s:s, s:o, s:o, s:s, s:o, s:o, s:o}", "schema_version", SCHEMA, "name", plan->name,
                              "label", optional(plan->label), "baseline", optional(plan->baseline), "hash", plan->hash,
-                             "runs", runs, "settings", pack_settings(plan));
+                             "runs", runs, "settings", pack_settings(plan), "plugins", pack_plugins(plan));
     SKL_CHECK(root);
     char *body = json_dumps(root, JSON_SORT_KEYS | JSON_INDENT(1));
     SKL_CHECK(body);

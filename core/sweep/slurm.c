@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/base/fs.h"
+#include "core/config/registry.h"
 #include "core/sweep/claim.h"
 #include "core/sweep/jobs.h"
 #include "core/train/settings.h"
@@ -72,7 +73,7 @@ static int array_size(void)
 
 /* ---- the words of sbatch ---- */
 
-enum { MAX_WORDS = 128 };
+enum { MAX_WORDS = 256 }; /* the user's, at most a fourth; ours; and two a plug-in */
 struct words {
     char *word[MAX_WORDS + 1];
     int count;
@@ -105,7 +106,7 @@ static int split_words(const char *text, struct words *w, struct skl_err *err)
     static const char blanks[] = " \t\n";
     for (const char *p = text; p && *(p += strspn(p, blanks));) {
         size_t n = strcspn(p, blanks);
-        if (w->count == MAX_WORDS / 2) return skl_fail(err, SKL_USAGE, "--slurm-options: too many words");
+        if (w->count == MAX_WORDS / 4) return skl_fail(err, SKL_USAGE, "--slurm-options: too many words");
         add_word(w, skl_format("%.*s", (int)n, p));
         p += n;
     }
@@ -140,6 +141,20 @@ static char *output_pattern(const char *folder)
     return text;
 }
 
+/* Each that a run of the plan needs: config.yaml names it by its hash alone. */
+static void add_plugins(const struct skl_plan *plan, struct words *w)
+{
+    const int before = w->count;
+    for (int i = 0; i < plan->count; i++) {
+        const char *path = skl_registry_path(plan->run[i].exp.model.shortcut);
+        bool there = !path;
+        for (int k = before; k < w->count && !there; k++) there = !strcmp(w->word[k], path);
+        if (there) continue;
+        add_word(w, skl_strdup("--plugin"));
+        add_word(w, skl_strdup(path));
+    }
+}
+
 /* --jobs is a limit to all arrays together: each waits for the one before it. */
 static void compose(const struct submission *s, const char *list, int count, struct words *w)
 {
@@ -164,6 +179,7 @@ static void compose(const struct submission *s, const char *list, int count, str
     add_word(w, skl_strdup("--threads"));
     add_word(w, skl_format("%d", threads));
     if (o->allow_other_numerics) add_word(w, skl_strdup("--allow-other-numerics"));
+    add_plugins(s->plan, w);
     free(output);
 }
 

@@ -198,7 +198,9 @@ static void check_settings(struct visit *v, const char *planned)
                        v->run.config_hash, planned);
     if (!skl_exists(path)) {
         if (!v->files) skl_audit_tell(v->audit, SKL_MISSING, path, "nobody can tell this run's settings without it");
-    } else if (skl_plan_load(path, NULL, 0, &plan, &err)) {
+    } else if (skl_plan_load_recorded(path, true, &plan, &err) == SKL_USAGE) {
+        if (!v->audit->lacking++) snprintf(v->audit->lacking_why, sizeof v->audit->lacking_why, "%s", err.text);
+    } else if (err.status) {
         skl_audit_tell(v->audit, SKL_EDITED, path, "%s", err.text);
     } else {
         if (plan.count != 1 || strcmp(plan.run[0].exp.hash, v->run.config_hash))

@@ -13,7 +13,9 @@ enum skl_fault {
 };
 struct skl_audit {
     int runs, faults;
-    int64_t files, bytes; /* read and hashed */
+    int64_t files, bytes;   /* read and hashed */
+    int lacking;            /* runs whose settings could not be hashed anew: their plug-in was not given; */
+    char lacking_why[1024]; /* what to give for the first of them */
     /* Called for each fault: the folder or file, and one line that says what is wrong. */
     void (*tell)(void *context, enum skl_fault kind, const char *path, const char *text);
     void *context;

@@ -166,8 +166,25 @@ static bool known_state(const char *state)
     return false;
 }
 
+/* What runs had before the keys plugin and plugin_sha256: "...; plug-in NAME 0123456789abcdef" in the numerics key. */
+static void plugin_of_numerics(struct skl_run_state *s, const char *numerics)
+{
+    static const char word[] = "; plug-in ";
+    const char *at = numerics ? strstr(numerics, word) : NULL;
+    if (at) sscanf(at + sizeof word - 1, "%63s %64[0-9a-f]", s->plugin, s->plugin_sha256);
+}
+
+bool skl_same_build(const char *a, const char *b)
+{
+    const size_t n = strlen(a) < strlen(b) ? strlen(a) : strlen(b);
+    return !strncmp(a, b, n);
+}
+
 static void fill(struct skl_run_state *s, const json_t *json, const char *folder)
 {
+    copy_text(json, "plugin", s->plugin, sizeof s->plugin);
+    copy_text(json, "plugin_sha256", s->plugin_sha256, sizeof s->plugin_sha256);
+    if (!*s->plugin) plugin_of_numerics(s, json_string_value(json_object_get(json, "numerics")));
     copy_text(json, "state", s->state, sizeof s->state);
     copy_text(json, "cause", s->cause, sizeof s->cause);
     copy_text(json, "config_hash", s->config_hash, sizeof s->config_hash);

@@ -35,10 +35,22 @@ static int wipe(const char *folder, struct skl_err *err)
     return status;
 }
 
-static bool is_complete(const char *folder, const char *hash)
+static bool is_complete(const struct skl_run_state *there, const char *hash)
 {
-    struct skl_run_state there;
-    return !skl_run_state_read(folder, &there, NULL) && there.complete && !strcmp(there.config_hash, hash);
+    return there->complete && !strcmp(there->config_hash, hash);
+}
+
+/* Before config.yaml is written, which names the plug-in's build. */
+static int check_build(const struct skl_run_state *there, const struct skl_plan_run *run, const char *folder,
+                       bool allow_other, struct skl_err *err)
+{
+    const struct skl_shortcut *s = run->exp.model.shortcut;
+    const char *here = skl_registry_sha256(s);
+    if (allow_other || !*here || !*there->plugin_sha256 || skl_same_build(there->plugin_sha256, here)) return SKL_OK;
+    return skl_fail(err, SKL_USAGE,
+                    "%s was begun with another build of the plug-in '%s' (SHA-256 %s; here: %s): give that one, or "
+                    "--redo; --allow-other-numerics goes on all the same and marks the run",
+                    folder, s->name, there->plugin_sha256, here);
 }
 
 /* Bytes of timing.csv up to the row of `iteration`, and the seconds in the last row kept.  Its rows differ between
@@ -110,11 +122,14 @@ static int resume(struct skl_training *t, bool allow_other_numerics, struct skl_
 static void record_net(struct skl_record *r, const struct skl_session *s)
 {
     const struct skl_shortcut *shortcut = s->exp->model.shortcut;
+    const char *sha256 = skl_registry_sha256(shortcut);
     struct skl_net_options o =
         skl_net_options_for(s->exp, skl_loader_size(s->loader), s->set.train.channels, s->set.classes);
     struct skl_net_info info;
     skl_record_text(r, "on_shortcut", shortcut->on_shortcut);
     skl_record_text(r, "on_residual", shortcut->on_residual);
+    skl_record_text(r, "plugin", *sha256 ? shortcut->name : NULL);
+    skl_record_text(r, "plugin_sha256", *sha256 ? sha256 : NULL);
     if (skl_net_describe(&s->exp->model, &o, &info, NULL)) return;
     skl_record_integer(r, "parameters", info.parameters);
     skl_record_integer(r, "multiply_adds", info.multiply_adds);
@@ -284,6 +299,7 @@ int skl_run(const struct skl_plan *plan, const struct skl_plan_run *run, const c
             const struct skl_run_options *options, struct skl_err *err)
 {
     struct skl_lock lock;
+    struct skl_run_state there = {0};
     int status = skl_mkdirs(folder, err);
     if (!status) status = skl_lock_take(&lock, folder, err);
     if (status) return status;
@@ -291,7 +307,9 @@ int skl_run(const struct skl_plan *plan, const struct skl_plan_run *run, const c
     skl_leftovers_remove(folder, true);
     if (options->redo) status = wipe(folder, err);
     if (!status) status = skl_settings_check(plan, run, folder, err);
-    if (!status && is_complete(folder, run->exp.hash)) {
+    if (!status && !skl_run_state_read(folder, &there, NULL))
+        status = check_build(&there, run, folder, options->allow_other_numerics, err);
+    if (!status && is_complete(&there, run->exp.hash)) {
         if (!options->quiet) fprintf(stderr, "%s: already done\n", run->dir);
     } else if (!status) {
         status = train(plan, run, folder, options, err);

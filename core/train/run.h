@@ -24,11 +24,14 @@ struct skl_run_state {
                                         running one's process is gone) */
     char cause[256];
     char config_hash[65];
+    char plugin[64], plugin_sha256[65]; /* "": the variant is built in; older runs know 16 digits of the hash only */
     int64_t iteration, iterations;
     double images_per_second, seconds;                                             /* training so far */
     double train_loss_final, train_error_final, test_loss_final, test_error_final; /* NaN until done */
     bool complete; /* done or diverged, and all recorded files have their recorded sizes */
 };
+/* Are these SHA-256 of one file, as far as both are known? */
+bool skl_same_build(const char *a, const char *b);
 int skl_run_state_read(const char *folder, struct skl_run_state *state, struct skl_err *err); /* absent: waiting */
 /* For the driver whose child died: state failed, with this cause and the last lines the child wrote (NULL: none). */
 int skl_run_state_fail(const char *folder, const char *cause, const char *last_lines, struct skl_err *err);

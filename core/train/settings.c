@@ -140,10 +140,11 @@ int skl_settings_check(const struct skl_plan *plan, const struct skl_plan_run *r
     struct skl_plan there;
     int status = SKL_OK;
     if (skl_exists(path)) {
-        status = skl_plan_load(path, NULL, 0, &there, err);
-        if (status) {
+        status = skl_plan_load_recorded(path, true, &there, err);
+        if (status == SKL_USAGE) {
+            status = other_run(folder, path, plan, run, err);
+        } else if (status) {
             skl_context(err, "the run's own settings are damaged");
-            err->status = status = SKL_DATA;
         } else {
             if (there.count != 1 || strcmp(there.run[0].exp.hash, run->exp.hash))
                 status = other_run(folder, path, plan, run, err);

@@ -191,11 +191,8 @@ int skl_verify(const char *folder, int threads, bool quiet, struct skl_verdict *
         status = skl_fail(err, SKL_BUSY, "'%s' is being trained: wait for it or stop it", folder);
     else if (!skl_exists(config))
         status = skl_fail(err, SKL_DATA, "'%s' is no run's folder: it has no config.yaml", folder);
-    if (!status) status = skl_plan_load(config, NULL, 0, &plan, err);
-    if (status == SKL_USAGE && err) err->status = SKL_DATA; /* a run's own config.yaml is data */
-    if (status) {
-        status = status == SKL_USAGE ? SKL_DATA : status;
-    } else {
+    if (!status) status = skl_plan_load_recorded(config, false, &plan, err);
+    if (!status) {
         status = replay(&r, &plan.run[0].exp, threads, err);
         skl_plan_release(&plan);
     }

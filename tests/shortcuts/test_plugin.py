@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Plug-ins as a user meets them: the start that new-shortcut writes, the tutorial's code, loading, refusals, resuming."""
+import hashlib
 import json
 import os
 import re
@@ -36,6 +37,10 @@ static void backward(const struct skl_call *k, const float *x, const float *h, c
 }
 SKL_SHORTCUT(NAME) = { SKL_SHORTCUT_HEAD(NAME), .summary = "s", .formula = "y = x + F", .source = "s", .on_shortcut = "1", .on_residual = "1", .forward = forward, .backward = backward };
 """
+TRAP = """#include <fcntl.h>
+#include <unistd.h>
+__attribute__((constructor)) static void spring(void) { close(open("%s", O_CREAT | O_WRONLY, 0600)); }
+"""
 CONFIG = """
 plugins: [../lib/mine.so]
 model: {depth: 8, width: 8, shortcut: {type: mine}}
@@ -68,6 +73,10 @@ class Plugins(unittest.TestCase):
         self.write("mine.c", MINE % (before, factor))
         os.makedirs(self.path("lib"), exist_ok=True)
         self.build("mine", target=target)
+
+    def sha256(self):
+        with open(self.path("lib/mine.so"), "rb") as f:
+            return hashlib.sha256(f.read()).hexdigest()
 
     def run_it(self, *words):
         return subprocess.run([PROGRAM, *words], cwd=self.dir, capture_output=True, text=True)
@@ -146,13 +155,112 @@ class Plugins(unittest.TestCase):
         self.assertIn("lib/none.so", self.ends(2, "sweep", "y.yaml", "--plugin", "lib/none.so"))
         self.ends(0, "sweep", "y.yaml", "--threads", "1", *with_it, *with_it)
         with open(self.path("results/y/mine/seed-1/config.yaml")) as f:
-            self.assertEqual(re.findall(r"plugins:\n((?:  - .*\n)*)", f.read()), ['  - "%s"\n' % os.path.realpath(self.path("lib/mine.so"))])
-        self.ends(0, "report", "results/y")                             # what reads runs finds the file by itself
-        self.ends(0, "eval", "results/y/mine/seed-1/last.safetensors")
-        self.ends(0, "verify", "results/y/mine/seed-1")
+            self.assertEqual(re.findall(r"plugins:\n((?:  - .*\n)*)", f.read()), ['  - {name: mine, sha256: "%s"}\n' % self.sha256()])
+        for words in (("eval", "results/y/mine/seed-1/last.safetensors"), ("verify", "results/y/mine/seed-1"), ("probe", "results/y/mine/seed-1")):
+            self.assertRegex(self.ends(2, *words), f"needs the plug-in 'mine': give it with --plugin FILE .SHA-256 {self.sha256()}")
+            self.ends(0, *words, *with_it)
         self.assertIn("parameters", self.ends(0, "summary", "y.yaml", *with_it))
         self.assertIn("y = x + F", self.ends(0, "shortcuts", "mine", *with_it))
         self.assertIn("images/s", self.ends(0, "bench", "--variant", "mine", "--depth", "8", "--batch", "8", "--steps", "1", *with_it))
+
+    def sweep_of_two(self):
+        """results/x: a run with the plug-in and one with the identity."""
+        self.mine()
+        self.write("experiments/x.yaml", CONFIG.replace(", shortcut: {type: mine}", "").replace("100000", "4").replace("checkpoint_every: 10", "checkpoint_every: 2") +
+                   "variants:\n  - {name: mine, set: {model.shortcut.type: mine}}\n  - {name: plain}\n")
+        self.ends(0, "sweep", "experiments/x.yaml", "--threads", "1")
+
+    def trap(self):
+        """The plug-in at its place tells whoever loads it, and every file of the results asks for it in every way."""
+        self.write("trap.c", TRAP % self.path("sprung"))
+        self.build("trap", target="lib/mine")
+        trap = os.path.realpath(self.path("lib/mine.so"))
+        self.write("results/x/asks.yaml", f"plugins: [{trap}]\n")
+        for run in ("mine", "plain"):
+            config = self.path(f"results/x/{run}/seed-1/config.yaml")
+            with open(config) as f:
+                text = f.read()
+            text = re.sub(r"plugins:\n(  - .*\n)*", "", text)
+            self.write(config, f"plugins: [{trap}, ../../../../lib/mine.so]\ninclude: ../../asks.yaml\n" + text)
+        return [f"results/x/{run}/seed-1" for run in ("mine", "plain")]
+
+    def test_results_load_nothing(self):
+        """Whatever is done with a folder of results, what it names is not loaded."""
+        self.sweep_of_two()
+        runs = self.trap()
+        commands = [["audit", "results/x"], ["audit", "results"], ["report", "results/x"], ["status", "results/x"], ["compare", *runs],
+                    ["compare", "results/x", "results/x"], ["plot", "results/x"]]
+        for run in runs:
+            config = run + "/config.yaml"
+            os.symlink(os.path.abspath(self.path(config)), self.path("link.yaml"))
+            self.write("includes.yaml", f"include: {config}\n")
+            for file in (config, "link.yaml", "includes.yaml"):
+                commands += [["summary", file], ["train", file, "--run-dir", run], ["train", file, "--run-dir", "elsewhere"], ["sweep", file, "name=t"],
+                             ["sweep", file, "--dry-run"], ["probe", file], ["bench", file, "--steps", "1", "--warmup", "0"], ["step", file],
+                             ["help", "--complete", "train", file, "--variant", ""], ["help", "--complete", "sweep", file, "--only", ""]]
+            commands += [["verify", run], ["eval", run], ["probe", run], ["audit", run], ["summary", "results/x/asks.yaml"]]
+            for words in commands:
+                with self.subTest(words):
+                    self.run_it(*words)
+                    self.assertFalse(os.path.exists(self.path("sprung")), words)
+            os.remove(self.path("link.yaml"))
+            commands = []
+        self.write("mine.yaml", "plugins: [./lib/mine.so]\nname: mine\n")
+        self.run_it("help", "--complete", "train", "mine.yaml", "--variant", "")
+        self.assertFalse(os.path.exists(self.path("sprung")))
+        self.run_it("summary", "mine.yaml")     # the user's own file asks for it
+        self.assertTrue(os.path.exists(self.path("sprung")))
+
+    def test_what_is_hashed_is_what_is_loaded(self):
+        """The file is replaced while it is being loaded: by its own constructor, in the process that tries it first."""
+        self.write("trap.c", TRAP % self.path("sprung"))
+        self.build("trap")
+        self.write("swap.c", '#include <stdio.h>\n__attribute__((constructor)) static void swap(void) { rename("%s", "%s"); }\n%s' %
+                   (self.path("trap.so"), self.path("swap.so"), MINE % ("", "1")))
+        self.build("swap")
+        with open(self.path("swap.so"), "rb") as f:
+            before = hashlib.sha256(f.read()).hexdigest()
+        self.write("y.yaml", CONFIG.replace("../lib/mine.so", "./swap.so").replace("100000", "2"))
+        self.ends(0, "train", "y.yaml", "--quiet")
+        with open(self.path("results/y/mine/seed-1/run.json")) as f:
+            self.assertEqual(json.load(f)["plugin_sha256"], before)
+        self.assertFalse(os.path.exists(self.path("trap.so")))
+        self.assertFalse(os.path.exists(self.path("sprung")))
+
+    def test_results_without_their_plugin_are_shown(self):
+        """Nothing is called edited, and what needs the code says what to give."""
+        self.sweep_of_two()
+        os.remove(self.path("lib/mine.so"))
+        text = self.ends(0, "audit", "results/x")
+        self.assertRegex(text, "complete, and every hash as recorded\nnote .*1 run: .*'mine': give it with --plugin FILE .SHA-256 [0-9a-f]{64}")
+        for words in (["report", "results/x"], ["status", "results/x"], ["compare", "results/x/mine/seed-1", "results/x/plain/seed-1"],
+                      ["eval", "results/x/plain/seed-1"], ["verify", "results/x/plain/seed-1"], ["summary", "results/x/plain/seed-1/config.yaml"]):
+            self.ends(0, *words)
+        self.assertIn("--plugin FILE", self.ends(2, "train", "results/x/mine/seed-1/config.yaml", "--run-dir", "elsewhere"))
+        self.assertEqual(os.listdir(self.path("results")), ["x"])
+        self.assertFalse(os.path.exists(self.path("elsewhere")))
+        self.mine()
+        self.assertNotIn("note", self.ends(0, "audit", "results/x", "--plugin", "lib/mine.so"))
+
+    def test_another_build_is_refused_and_named(self):
+        self.sweep_of_two()
+        with open(self.path("results/x/plan.json")) as f:
+            self.assertEqual(json.load(f)["plugins"], {"mine": self.sha256()})
+        with open(self.path("results/x/mine/seed-1/run.json")) as f:
+            record = json.load(f)
+        self.assertEqual((record["plugin"], record["plugin_sha256"]), ("mine", self.sha256()))
+        before = self.sha256()
+        self.mine(factor="0.5f")
+        for words in (["sweep", "experiments/x.yaml", "seeds=2", "--extend"], ["sweep", "experiments/x.yaml"]):
+            self.assertRegex(self.ends(2, *words), f"another build of the plug-in 'mine' .SHA-256 {before}; here: {self.sha256()}")
+        for words in (["eval", "results/x/mine/seed-1"], ["verify", "results/x/mine/seed-1"], ["probe", "results/x/mine/seed-1"]):
+            self.assertRegex(self.ends(2, *words, "--plugin", "lib/mine.so"), f"the plug-in 'mine' given has SHA-256 {self.sha256()}, .*{before}")
+        self.assertIn("another build", self.ends(2, "train", "experiments/x.yaml", "--variant", "mine"))
+        self.ends(0, "sweep", "experiments/x.yaml", "seeds=2", "--extend", "--allow-other-numerics", "--threads", "1")
+        self.assertRegex(self.ends(3, "audit", "results/x"), "stale .*mine/seed-1: trained with the build %.16s.*the plan has %.16s" % (before, self.sha256()))
+        self.assertRegex(self.ends(0, "report", "results/x"), "seed-2: another build of the plug-in 'mine'")
+        self.ends(0, "sweep", "experiments/x.yaml", "seeds=2", "--redo", "mine/*", "--threads", "1")
+        self.ends(0, "audit", "results/x")
 
     def test_one_that_breaks_its_contract_is_not_run(self):
         """Each with its name and what it does, before anything is written; other runs of a sweep go on."""
@@ -260,7 +368,7 @@ class Plugins(unittest.TestCase):
         code, text = self.interrupted()
         self.assertEqual(code, 75, text)                     # the same build goes on
         self.mine(factor="0.5f")
-        self.assertIn("plug-in mine", self.ends(2, "train", "experiments/x.yaml", "--run-dir", "run", "--threads", "1", "--quiet"))
+        self.assertIn("another build of the plug-in 'mine'", self.ends(2, "train", "experiments/x.yaml", "--run-dir", "run", "--threads", "1", "--quiet"))
         code, text = self.interrupted("--allow-other-numerics")
         self.assertEqual(code, 75, text)
 
