@@ -1,5 +1,6 @@
 #include "core/base/cpu.h"
 
+#include <fenv.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,3 +46,5 @@ enum skl_cpu_level skl_cpu_best(void)
         fprintf(stderr, "skiplab: SKL_CPU is none of ref, sse, avx2, avx512: ignored\n");
     return level >= 0 && level < (int)best ? (enum skl_cpu_level)level : best;
 }
+
+void skl_arithmetic_reset(void) { fesetenv(FE_DFL_ENV); }

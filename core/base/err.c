@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "core/base/say.h"
 
@@ -55,10 +56,23 @@ void skl_bug(const char *file, int line, const char *fmt, ...)
     abort();
 }
 
+void skl_die(const char *fmt, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    for (char *p = text; *p; p++) /* no skl_say(): there may be no memory left */
+        if ((unsigned char)*p < ' ' || *p == 127) *p = '?';
+    fflush(stdout);
+    fprintf(stderr, "skiplab: %s\n", text);
+    _exit(SKL_FAILED);
+}
+
 static _Noreturn void out_of_memory(size_t bytes)
 {
-    fprintf(stderr, "skiplab: out of memory (wanted %zu bytes): use a smaller batch or model, or fewer jobs\n", bytes);
-    exit(SKL_FAILED);
+    skl_die("out of memory (wanted %zu bytes): use a smaller batch or model, or fewer jobs", bytes);
 }
 
 void *skl_alloc(size_t bytes)

@@ -1,7 +1,7 @@
 /* err.h - the three kinds of error.
  * A user's or a file's fault: a function returns a status other than SKL_OK and fills struct skl_err with one
  * line that says what, where and how to mend it.  Our own fault: SKL_BUG() aborts with the place.
- * Out of memory: skl_alloc() ends the process with a message. */
+ * Out of memory, or another limit of the system (no more threads, no library): skl_die() ends the process. */
 #ifndef SKL_ERR_H
 #define SKL_ERR_H
 #include <stddef.h>
@@ -30,6 +30,10 @@ int skl_context(struct skl_err *err, const char *fmt, ...) __attribute__((format
 _Noreturn void skl_bug(const char *file, int line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 #define SKL_BUG(...) skl_bug(__FILE__, __LINE__, __VA_ARGS__)
 #define SKL_CHECK(cond) ((cond) ? (void)0 : skl_bug(__FILE__, __LINE__, "%s", #cond))
+
+/* One line on standard error and exit code 1, at once: nothing is left to the libraries' own ends, which may wait for
+ * threads that cannot go on. */
+_Noreturn void skl_die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Zeroed, 64-byte aligned memory; large blocks ask for huge pages.  Never returns NULL; free() with free(). */
 void *skl_alloc(size_t bytes);

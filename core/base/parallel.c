@@ -20,8 +20,10 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "core/base/cpu.h"
 #include "core/base/err.h"
 
+#define STACK_BYTES ((size_t)8 << 20)
 #define SPINS 4000 /* pauses before sleeping: 50 to 150 us */
 
 struct worker {
@@ -113,6 +115,7 @@ static void wait_for_call(struct skl_pool *pool, int seen)
 
 static void *worker_main(void *p)
 {
+    skl_arithmetic_reset();
     struct worker *w = p;
     struct skl_pool *pool = w->pool;
     for (int seen = 0;;) {
@@ -168,26 +171,37 @@ void skl_parallel(struct skl_pool *pool, int count, skl_task_fn *task, void *arg
     atomic_store(&pool->busy, false);
 }
 
+int skl_thread_start(pthread_t *thread, void *(*run)(void *), void *arg)
+{
+    pthread_attr_t attr;
+    sigset_t all, before;
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, STACK_BYTES);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* inherited: signals then reach the main thread alone */
+    int error = pthread_create(thread, &attr, run, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attr);
+    return error;
+}
+
 struct skl_pool *skl_pool_new(int threads)
 {
     SKL_CHECK(threads >= 1);
+    skl_arithmetic_reset();
     struct skl_pool *pool = skl_alloc(sizeof *pool);
     pool->worker = skl_alloc_array((size_t)threads, sizeof *pool->worker);
     pool->threads = threads;
     pool->spins = threads > skl_cpu_count() ? 0 : SPINS; /* a spinning thread would hold a core others need */
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* inherited: signals then reach the main thread alone */
     for (int i = 1; i < threads; i++) {
         pool->worker[i] = (struct worker){.pool = pool, .number = i};
-        int error = pthread_create(&pool->worker[i].thread, NULL, worker_main, &pool->worker[i]);
+        int error = skl_thread_start(&pool->worker[i].thread, worker_main, &pool->worker[i]);
         if (error) {
             fprintf(stderr, "skiplab: only %d of %d threads could be started: %s\n", i, threads, strerror(error));
             pool->threads = i;
             break;
         }
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return pool;
 }
 

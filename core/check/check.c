@@ -1,6 +1,7 @@
 /* The list of checks, and how one is run: in a child process that writes its verdict into shared memory. */
 #include "core/check/check.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -131,7 +132,7 @@ static void run_one(const struct skl_shortcut *s, int i, const void *opts, struc
     *shared = (struct skl_check_row){.verdict = SKL_VERDICT_PASS};
     fflush(NULL);
     pid_t pid = fork();
-    if (pid < 0) SKL_BUG("fork failed");
+    if (pid < 0) skl_die("cannot start a process: %s: raise the limit on processes", strerror(errno));
     if (pid == 0) child(s, i, opts, shared);
     int status = 0;
     while (waitpid(pid, &status, 0) < 0) {}
@@ -143,7 +144,7 @@ static void run_one(const struct skl_shortcut *s, int i, const void *opts, struc
 static struct skl_check_row *shared_row(void)
 {
     struct skl_check_row *row = mmap(NULL, sizeof *row, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (row == MAP_FAILED) SKL_BUG("no shared memory");
+    if (row == MAP_FAILED) skl_die("no shared memory: %s", strerror(errno));
     return row;
 }
 

@@ -1,8 +1,6 @@
 /* main.c - skiplab's commands: the table, help, version, errors and exit codes. */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +8,7 @@
 
 #include "core/base/cpu.h"
 #include "core/base/parallel.h"
+#include "core/base/surroundings.h"
 #include "core/cli/command_list.h"
 #include "core/cli/commit.h"
 #include "core/cli/options.h"
@@ -113,14 +112,6 @@ static void check_tables(void)
     }
 }
 
-/* Files opened later must not take the number of a closed standard stream; and a write to a closed one must fail, not
- * vanish: hence the wrong direction. */
-static void reserve_standard_streams(void)
-{
-    for (int fd = 0; fd <= 2; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
-}
-
 /* One line, whatever bytes a file name may bring along. */
 static void print_error(struct skl_err *err)
 {
@@ -145,9 +136,7 @@ static int close_output(int status)
 
 int main(int argc, char **argv)
 {
-    reserve_standard_streams();
-    signal(SIGPIPE, SIG_IGN); /* write errors are reported where they happen */
-    signal(SIGXFSZ, SIG_IGN);
+    skl_surroundings_reset();
     check_tables();
     struct skl_err err = {0};
     int status = dispatch(argc, argv, &err);

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "core/base/fs.h"
+#include "core/base/parallel.h"
 
 enum { BEAT_SECONDS = 10, STALE_SECONDS = 3 * BEAT_SECONDS, ATTEMPTS = 100 };
 
@@ -226,7 +227,7 @@ static void *beat(void *arg)
 }
 
 /* By a clock that nobody sets: after a step back of the wall clock the heart would stand still as long. */
-static void start_beat(struct skl_claim *c)
+static int start_beat(struct skl_claim *c, struct skl_err *err)
 {
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -234,11 +235,24 @@ static void start_beat(struct skl_claim *c)
     pthread_mutex_init(&c->mutex, NULL);
     pthread_cond_init(&c->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before); /* signals are the main thread's */
-    if (pthread_create(&c->thread, NULL, beat, c)) SKL_BUG("cannot start a thread");
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int error = skl_thread_start(&c->thread, beat, c);
+    if (!error) return SKL_OK;
+    return skl_fail(err, SKL_FAILED, "cannot start a thread: %s: raise the limit on processes or on memory",
+                    strerror(error));
+}
+
+/* Without a heart, or after its last beat. */
+static void give_back(struct skl_claim *c)
+{
+    pthread_cond_destroy(&c->wake);
+    pthread_mutex_destroy(&c->mutex);
+    unlink(c->owner);
+    rmdir(c->dir);
+    rmdir(c->folder);
+    free(c->owner);
+    free(c->dir);
+    free(c->folder);
+    free(c);
 }
 
 int skl_claim_take(const char *folder, struct skl_claim **claim, struct skl_err *err)
@@ -263,7 +277,11 @@ int skl_claim_take(const char *folder, struct skl_claim **claim, struct skl_err 
         c->folder = claims;
         c->dir = skl_format("%s/%ld", claims, mine);
         c->owner = skl_path(c->dir, "owner");
-        start_beat(c);
+        status = start_beat(c, err);
+        if (status) {
+            give_back(c);
+            *claim = NULL;
+        }
     } else {
         free(claims);
     }
@@ -278,15 +296,7 @@ void skl_claim_release(struct skl_claim *c)
     pthread_cond_signal(&c->wake);
     pthread_mutex_unlock(&c->mutex);
     pthread_join(c->thread, NULL);
-    pthread_cond_destroy(&c->wake);
-    pthread_mutex_destroy(&c->mutex);
-    unlink(c->owner);
-    rmdir(c->dir);
-    rmdir(c->folder);
-    free(c->owner);
-    free(c->dir);
-    free(c->folder);
-    free(c);
+    give_back(c);
 }
 
 enum skl_holder skl_claim_holder(const char *folder, struct skl_owner *owner)

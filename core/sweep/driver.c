@@ -12,6 +12,7 @@
 
 #include "core/base/fs.h"
 #include "core/base/parallel.h"
+#include "core/base/surroundings.h"
 #include "core/config/registry.h"
 #include "core/sweep/claim.h"
 #include "core/sweep/jobs.h"
@@ -264,11 +265,11 @@ static void run_all(struct skl_driver *d)
 
 static void take_signals(struct skl_driver *d)
 {
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
-    signal(SIGCHLD, SIG_DFL); /* a parent that ignores it would hide our children's ends */
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU, SIGALRM};
     sigemptyset(&d->waited);
     sigaddset(&d->waited, SIGCHLD);
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) sigaddset(&d->waited, signals[i]);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        if (!skl_signal_ignored(signals[i])) sigaddset(&d->waited, signals[i]);
     sigprocmask(SIG_BLOCK, &d->waited, &d->before);
 }
 

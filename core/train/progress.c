@@ -21,12 +21,13 @@ double skl_seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* The sweep's memory, and nothing else that happens to have this number: only such files have seals. */
 static int report_file(void)
 {
     const char *text = getenv("SKIPLAB_PROGRESS_FD");
     char *end;
     long fd = text && *text ? strtol(text, &end, 10) : -1;
-    return fd > STDERR_FILENO && fd < 1024 && !*end && fcntl((int)fd, F_GETFD) >= 0 ? (int)fd : -1;
+    return fd > STDERR_FILENO && fd < 1024 && !*end && fcntl((int)fd, F_GET_SEALS) >= 0 ? (int)fd : -1;
 }
 
 static void report(struct skl_progress *p, double time)

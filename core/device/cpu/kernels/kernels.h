@@ -150,7 +150,8 @@ int skl_chunk_count(int images);
 
 /* gemm.c, the only user of BLAS.  C[m][n] (+)= op(A) op(B), row-major.  Always single-threaded: OpenBLAS's own
  * threading changes bits. */
-void skl_gemm_setup(void); /* once per process */
+/* Loads OpenBLAS, the first time; ends the process where it cannot be (skl_die).  Before other threads are started. */
+void skl_gemm_setup(void);
 void skl_gemm(bool ta, bool tb, int m, int n, int k, const float *a, int lda, const float *b, int ldb, float beta,
               float *c, int ldc);
 const char *skl_gemm_version(void); /* "OpenBLAS 0.3.21 ... SkylakeX" for the numerics key */

@@ -1,0 +1,61 @@
+#include "core/base/surroundings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/cpu.h"
+
+/* Files opened later must not take the number of a closed standard stream; and a write to a closed one must fail, not
+ * vanish: hence the wrong direction. */
+static void reserve_standard_streams(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+}
+
+/* What whoever started us ignores stays ignored where that is a custom (HUP under nohup, INT and QUIT in a script's
+ * background, ALRM).  The rest is ours: TERM, USR1 and USR2 ask for a checkpoint, CHLD brings the ends of our children,
+ * and a fault must end the process. */
+static void reset_signals(void)
+{
+    static const int ours[] = {SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU, SIGCHLD, SIGSEGV,
+                               SIGBUS,  SIGFPE,  SIGILL,  SIGABRT, SIGTRAP, SIGSYS};
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) signal(ours[i], SIG_DFL);
+    signal(SIGPIPE, SIG_IGN); /* write errors are reported where they happen */
+    signal(SIGXFSZ, SIG_IGN);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* At the hard limit the kernel kills; at the soft one it sends XCPU, on which a run writes its checkpoint.  `ulimit -t`
+ * sets both to the same. */
+static void warn_before_cpu_limit(void)
+{
+    struct rlimit cpu;
+    if (getrlimit(RLIMIT_CPU, &cpu) || cpu.rlim_max == RLIM_INFINITY || cpu.rlim_cur < cpu.rlim_max) return;
+    const rlim_t left = cpu.rlim_max / 10 + 1;
+    if (cpu.rlim_max <= left) return;
+    cpu.rlim_cur = cpu.rlim_max - (left < 60 ? left : 60);
+    setrlimit(RLIMIT_CPU, &cpu);
+}
+
+bool skl_signal_ignored(int number)
+{
+    struct sigaction now;
+    return !sigaction(number, NULL, &now) && now.sa_handler == SIG_IGN;
+}
+
+void skl_surroundings_reset(void)
+{
+    reserve_standard_streams();
+    reset_signals();
+    umask(umask(0) & 077); /* what its owner cannot read could not be resumed */
+    warn_before_cpu_limit();
+    skl_arithmetic_reset();
+}

@@ -1,0 +1,111 @@
+"""Limits of the system: a run ends as without them, or says in one line what is missing; it never hangs, aborts or blames itself."""
+import pwd
+import resource
+import subprocess
+
+from lab import *
+
+MiB = 1 << 20
+NOBODY = pwd.getpwnam("nobody").pw_uid
+
+# For each limit: values from too little to enough.  An address space too small for the program is the loader's or the kernel's to refuse.
+LIMITS = {
+    "NPROC": (0, 1, 2, 3, 100),
+    "AS": (12 * MiB, 40 * MiB, 80 * MiB, 100 * MiB, 150 * MiB, 300 * MiB, 1 << 34),
+    "DATA": (5 * MiB, 40 * MiB, 80 * MiB, 120 * MiB, 300 * MiB),
+    "STACK": (32 << 10, 256 << 10, 8 * MiB, 1 << 32),
+    "NOFILE": (4, 6, 10, 16, 1000),
+    "FSIZE": (0, 100, 5000, 1 << 20),
+    "MEMLOCK": (0,),
+    "CORE": (0,),
+    "SIGPENDING": (0,),
+}
+
+
+class Limits(Lab):
+    def setUp(self):
+        super().setUp()
+        os.chmod(self.dir, 0o777)
+
+    def limited(self, kind, value, *words):
+        def preexec():
+            resource.setrlimit(getattr(resource, "RLIMIT_" + kind), (value, value))
+            if kind == "NPROC" and os.geteuid() == 0:
+                os.setuid(NOBODY)       # root may start as many as it likes
+        return subprocess.run([PROGRAM, *map(str, words)], cwd=self.dir, preexec_fn=preexec, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+
+    def folder(self):
+        folder = super().folder()
+        os.mkdir(folder)
+        os.chmod(folder, 0o777)
+        return folder
+
+    def walk(self, words, judge):
+        for kind, values in LIMITS.items():
+            if SANITIZED and kind in ("AS", "DATA", "STACK"):
+                continue        # sanitizers reserve terabytes
+            for value in values:
+                with self.subTest(f"{kind} {value}"):
+                    folder = self.folder()
+                    p = self.limited(kind, value, *words(folder))
+                    self.assertIn(p.returncode, (0, 1), p.stderr)
+                    self.assertNotIn("bug", p.stderr)
+                    if value == values[-1]:
+                        self.assertEqual(p.returncode, 0, p.stderr)
+                    judge(p, folder)
+
+    def test_train(self):
+        self.reference(config(iterations=6))
+
+        def judge(p, folder):
+            if p.returncode:
+                self.assertRegex(p.stderr, r"\A(skiplab: only 1 of 2 threads [^\n]*\n)?skiplab: [^\n]*\n\Z")
+            else:
+                self.same(folder, "limited")
+
+        self.walk(lambda folder: ("train", "x.yaml", "--run-dir", folder, "--quiet", "--threads", "2"), judge)
+
+    def test_sweep(self):
+        """And no run that a limit ended stands in the way of the next sweep."""
+        self.write("x.yaml", config(iterations=2))
+
+        def judge(p, folder):
+            if p.returncode:
+                self.assertRegex(p.stderr, r"skiplab: [^\n]*\n\Z")
+                self.ends(0, "sweep", "x.yaml", "--results", folder, "--retry", "failed")
+
+        self.walk(lambda folder: ("sweep", "x.yaml", "--results", folder, "--threads", "2", "--jobs", "1"), judge)
+
+    def test_other_commands(self):
+        self.write("x.yaml", config(iterations=2))
+        self.ends(0, "sweep", "x.yaml", "--threads", "1")
+        run = "results/tiny/exclusive_gating/seed-1"
+        for words in (("status", "results/tiny"), ("report", "results/tiny"), ("audit", "results/tiny"), ("summary", "x.yaml"), ("verify", run),
+                      ("eval", run + "/last.safetensors"), ("probe", "x.yaml"), ("check", "identity"), ("bench", "x.yaml", "--seconds", "0.1"),
+                      ("shortcuts",), ("data",), ("--version",)):
+            for kind in ("NPROC", "NOFILE") if SANITIZED else ("NPROC", "NOFILE", "AS"):
+                for value in LIMITS[kind][:4:3]:
+                    with self.subTest(f"{words[0]} {kind} {value}"):
+                        shutil.copytree(self.path("results"), self.path("copy"))
+                        p = self.limited(kind, value, *(w.replace("results", "copy") for w in words))
+                        shutil.rmtree(self.path("copy"))
+                        self.assertIn(p.returncode, (0, 1, 2, 3), p.stderr)
+                        self.assertNotIn("bug", p.stderr)
+                        if p.returncode and words[0] not in ("audit", "check"):
+                            self.assertRegex(p.stderr, r"skiplab: [^\n]*\n\Z")
+
+    def test_processor_time(self):
+        """A tenth before the end a checkpoint is written; the same command again goes on."""
+        self.write("x.yaml", config(iterations=10 ** 6, log=1000, test=10 ** 6, checkpoint=10 ** 6))
+        folder = self.folder()
+        for go in (1, 2):
+            p = self.limited("CPU", 2, "train", "x.yaml", "--run-dir", folder, "--quiet", "--threads", "1")
+            self.assertEqual(p.returncode, 75, p.stderr)
+            self.assertRegex(p.stderr, r"\Askiplab: [^\n]*CPU time limit[^\n]*goes on from there\n\Z")
+            self.assertTrue(whole(os.path.join(folder, "last.safetensors")))
+        p = self.limited("CPU", 2, "sweep", "x.yaml", "--results", self.folder(), "--threads", "1")
+        self.assertEqual(p.returncode, 75, p.stderr)
+
+
+main()
