@@ -1,5 +1,6 @@
 """Manual page, completion, schema and --help say the same: every command, option, key and variant is in all of them."""
 import json
+import shlex
 from skl import *
 
 try:
@@ -128,9 +129,9 @@ class Complete(Case):
     def bash(self, typed):
         script = os.path.join(SOURCE, "core/cli/install/skiplab.bash")
         code = f'source "$1"; COMP_LINE=$2; COMP_POINT=${{#COMP_LINE}}; compopt() {{ :; }}; _skiplab; printf "%s\\n" "${{COMPREPLY[@]}}"'
-        p = subprocess.run(["bash", "-c", code, "bash", script, f"{PROGRAM} {typed}"], cwd=self.dir, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        p = subprocess.run(["bash", "-c", code, "bash", script, f"{shlex.quote(PROGRAM)} {typed}"], cwd=self.dir, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.assertEqual((p.returncode, p.stderr), (0, ""), typed)
-        return set(p.stdout.split())
+        return set(p.stdout.splitlines()) - {""}
 
     def test_bash(self):
         self.write("one.yaml", "")
@@ -143,6 +144,13 @@ class Complete(Case):
         self.assertEqual(self.bash("sweep one.yaml train.conv=d"), {"direct"})      # bash replaces what follows the '='
         self.assertEqual(self.bash("bench --conv=d"), {"direct"})
         self.assertEqual(self.bash("status "), {"below"})
+
+    def test_bash_and_names_with_blanks(self):
+        self.write("a  b/x \"y.yaml", "")
+        for typed in ('a\\ \\ b/', '"a  b/', "'a  b/'", "'a  b'/"):
+            self.assertEqual(self.bash("sweep " + typed), {'a  b/x "y.yaml'}, typed)
+        for typed in ('a\\ \\ b/x\\ \\"y.yaml', "'a  b/x \"y.yaml'"):
+            self.assertEqual(self.bash(f"sweep {typed} train.warmup.l"), {"train.warmup.lr="}, typed)
 
     def test_zsh(self):
         if not shutil.which("zsh"):

@@ -62,7 +62,10 @@ class Status(Case):
         self.assertEqual(self.lines()[-1], "6 runs: 6 waiting")
 
     def on_a_terminal(self, **env):
-        parent, child = pty.openpty()
+        try:
+            parent, child = pty.openpty()
+        except OSError as e:        # a container without devpts
+            self.skipTest(f"no terminal to be had here: {e}")
         subprocess.run([PROGRAM, "status", self.path("r/s")], stdout=child, stdin=subprocess.DEVNULL, check=True,
                        env={**os.environ, "TERM": "xterm", **env})
         os.close(child)

@@ -1,16 +1,27 @@
 """A tiny run, what happens to it, and what must be the same afterwards.
 
 SKL_TEST_SLOW: everywhere instead of at places drawn by chance; SKL_TEST_SEED repeats a draw."""
+import atexit
 import concurrent.futures
 import hashlib
 import itertools
 import random
 import struct
+import tempfile
 import threading
 
 from skl import *
 
-SHIM = os.path.abspath(os.environ["FAULT_SHIM"])
+def preloadable(library):
+    """A link to it: LD_PRELOAD is a list parted by blanks and colons, and the build may stand in any folder."""
+    folder = tempfile.mkdtemp(prefix="skiplab-shim-")
+    atexit.register(shutil.rmtree, folder, True)
+    link = os.path.join(folder, "shim.so")
+    os.symlink(os.path.abspath(library), link)
+    return link
+
+
+SHIM = preloadable(os.environ["FAULT_SHIM"])
 SABOTEUR = os.path.abspath(os.environ["SABOTEUR"])
 SLOW = bool(os.environ.get("SKL_TEST_SLOW"))
 SEED = int(os.environ.get("SKL_TEST_SEED", time.time_ns() % 100000))

@@ -193,8 +193,8 @@ class Code(unittest.TestCase):
         for archive in archives:
             own = os.path.join(os.path.dirname(os.path.relpath(archive, BUILD)), "internal.h")
             internal = set(re.findall(r"\w+", code(read(own)))) if os.path.exists(os.path.join(SOURCE, own)) else set()
-            p = subprocess.run(["nm", "--defined-only", "--extern-only", "--format=posix", archive], cwd=os.path.dirname(archive), text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            p = subprocess.run(["nm", "--defined-only", "--extern-only", "--format=posix", os.path.basename(archive)], cwd=os.path.dirname(archive),
+                               text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             names = [line.split()[0] for line in p.stdout.split("\n") if len(line.split()) > 2]
             wrong = [n for n in names if not n.startswith(("skl_", "__", "_GLOBAL_")) and n not in internal]
             self.assertEqual(wrong, [], archive)

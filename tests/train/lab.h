@@ -18,6 +18,7 @@ struct launch {
     const char *words[LAB_WORDS]; /* options and overrides, NULL-terminated */
     const char *env[3];           /* "KEY=VALUE", NULL-terminated */
     long file_limit;              /* largest file it may write; 0: none */
+    const char *fault;            /* what tests/faults/shim.c shall do, such as "kill 11"; NULL: nothing */
 };
 
 static const char *const lab_variants[] = {"{type: identity}",
@@ -43,11 +44,15 @@ static inline void lab_write_config(const char *shortcut)
     free(text);
 }
 
-/* AddressSanitizer refuses to start behind another preloaded library unless told not to look. */
-static inline void let_the_shim_come_first(void)
+/* Through a link in the scratch folder, as LD_PRELOAD is a list parted by blanks and colons.  AddressSanitizer refuses to
+ * start behind another preloaded library unless told not to look. */
+static inline void lab_preload_shim(const char *fault)
 {
-    const char *given = getenv("ASAN_OPTIONS");
+    const char *given = getenv("ASAN_OPTIONS"), *shim = in_scratch("shim.so");
     char *more = skl_format("%s:verify_asan_link_order=0", given ? given : "");
+    if (symlink(FAULT_SHIM, shim) && errno != EEXIST) _exit(97);
+    setenv("LD_PRELOAD", shim, 1);
+    setenv("SKL_FAULT", fault, 1);
     setenv("ASAN_OPTIONS", more, 1);
     free(more);
 }
@@ -58,7 +63,7 @@ static inline void lab_exec(const struct launch *l)
     int argc = 5;
     for (int i = 0; l->words[i]; i++) argv[argc++] = l->words[i];
     for (int i = 0; l->env[i]; i++) putenv((char *)l->env[i]);
-    if (getenv("LD_PRELOAD")) let_the_shim_come_first();
+    if (l->fault) lab_preload_shim(l->fault);
     char err[600];
     snprintf(err, sizeof err, "%s.stderr", in_scratch(l->folder));
     if (!freopen(err, "w", stderr) || !freopen("/dev/null", "w", stdout)) _exit(99);

@@ -110,8 +110,8 @@ static void killed_at_any_change(void **state)
     int code, k = getenv("SKL_TEST_SLOW") ? 0 : -3;
     do {
         char at[32];
-        snprintf(at, sizeof at, "SKL_FAULT=kill %d", k += getenv("SKL_TEST_SLOW") ? 1 : 7);
-        struct launch l = {"caught", {"--quiet", "--threads", "1", EVERY}, {"LD_PRELOAD=" FAULT_SHIM, at}};
+        snprintf(at, sizeof at, "kill %d", k += getenv("SKL_TEST_SLOW") ? 1 : 7);
+        struct launch l = {"caught", {"--quiet", "--threads", "1", EVERY}, .fault = at};
         struct launch again = {"caught", {"--quiet", "--threads", "1", EVERY}};
         lab_remove("caught");
         code = lab_train(&l);

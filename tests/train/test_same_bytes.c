@@ -137,8 +137,8 @@ static void killed_at_every_change(void **state)
     unsigned seed = seed_of_times();
     int step = getenv("SKL_TEST_SLOW") ? 1 : 11, k = 1 - step + rand_r(&seed) % step, code;
     do {
-        snprintf(at, sizeof at, "SKL_FAULT=kill %d", k += step);
-        struct launch l = {"caught", {"--quiet", "--threads", "1"}, {"LD_PRELOAD=" FAULT_SHIM, at}};
+        snprintf(at, sizeof at, "kill %d", k += step);
+        struct launch l = {"caught", {"--quiet", "--threads", "1"}, .fault = at};
         struct launch again = {"caught", {"--quiet", "--threads", "1"}};
         lab_remove("caught");
         code = lab_train(&l);
