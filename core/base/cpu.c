@@ -1,4 +1,5 @@
 #include "core/base/cpu.h"
+#include "core/base/say.h"
 
 #include <fenv.h>
 #include <stdatomic.h>
@@ -43,7 +44,7 @@ enum skl_cpu_level skl_cpu_best(void)
     if (!wish || !*wish) return best;
     int level = skl_cpu_level_parse(wish);
     if (level < 0 && !atomic_flag_test_and_set(&warned))
-        fprintf(stderr, "skiplab: SKL_CPU is none of ref, sse, avx2, avx512: ignored\n");
+        skl_say("skiplab: SKL_CPU is none of ref, sse, avx2, avx512: ignored\n");
     return level >= 0 && level < (int)best ? (enum skl_cpu_level)level : best;
 }
 

@@ -22,6 +22,7 @@
 #include <unistd.h>
 #include "core/base/cpu.h"
 #include "core/base/err.h"
+#include "core/base/say.h"
 
 #define STACK_BYTES ((size_t)8 << 20)
 #define SPINS 4000 /* pauses before sleeping: 50 to 150 us */
@@ -197,7 +198,7 @@ struct skl_pool *skl_pool_new(int threads)
         pool->worker[i] = (struct worker){.pool = pool, .number = i};
         int error = skl_thread_start(&pool->worker[i].thread, worker_main, &pool->worker[i]);
         if (error) {
-            fprintf(stderr, "skiplab: only %d of %d threads could be started: %s\n", i, threads, strerror(error));
+            skl_say("skiplab: only %d of %d threads could be started: %s\n", i, threads, strerror(error));
             pool->threads = i;
             break;
         }

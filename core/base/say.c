@@ -219,3 +219,5 @@ void skl_say(const char *fmt, ...)
 }
 
 void skl_print_raw(const char *text) { fputs(text, stdout); }
+
+void skl_print_flush(void) { fflush(stdout); }

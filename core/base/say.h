@@ -15,6 +15,7 @@ void skl_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));   /* t
 void skl_vprint_to(FILE *out, const char *fmt, va_list args) __attribute__((format(printf, 2, 0)));
 /* Bytes as they are, to standard output: data for programs (JSON, CSV) and our own texts of several lines. */
 void skl_print_raw(const char *text);
+void skl_print_flush(void);
 
 char *skl_visible(const char *text);                                                            /* malloc'd */
 char *skl_vformat_visible(const char *fmt, va_list args) __attribute__((format(printf, 1, 0))); /* malloc'd */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/say.h"
 #include "core/cli/cmd.h"
 #include "core/sweep/audit.h"
 #include "core/sweep/display.h"
@@ -14,7 +15,7 @@ static const struct skl_option options[] = {
 
 static void print_fault(void *context, enum skl_fault kind, const char *path, const char *text)
 {
-    printf("%-9s  %s: %s\n", skl_fault_name[kind], path, text);
+    skl_print("%-9s  %s: %s\n", skl_fault_name[kind], path, text);
 }
 
 static json_t *text_of(const char *text)
@@ -35,7 +36,8 @@ static void print_json(const struct skl_audit *a, json_t *faults)
         json_pack("{s:b, s:i, s:I, s:I, s:i, s:O}", "ok", a->faults == 0, "runs", a->runs, "files",
                   (json_int_t)a->files, "bytes", (json_int_t)a->bytes, "plugin_lacking", a->lacking, "faults", faults);
     char *text = json_dumps(o, JSON_SORT_KEYS | JSON_INDENT(2));
-    puts(text);
+    skl_print_raw(text);
+    skl_print("\n");
     free(text);
     json_decref(o);
 }
@@ -44,8 +46,8 @@ static void print_json(const struct skl_audit *a, json_t *faults)
 static void print_notes(const struct skl_audit *a)
 {
     if (a->lacking)
-        printf("note       %d run%s: settings compared by the hash of their file alone; %s\n", a->lacking,
-               a->lacking == 1 ? "" : "s", a->lacking_why);
+        skl_print("note       %d run%s: settings compared by the hash of their file alone; %s\n", a->lacking,
+                  a->lacking == 1 ? "" : "s", a->lacking_why);
 }
 
 static int run(int argc, char **argv, struct skl_err *err)
@@ -57,8 +59,8 @@ static int run(int argc, char **argv, struct skl_err *err)
     if (!status && json)
         print_json(&a, faults);
     else if (!status && !a.faults)
-        printf("%s: OK: %d runs, %lld files, %s: complete, and every hash as recorded\n", argv[0], a.runs,
-               (long long)a.files, skl_bytes((double)a.bytes, size));
+        skl_print("%s: OK: %d runs, %lld files, %s: complete, and every hash as recorded\n", argv[0], a.runs,
+                  (long long)a.files, skl_bytes((double)a.bytes, size));
     if (!status && !json) print_notes(&a);
     json_decref(faults);
     if (!status && a.faults)

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <time.h>
 #include "core/base/rng.h"
+#include "core/base/say.h"
 #include "core/cli/cmd.h"
 #include "core/config/plan.h"
 #include "core/data/dataset.h"
@@ -177,16 +178,17 @@ static double direct_operations(const struct figures *f) { return 2.0 * (double)
 static void print_text(const struct bench *b, const struct figures *f, const char *kernels, const char *name)
 {
     const double rate = f->images_per_second * direct_operations(f), roofline = f->peak_flops / direct_operations(f);
-    printf("ResNet-%d, %s, batch %d in groups of %d, %d threads, %s\n", b->exp->model.depth, name, b->exp->train.batch,
-           b->exp->train.bn_batch, skl_pool_threads(b->pool), kernels);
-    printf("%s  %.1f images/s   step %.1f ms (%.1f to %.1f over %d steps)\n", evaluate ? "evaluation" : "training  ",
-           f->images_per_second, 1e3 * f->step[0], 1e3 * f->step[1], 1e3 * f->step[2], steps);
-    printf("time       ");
-    for (int k = 0; k < PHASES; k++) printf(" %s %.1f %%", phase_names[k], 100 * f->phase[k]);
-    printf("\nrate        %.0f GFLOP/s of direct convolution; the machine's multiply-add peak is %.0f: %.2f times what "
-           "direct convolution could reach (%.0f images/s)\n",
-           rate * 1e-9, f->peak_flops * 1e-9, f->images_per_second / roofline, roofline);
-    printf("memory      %.2f GiB at most\n", peak_memory() / (1 << 30));
+    skl_print("ResNet-%d, %s, batch %d in groups of %d, %d threads, %s\n", b->exp->model.depth, name,
+              b->exp->train.batch, b->exp->train.bn_batch, skl_pool_threads(b->pool), kernels);
+    skl_print("%s  %.1f images/s   step %.1f ms (%.1f to %.1f over %d steps)\n", evaluate ? "evaluation" : "training  ",
+              f->images_per_second, 1e3 * f->step[0], 1e3 * f->step[1], 1e3 * f->step[2], steps);
+    skl_print("time       ");
+    for (int k = 0; k < PHASES; k++) skl_print(" %s %.1f %%", phase_names[k], 100 * f->phase[k]);
+    skl_print(
+        "\nrate        %.0f GFLOP/s of direct convolution; the machine's multiply-add peak is %.0f: %.2f times what "
+        "direct convolution could reach (%.0f images/s)\n",
+        rate * 1e-9, f->peak_flops * 1e-9, f->images_per_second / roofline, roofline);
+    skl_print("memory      %.2f GiB at most\n", peak_memory() / (1 << 30));
 }
 
 static void print_json(const struct bench *b, const struct figures *f, const char *kernels, const char *name)
@@ -202,8 +204,11 @@ static void print_json(const struct bench *b, const struct figures *f, const cha
                           "times_direct_roofline", f->images_per_second * direct_operations(f) / f->peak_flops,
                           "multiply_adds", (json_int_t)f->multiply_adds, "parameters", (json_int_t)f->parameters,
                           "peak_memory_bytes", peak_memory());
-    json_dumpf(o, stdout, JSON_INDENT(2) | JSON_SORT_KEYS);
-    putchar('\n');
+    char *text = json_dumps(o, JSON_INDENT(2) | JSON_SORT_KEYS);
+    SKL_CHECK(text);
+    skl_print_raw(text);
+    skl_print("\n");
+    free(text);
     json_decref(o);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/say.h"
 #include "core/check/check.h"
 #include "core/cli/cmd.h"
 #include "core/config/registry.h"
@@ -48,9 +49,12 @@ static void print_row(const struct skl_check_row *row, void *arg)
 {
     (void)arg;
     const char *on = color(row->verdict);
-    printf("%s%s%s  %-14s %s\n", on, verdicts[row->verdict], *on ? "\033[0m" : "", row->name, row->what);
-    if (*row->text) printf("      %-14s %s\n", "", row->text);
-    fflush(stdout);
+    skl_print_raw(on);
+    skl_print_raw(verdicts[row->verdict]);
+    skl_print_raw(*on ? "\033[0m" : "");
+    skl_print("  %-14s %s\n", row->name, row->what);
+    if (*row->text) skl_print("      %-14s %s\n", "", row->text);
+    skl_print_flush();
 }
 
 static json_t *row_json(const struct skl_check_row *row)
@@ -69,7 +73,8 @@ static void print_json(const struct skl_shortcut *s, const struct skl_check_repo
                           report->failed, "checks", rows);
     char *text = json_dumps(o, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
     SKL_CHECK(text);
-    puts(text);
+    skl_print_raw(text);
+    skl_print("\n");
     free(text);
     json_decref(o);
 }
@@ -81,12 +86,12 @@ static int run(int argc, char **argv, struct skl_err *err)
     int status = find(argv[0], &s, err);
     if (status) return status;
     struct skl_check_report report;
-    if (!as_json) printf("%s: %s\n\n", s->name, s->formula);
+    if (!as_json) skl_print("%s: %s\n\n", s->name, s->formula);
     skl_check_shortcut(s, as_json ? NULL : print_row, NULL, &report);
     if (as_json)
         print_json(s, &report);
     else if (!report.failed)
-        printf("\n%s keeps the contract of core/variant/shortcut.h.\n", s->name);
+        skl_print("\n%s keeps the contract of core/variant/shortcut.h.\n", s->name);
     if (!report.failed) return SKL_OK;
     return skl_fail(err, SKL_FAILED, "check: %s fails %d of %d checks", s->name, report.failed, report.count);
 }
@@ -101,10 +106,10 @@ const struct skl_command skl_cmd_check = {
     .name = "check",
     .summary = "the conformance test on one shortcut variant, built in or a plug-in",
     .usage = "NAME|./PLUGIN.so",
-    .description =
-        "Does the variant keep the contract of core/variant/shortcut.h?  Options, gradients with sign, what it writes, the\n"
-        "same bits for any threads and any split of the mini-batch, saving and resuming, odd shapes, cost.\n"
-        "Exit 0: it does.  Exit 1: at least one check failed; each line says what and where.",
+    .description = "Does the variant keep the contract of core/variant/shortcut.h?  Options, gradients with sign, what "
+                   "it writes, the\n"
+                   "same bits for any threads and any split of the mini-batch, saving and resuming, odd shapes, cost.\n"
+                   "Exit 0: it does.  Exit 1: at least one check failed; each line says what and where.",
     .examples = "skiplab check identity\n"
                 "skiplab check learned_scale --json\n",
     .options = check_options,

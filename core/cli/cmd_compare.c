@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/say.h"
 #include "core/cli/cmd.h"
 #include "core/report/compare.h"
 #include "core/report/text.h"
@@ -46,7 +47,7 @@ enum { FIGURES = sizeof figures / sizeof *figures };
 static void print_clean(const char *fmt, const char *text)
 {
     char *clean = skl_text_clean(text ? text : "(absent)");
-    printf(fmt, clean);
+    skl_print(fmt, clean);
     free(clean);
 }
 
@@ -58,28 +59,28 @@ static void print_figure(const struct figure *f, const struct skl_run_record *a,
     if (isfinite(x)) snprintf(cell[0], sizeof cell[0], "%.*f", f->decimals, x);
     if (isfinite(y)) snprintf(cell[1], sizeof cell[1], "%.*f", f->decimals, y);
     if (isfinite(x - y)) snprintf(cell[2], sizeof cell[2], "%+.*f", f->decimals, y - x);
-    printf("%-22s %14s %14s %14s\n", f->label, cell[0], cell[1], x == y ? "" : cell[2]);
+    skl_print("%-22s %14s %14s %14s\n", f->label, cell[0], cell[1], x == y ? "" : cell[2]);
 }
 
 static void print_match(const char *name, const struct skl_log_match *m, const char *unit)
 {
     if (!m->in_a && !m->in_b) return;
-    printf("%-22s ", name);
+    skl_print("%-22s ", name);
     if (!m->in_a || !m->in_b)
-        printf("only in %s\n", m->in_a ? "A" : "B");
+        skl_print("only in %s\n", m->in_a ? "A" : "B");
     else if (m->same)
-        printf("the same %s, %d rows\n", unit, m->equal_rows);
+        skl_print("the same %s, %d rows\n", unit, m->equal_rows);
     else if (m->equal_to < 0)
-        printf("differ from the first row\n");
+        skl_print("differ from the first row\n");
     else
-        printf("the same up to iteration %lld (%d rows)%s\n", (long long)m->equal_to, m->equal_rows,
-               m->other < 0 ? "" : ", then different");
+        skl_print("the same up to iteration %lld (%d rows)%s\n", (long long)m->equal_to, m->equal_rows,
+                  m->other < 0 ? "" : ", then different");
 }
 
 static void print_settings(const struct skl_pair_of_runs *p)
 {
-    puts("\nSettings                       A -> B");
-    if (p->settings == 0) puts("(no difference)");
+    skl_print("\nSettings                       A -> B\n");
+    if (p->settings == 0) skl_print("(no difference)\n");
     for (int i = 0; i < p->settings; i++) {
         print_clean("%-30s ", p->setting[i].key);
         print_clean("%s -> ", p->setting[i].a);
@@ -90,7 +91,7 @@ static void print_settings(const struct skl_pair_of_runs *p)
 static void print_circumstance(const char *name, const char *a, const char *b)
 {
     if (!strcmp(a, b)) return;
-    printf("%-22s ", name);
+    skl_print("%-22s ", name);
     print_clean("%s -> ", a);
     print_clean("%s\n", b);
 }
@@ -98,14 +99,15 @@ static void print_circumstance(const char *name, const char *a, const char *b)
 static void print_pair(const struct skl_pair_of_runs *p)
 {
     print_settings(p);
-    printf("\n%-22s %14s %14s %14s\n", "Results", "A", "B", "B - A");
-    printf("%-22s %14s %14s\n", "state", p->a.state, p->b.state);
+    skl_print("\n%-22s %14s %14s %14s\n", "Results", "A", "B", "B - A");
+    skl_print("%-22s %14s %14s\n", "state", p->a.state, p->b.state);
     for (int i = 0; i < FIGURES; i++) print_figure(&figures[i], &p->a, &p->b);
-    puts("");
+    skl_print("\n");
     for (int k = 0; k < SKL_LOGS; k++) print_match(skl_log_names[k], &p->log[k], "bytes");
     print_match("weights", &p->weights, "hashes");
-    if (p->checkpoints) printf("%-22s %s\n", "last.safetensors", p->same_checkpoint ? "the same bytes" : "different");
-    puts("");
+    if (p->checkpoints)
+        skl_print("%-22s %s\n", "last.safetensors", p->same_checkpoint ? "the same bytes" : "different");
+    skl_print("\n");
     print_circumstance("version", p->a.version, p->b.version);
     print_circumstance("commit", p->a.commit, p->b.commit);
     print_circumstance("host", p->a.host, p->b.host);
@@ -136,7 +138,7 @@ static int count_alike(const struct skl_comparison *c, int first, const struct s
 static void print_all_settings(const struct skl_comparison *c)
 {
     int found = 0;
-    puts("\nSettings                       A -> B");
+    skl_print("\nSettings                       A -> B\n");
     for (int i = 0; i < c->pairs; i++) {
         for (int k = 0; k < c->pair[i].settings; k++) {
             const struct skl_difference *d = &c->pair[i].setting[k];
@@ -145,11 +147,11 @@ static void print_all_settings(const struct skl_comparison *c)
             print_clean("%-30s ", d->key);
             print_clean("%s -> ", d->a);
             print_clean("%s", d->b);
-            printf("   (%d of %d runs)\n", alike, c->pairs);
+            skl_print("   (%d of %d runs)\n", alike, c->pairs);
             found++;
         }
     }
-    if (found == 0) puts("(no difference)");
+    if (found == 0) skl_print("(no difference)\n");
 }
 
 static const char *short_match(const struct skl_log_match *m, char text[32])
@@ -163,7 +165,7 @@ static const char *short_match(const struct skl_log_match *m, char text[32])
 static void print_names(const char *where, char *const *name, int count)
 {
     for (int i = 0; i < count; i++) {
-        printf("only in %s: ", where);
+        skl_print("only in %s: ", where);
         print_clean("%s\n", name[i]);
     }
 }
@@ -171,8 +173,8 @@ static void print_names(const char *where, char *const *name, int count)
 static void print_sweeps(const struct skl_comparison *c)
 {
     print_all_settings(c);
-    printf("\n%10s %10s %10s %10s %10s %10s  %s\n", "A, %", "B, %", "B - A", "train.csv", "weights", "last",
-           "test error of");
+    skl_print("\n%10s %10s %10s %10s %10s %10s  %s\n", "A, %", "B, %", "B - A", "train.csv", "weights", "last",
+              "test error of");
     for (int i = 0; i < c->pairs; i++) {
         const struct skl_pair_of_runs *p = &c->pair[i];
         char cell[3][40] = {"-", "-", ""}, text[2][32];
@@ -180,17 +182,17 @@ static void print_sweeps(const struct skl_comparison *c)
         if (isfinite(p->b.test_error)) snprintf(cell[1], sizeof cell[1], "%.2f", p->b.test_error);
         double d = p->b.test_error - p->a.test_error;
         if (isfinite(d)) snprintf(cell[2], sizeof cell[2], "%+.2f", d);
-        printf("%10s %10s %10s %10s %10s %10s  ", cell[0], cell[1], cell[2], short_match(&p->log[0], text[0]),
-               short_match(&p->weights, text[1]),
-               !p->checkpoints      ? "-"
-               : p->same_checkpoint ? "same"
-                                    : "different");
+        skl_print("%10s %10s %10s %10s %10s %10s  ", cell[0], cell[1], cell[2], short_match(&p->log[0], text[0]),
+                  short_match(&p->weights, text[1]),
+                  !p->checkpoints      ? "-"
+                  : p->same_checkpoint ? "same"
+                                       : "different");
         print_clean("%s\n", p->name);
     }
     print_names("A", c->only_a, c->only_as);
     print_names("B", c->only_b, c->only_bs);
-    printf("\n%d runs in both, %d of them identical (settings, logs, last checkpoint); %d only in A, %d only in B\n",
-           c->pairs, c->identical, c->only_as, c->only_bs);
+    skl_print("\n%d runs in both, %d of them identical (settings, logs, last checkpoint); %d only in A, %d only in B\n",
+              c->pairs, c->identical, c->only_as, c->only_bs);
 }
 
 /* ---- JSON ---- */
@@ -248,7 +250,8 @@ static void print_json(const struct skl_comparison *c, const char *a, const char
     SKL_CHECK(root);
     char *text = json_dumps(root, JSON_SORT_KEYS | JSON_INDENT(1) | JSON_REAL_PRECISION(9));
     SKL_CHECK(text);
-    puts(text);
+    skl_print_raw(text);
+    skl_print("\n");
     free(text);
     json_decref(root);
 }

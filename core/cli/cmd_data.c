@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/base/say.h"
 #include "core/cli/cmd.h"
 #include "core/data/sets.h"
 
@@ -44,12 +45,12 @@ static void print_absent(const struct skl_set *set)
 {
     char *places[SKL_PLACES], *get = skl_set_get_command(set);
     int n = skl_set_places(set, places);
-    printf("%-14s absent   %s; looked in", set->name, set->title);
+    skl_print("%-14s absent   %s; looked in", set->name, set->title);
     for (int i = 0; i < n; i++) {
-        printf("%s %s", i ? "," : "", places[i]);
+        skl_print("%s %s", i ? "," : "", places[i]);
         free(places[i]);
     }
-    printf("; get it with %s\n", get);
+    skl_print("; get it with %s\n", get);
     free(get);
 }
 
@@ -57,12 +58,12 @@ static void print_row(const struct listing *l)
 {
     const struct skl_set *s = l->set;
     if (!s->files[0].name) {
-        printf("%-14s here     %s\n", s->name, s->title);
+        skl_print("%-14s here     %s\n", s->name, s->title);
     } else if (l->why.status == SKL_OK) {
-        printf("%-14s here     %s; %d training and %d test images, %dx%dx%d, %d classes; in %s\n", s->name, s->title,
-               l->data.train.count, l->data.test.count, s->size, s->size, s->channels, s->classes, l->folder);
+        skl_print("%-14s here     %s; %d training and %d test images, %dx%dx%d, %d classes; in %s\n", s->name, s->title,
+                  l->data.train.count, l->data.test.count, s->size, s->size, s->channels, s->classes, l->folder);
     } else if (l->folder) {
-        printf("%-14s damaged  %s\n", s->name, l->why.text);
+        skl_print("%-14s damaged  %s\n", s->name, l->why.text);
     } else {
         print_absent(s);
     }
@@ -106,7 +107,8 @@ static json_t *row_json(const struct listing *l)
 static void print_json(json_t *value)
 {
     char *text = json_dumps(value, JSON_INDENT(2));
-    puts(text);
+    skl_print_raw(text);
+    skl_print("\n");
     free(text);
     json_decref(value);
 }
@@ -134,7 +136,7 @@ static int fetch(const char *name, struct skl_err *err)
     if (status) return status;
     look(set, &l);
     if (l.why.status == SKL_OK) {
-        fprintf(stderr, "skiplab: %s is here already\n", name);
+        skl_say("skiplab: %s is here already\n", name);
     } else {
         forget(&l);
         char *folder;

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "core/base/fs.h"
+#include "core/base/say.h"
 #include "core/cli/cmd.h"
 #include "core/config/plan.h"
 #include "core/train/session.h"
@@ -58,8 +59,8 @@ static int load(const char *path, struct skl_session *session, int64_t *iteratio
 static void print(const char *path, int64_t iteration, int images, const struct skl_evaluation *e)
 {
     if (!json) {
-        printf("iteration  %lld\nimages     %d\ntest loss  %.9g\ntest error %.9g %%\n", (long long)iteration, images,
-               e->loss, e->error);
+        skl_print("iteration  %lld\nimages     %d\ntest loss  %.9g\ntest error %.9g %%\n", (long long)iteration, images,
+                  e->loss, e->error);
         return;
     }
     json_t *o = json_pack("{s:s?, s:I, s:i, s:f, s:f}", "checkpoint", path, "iteration", (json_int_t)iteration,
@@ -68,7 +69,8 @@ static void print(const char *path, int64_t iteration, int images, const struct 
         o = json_pack("{s:I, s:i, s:n, s:f}", "iteration", (json_int_t)iteration, "images", images, "test_loss",
                       "test_error", e->error);
     char *text = json_dumps(o, JSON_SORT_KEYS | JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-    puts(text);
+    skl_print_raw(text);
+    skl_print("\n");
     free(text);
     json_decref(o);
 }

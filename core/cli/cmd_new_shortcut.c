@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/base/say.h"
 #include "core/cli/cmd.h"
 #include "core/config/registry.h"
 
@@ -150,18 +151,19 @@ static int run(int argc, char **argv, struct skl_err *err)
     }
     free(path);
     if (status) return status;
-    printf("%s.c: a variant that compiles and passes the conformance test.  Change it, then\n\n"
-           "as a plug-in:\n"
-           "    cc $(pkg-config --cflags skiplab) $(pkg-config --variable=plugin_flags skiplab) %s.c -o %s.so\n"
-           "    skiplab check ./%s.so\n"
-           "    plugins: [./%s.so]                   # in the experiment file, beside model: {shortcut: {type: %s}}\n"
-           "  (not installed: -I SOURCES -std=gnu11 -O2 -ffp-contract=off -fvisibility=hidden -fPIC -shared instead of "
-           "pkg-config)\n\n"
-           "in the source tree:\n"
-           "    mv %s.c SOURCES/shortcuts/       # and add the word '%s' to shortcuts/meson.build\n"
-           "    ./dev build && build/core/cli/skiplab check %s\n\n"
-           "The tutorial: docs/adding-a-shortcut.md\n",
-           name, name, name, name, name, name, name, name, name);
+    skl_print(
+        "%s.c: a variant that compiles and passes the conformance test.  Change it, then\n\n"
+        "as a plug-in:\n"
+        "    cc $(pkg-config --cflags skiplab) $(pkg-config --variable=plugin_flags skiplab) %s.c -o %s.so\n"
+        "    skiplab check ./%s.so\n"
+        "    plugins: [./%s.so]                   # in the experiment file, beside model: {shortcut: {type: %s}}\n"
+        "  (not installed: -I SOURCES -std=gnu11 -O2 -ffp-contract=off -fvisibility=hidden -fPIC -shared instead of "
+        "pkg-config)\n\n"
+        "in the source tree:\n"
+        "    mv %s.c SOURCES/shortcuts/       # and add the word '%s' to shortcuts/meson.build\n"
+        "    ./dev build && build/core/cli/skiplab check %s\n\n"
+        "The tutorial: docs/adding-a-shortcut.md\n",
+        name, name, name, name, name, name, name, name, name);
     return SKL_OK;
 }
 

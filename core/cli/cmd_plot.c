@@ -9,6 +9,7 @@
 
 #include "core/base/fs.h"
 #include "core/base/parallel.h"
+#include "core/base/say.h"
 #include "core/cli/cmd.h"
 #include "core/report/figures.h"
 
@@ -77,7 +78,8 @@ static void print_json(const char *folder, const struct skl_figures *figures)
     SKL_CHECK(root);
     char *text = json_dumps(root, JSON_SORT_KEYS | JSON_INDENT(1));
     SKL_CHECK(text);
-    puts(text);
+    skl_print_raw(text);
+    skl_print("\n");
     free(text);
     json_decref(root);
 }
@@ -92,11 +94,11 @@ static int draw(const struct skl_results *results, const struct skl_figure_optio
     else if (status)
         skl_context(err, "plot");
     if (figures.wanted > figures.drawn)
-        fprintf(stderr, "skiplab: plot: curves of %d of %d settings are drawn; --only GLOB chooses others\n",
-                figures.drawn, figures.wanted);
+        skl_say("skiplab: plot: curves of %d of %d settings are drawn; --only GLOB chooses others\n", figures.drawn,
+                figures.wanted);
     if (!status && as_json) print_json(folder, &figures);
     for (int i = 0; i < figures.count && !status && !as_json && !o->terminal; i++)
-        printf("%s/%s.{svg,pdf,png,gp}\n", folder, figures.stem[i]);
+        skl_print("%s/%s.{svg,pdf,png,gp}\n", folder, figures.stem[i]);
     skl_figures_release(&figures);
     free(folder);
     return status;
@@ -112,7 +114,7 @@ static int run(int argc, char **argv, struct skl_err *err)
     set_size(&o);
     status = skl_results_read(argv[0], skl_figures_metrics(&o), &results, err);
     if (status) return skl_context(err, "plot");
-    for (int i = 0; i < results.warnings; i++) fprintf(stderr, "skiplab: plot: %s (left out)\n", results.warning[i]);
+    for (int i = 0; i < results.warnings; i++) skl_say("skiplab: plot: %s (left out)\n", results.warning[i]);
     status = draw(&results, &o, err);
     skl_results_release(&results);
     return status;

@@ -9,6 +9,7 @@
 
 #include "core/base/fs.h"
 #include "core/base/rng.h"
+#include "core/base/say.h"
 #include "core/cli/cmd.h"
 #include "core/config/plan.h"
 #include "core/nn/probe.h"
@@ -60,7 +61,8 @@ static void print_json(const struct skl_probe *p)
         json_array_append_new(list, responses ? response_json(&p->response[i], i + 1) : unit_json(&p->unit[i]));
     char *text = json_dumps(list, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     SKL_CHECK(text);
-    puts(text);
+    skl_print_raw(text);
+    skl_print("\n");
     free(text);
     json_decref(list);
 }
@@ -68,32 +70,32 @@ static void print_json(const struct skl_probe *p)
 static void print_cell(double v)
 {
     if (isnan(v))
-        printf(" %10s", "-");
+        skl_print(" %10s", "-");
     else
-        printf(" %10.4g", v);
+        skl_print(" %10.4g", v);
 }
 
 static void print_units(const struct skl_probe *p)
 {
     static const char *const head[] = {"signal", "branch", "gradient", "lambda", "direct",
                                        "share",  "cosine", "clipped",  "gate"};
-    printf("%-10s", "unit");
-    for (int i = 0; skl_probe_columns[i].name; i++) printf(" %10s", head[i]);
-    printf(" %10s\n", "sum");
+    skl_print("%-10s", "unit");
+    for (int i = 0; skl_probe_columns[i].name; i++) skl_print(" %10s", head[i]);
+    skl_print(" %10s\n", "sum");
     for (int i = 0; i < p->units; i++) {
-        printf("%-10s", p->unit[i].name);
+        skl_print("%-10s", p->unit[i].name);
         for (const struct skl_probe_column *c = skl_probe_columns; c->name; c++)
             print_cell(skl_probe_value(&p->unit[i], c));
         print_cell(p->unit[i].sum_share);
-        putchar('\n');
+        skl_print("\n");
     }
 }
 
 static void print_responses(const struct skl_probe *p)
 {
-    printf("%5s  %-18s %10s %10s\n", "layer", "name", "mean", "std");
+    skl_print("%5s  %-18s %10s %10s\n", "layer", "name", "mean", "std");
     for (int i = 0; i < p->responses; i++)
-        printf("%5d  %-18s %10.4g %10.4g\n", i + 1, p->response[i].name, p->response[i].mean, p->response[i].std);
+        skl_print("%5d  %-18s %10.4g %10.4g\n", i + 1, p->response[i].name, p->response[i].mean, p->response[i].std);
 }
 
 static void print(const struct skl_experiment *exp, const struct skl_probe *p, int n)
@@ -102,8 +104,8 @@ static void print(const struct skl_experiment *exp, const struct skl_probe *p, i
         print_json(p);
         return;
     }
-    printf("ResNet-%d, %s (%s), %d images, loss %.4f\n\n", exp->model.depth, exp->variant, exp->model.shortcut->name, n,
-           p->loss);
+    skl_print("ResNet-%d, %s (%s), %d images, loss %.4f\n\n", exp->model.depth, exp->variant, exp->model.shortcut->name,
+              n, p->loss);
     (responses ? print_responses : print_units)(p);
 }
 
@@ -212,7 +214,7 @@ static int choose(const struct skl_plan *plan, const char *file, const struct sk
     if (!fitting)
         return skl_fail(err, SKL_USAGE, "%s: no variant '%s'; the first is '%s'", file, variant,
                         plan->run[0].exp.variant);
-    if (fitting > 1) fprintf(stderr, "skiplab: %s holds %d runs; this is %s\n", file, fitting, (*run)->dir);
+    if (fitting > 1) skl_say("skiplab: %s holds %d runs; this is %s\n", file, fitting, (*run)->dir);
     return SKL_OK;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/parallel.h"
+#include "core/base/say.h"
 #include "core/cli/cmd.h"
 #include "core/cli/commit.h"
 #include "core/report/report.h"
@@ -17,13 +18,13 @@ static int write_report(struct skl_report *report, struct skl_err *err)
 {
     char *where = NULL;
     int before = report->warnings, status = skl_report_write(report, &where, err);
-    for (int i = before; i < report->warnings; i++) fprintf(stderr, "skiplab: report: %s\n", report->warning[i]);
+    for (int i = before; i < report->warnings; i++) skl_say("skiplab: report: %s\n", report->warning[i]);
     if (!status && as_json) {
         char *text = skl_summary_json(report);
-        fputs(text, stdout);
+        skl_print_raw(text);
         free(text);
     }
-    for (int i = 0; skl_report_files[i] && !status && !as_json; i++) printf("%s/%s\n", where, skl_report_files[i]);
+    for (int i = 0; skl_report_files[i] && !status && !as_json; i++) skl_print("%s/%s\n", where, skl_report_files[i]);
     free(where);
     return status;
 }
@@ -42,7 +43,7 @@ static int run(int argc, char **argv, struct skl_err *err)
         return skl_fail(err, SKL_USAGE, "report: --select-by '%s': either final or validation", select_by);
     int status = skl_report_read(argv, argc, &o, &report, err);
     if (status) return skl_context(err, "report");
-    for (int i = 0; i < report.warnings; i++) fprintf(stderr, "skiplab: report: %s\n", report.warning[i]);
+    for (int i = 0; i < report.warnings; i++) skl_say("skiplab: report: %s\n", report.warning[i]);
     status = write_report(&report, err);
     skl_report_release(&report);
     return status ? skl_context(err, "report") : SKL_OK;

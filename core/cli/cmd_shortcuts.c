@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/say.h"
 #include "core/cli/cmd.h"
 #include "core/config/registry.h"
 
@@ -29,47 +30,48 @@ static void print_param(const struct skl_param *p)
 {
     char def[32], min[32], max[32];
     value_text(p, p->def, def);
-    printf("  %-18s %s\n  %-18s default %s", p->name, p->help, "", def);
+    skl_print("  %-18s %s\n  %-18s default %s", p->name, p->help, "", def);
     if (p->type == SKL_CHOICE) {
-        printf("; one of");
-        for (int i = 0; p->choices[i]; i++) printf(" %s", p->choices[i]);
+        skl_print("; one of");
+        for (int i = 0; p->choices[i]; i++) skl_print(" %s", p->choices[i]);
     } else if (p->type != SKL_BOOL) {
         value_text(p, p->min, min);
         value_text(p, p->max, max);
-        printf("; %s from %s to %s", type_name(p->type), min, max);
+        skl_print("; %s from %s to %s", type_name(p->type), min, max);
     } else {
-        printf("; true or false");
+        skl_print("; true or false");
     }
-    putchar('\n');
+    skl_print("\n");
 }
 
 static void print_one(const struct skl_shortcut *s)
 {
-    printf("%s - %s\n\n  y = %s\n", s->name, s->summary, strncmp(s->formula, "y = ", 4) ? s->formula : s->formula + 4);
-    printf("  on the shortcut: %s    on the branch: %s\n  %s\n\nOptions (model.shortcut in the experiment file):\n",
-           s->on_shortcut, s->on_residual, s->source);
+    skl_print("%s - %s\n\n  y = %s\n", s->name, s->summary,
+              strncmp(s->formula, "y = ", 4) ? s->formula : s->formula + 4);
+    skl_print("  on the shortcut: %s    on the branch: %s\n  %s\n\nOptions (model.shortcut in the experiment file):\n",
+              s->on_shortcut, s->on_residual, s->source);
     const struct skl_param *p = s->params;
-    if (!p || !p->name) puts("  none");
+    if (!p || !p->name) skl_print("  none\n");
     for (; p && p->name; p++) print_param(p);
-    printf("\nExample:\n  model:\n    shortcut: {type: %s", s->name);
+    skl_print("\nExample:\n  model:\n    shortcut: {type: %s", s->name);
     p = s->params;
     if (p && p->name) {
         char def[32];
         value_text(p, p->def, def);
-        printf(", %s: %s", p->name, def);
+        skl_print(", %s: %s", p->name, def);
     }
-    puts("}");
+    skl_print("}\n");
 }
 
 static void print_all(void)
 {
-    printf("%-22s %-13s %-11s %s\n", "type", "on shortcut", "on branch", "y");
+    skl_print("%-22s %-13s %-11s %s\n", "type", "on shortcut", "on branch", "y");
     for (int i = 0; i < skl_registry_count(); i++) {
         const struct skl_shortcut *s = skl_registry_get(i);
-        printf("%-22s %-13s %-11s %s\n", s->name, s->on_shortcut, s->on_residual,
-               strncmp(s->formula, "y = ", 4) ? s->formula : s->formula + 4);
+        skl_print("%-22s %-13s %-11s %s\n", s->name, s->on_shortcut, s->on_residual,
+                  strncmp(s->formula, "y = ", 4) ? s->formula : s->formula + 4);
     }
-    puts("\n'skiplab shortcuts NAME' tells more of one, with its options.");
+    skl_print("\n'skiplab shortcuts NAME' tells more of one, with its options.\n");
 }
 
 static json_t *value_json(const struct skl_param *p, double v)
@@ -111,7 +113,8 @@ static void print_json(json_t *root)
 {
     char *text = json_dumps(root, JSON_SORT_KEYS | JSON_INDENT(1) | JSON_REAL_PRECISION(9));
     SKL_CHECK(text);
-    puts(text);
+    skl_print_raw(text);
+    skl_print("\n");
     free(text);
     json_decref(root);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/say.h"
 #include "core/cli/cmd.h"
 #include "core/sweep/display.h"
 #include "core/sweep/driver.h"
@@ -127,7 +128,8 @@ static void print_json(const struct skl_run_list *list, const struct row *row)
     SKL_CHECK(root);
     char *text = json_dumps(root, JSON_SORT_KEYS | JSON_INDENT(1) | JSON_REAL_PRECISION(9));
     SKL_CHECK(text);
-    puts(text);
+    skl_print_raw(text);
+    skl_print("\n");
     free(text);
     json_decref(root);
 }
@@ -186,15 +188,15 @@ static void print_text(const struct skl_run_list *list, const struct row *row)
     for (int w = 0; w < WORDS; w++)
         for (int i = 0; i < list->count; i++)
             if (!strcmp(row[i].word, words[w])) print_row(&d, &row[i], width);
-    printf("\n%s%s%d runs: ", d.live ? skl_bar(sweep_done(row, list->count), 20, bar) : "", d.live ? "  " : "",
-           list->count);
+    skl_print("\n%s%s%d runs: ", d.live ? skl_bar(sweep_done(row, list->count), 20, bar) : "", d.live ? "  " : "",
+              list->count);
     for (int w = WORDS - 1; w >= 0; w--) {
         int n = count(row, list->count, words[w]);
-        if (n) printf("%s%d %s", comma, n, words[w]);
+        if (n) skl_print("%s%d %s", comma, n, words[w]);
         if (n) comma = ", ";
     }
-    if (seconds > 0) printf("; %s left", skl_duration(seconds, left));
-    putchar('\n');
+    if (seconds > 0) skl_print("; %s left", skl_duration(seconds, left));
+    skl_print("\n");
 }
 
 static int run(int argc, char **argv, struct skl_err *err)

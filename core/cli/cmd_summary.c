@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/say.h"
 #include "core/cli/cmd.h"
 #include "core/config/plan.h"
 #include "core/data/dataset.h"
@@ -38,17 +39,17 @@ static double times(int64_t all, int64_t shortcut) { return (double)all / (doubl
 /* Units alike in one row: "layer1.1-17". */
 static void print_units(const struct skl_net_info *info)
 {
-    printf("%-14s %14s %12s %14s %12s %14s\n", "unit", "output", "parameters", "multiply-adds",
-           "on shortcut:", "multiply-adds");
+    skl_print("%-14s %14s %12s %14s %12s %14s\n", "unit", "output", "parameters", "multiply-adds",
+              "on shortcut:", "multiply-adds");
     for (int i = 0, last; i < info->units; i = last + 1) {
         const struct skl_unit_info *u = &info->unit[i];
         for (last = i; last + 1 < info->units && alike(u, u + last + 1 - i);) last++;
         char name[64], shape[40];
         snprintf(name, sizeof name, last > i ? "%s-%s" : "%s", u->name, strrchr(info->unit[last].name, '.') + 1);
         snprintf(shape, sizeof shape, "%d x %d x %d", u->h, u->w, u->c);
-        printf("%-14s %14s %12lld %14lld %12lld %14lld  x %.2f\n", name, shape, (long long)u->parameters,
-               (long long)u->multiply_adds, (long long)u->shortcut_parameters, (long long)u->shortcut_multiply_adds,
-               times(u->multiply_adds, u->shortcut_multiply_adds));
+        skl_print("%-14s %14s %12lld %14lld %12lld %14lld  x %.2f\n", name, shape, (long long)u->parameters,
+                  (long long)u->multiply_adds, (long long)u->shortcut_parameters, (long long)u->shortcut_multiply_adds,
+                  times(u->multiply_adds, u->shortcut_multiply_adds));
     }
 }
 
@@ -66,15 +67,16 @@ static void print_text(const struct skl_experiment *exp, const struct skl_net_op
 {
     int64_t parameters, multiply_adds;
     shortcut_totals(info, &parameters, &multiply_adds);
-    printf("variant        %s (%s)\n", exp->variant, exp->model.shortcut->name);
-    printf("images         %d x %d, %d channels, %d classes\n", o->size, o->size, o->channels, o->classes);
-    printf("mini-batch     %d, batch norm over %d\n\n", o->batch, o->group);
+    skl_print("variant        %s (%s)\n", exp->variant, exp->model.shortcut->name);
+    skl_print("images         %d x %d, %d channels, %d classes\n", o->size, o->size, o->channels, o->classes);
+    skl_print("mini-batch     %d, batch norm over %d\n\n", o->batch, o->group);
     print_units(info);
-    printf("\nunits          %d\nparameters     %lld, %lld of them on shortcuts\n", info->units,
-           (long long)info->parameters, (long long)parameters);
-    printf("multiply-adds  %lld an image, %lld of them on shortcuts: x %.2f\nmemory         %.1f MiB while training\n",
-           (long long)info->multiply_adds, (long long)multiply_adds, times(info->multiply_adds, multiply_adds),
-           (double)info->bytes / (1 << 20));
+    skl_print("\nunits          %d\nparameters     %lld, %lld of them on shortcuts\n", info->units,
+              (long long)info->parameters, (long long)parameters);
+    skl_print(
+        "multiply-adds  %lld an image, %lld of them on shortcuts: x %.2f\nmemory         %.1f MiB while training\n",
+        (long long)info->multiply_adds, (long long)multiply_adds, times(info->multiply_adds, multiply_adds),
+        (double)info->bytes / (1 << 20));
 }
 
 static json_t *unit_json(const struct skl_unit_info *u)
@@ -100,7 +102,8 @@ static void print_json(const struct skl_experiment *exp, const struct skl_net_op
                              (json_int_t)multiply_adds, "bytes", (json_int_t)info->bytes, "units", units);
     SKL_CHECK(root);
     char *text = json_dumps(root, JSON_SORT_KEYS | JSON_INDENT(2));
-    puts(text);
+    skl_print_raw(text);
+    skl_print("\n");
     free(text);
     json_decref(root);
 }
@@ -113,8 +116,7 @@ static int run(int argc, char **argv, struct skl_err *err)
     int status = skl_plan_load(argv[0], argv + 1, argc - 1, &plan, err);
     if (status) return status;
     const struct skl_experiment *exp = &plan.run[0].exp;
-    if (plan.count > 1)
-        fprintf(stderr, "skiplab: %s holds %d runs; this is %s\n", argv[0], plan.count, plan.run[0].dir);
+    if (plan.count > 1) skl_say("skiplab: %s holds %d runs; this is %s\n", argv[0], plan.count, plan.run[0].dir);
     status = describe(exp, &o, &info, err);
     if (!status) {
         if (json)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/base/say.h"
 #include "core/cli/cmd.h"
 #include "core/data/dataset.h"
 #include "core/nn/net.h"
@@ -83,13 +84,13 @@ static void print_runs(const struct skl_plan *plan, const struct forecast *f, co
     double bytes = 0, work = 0, speed = measured_speed(plan, f, state);
     int count = 0, left = 0, jobs = options.jobs ? options.jobs : 1;
     char text[32];
-    printf("%-12s %10s  %10s  %s\n", "state", "parameters", "iterations", "run");
+    skl_print("%-12s %10s  %10s  %s\n", "state", "parameters", "iterations", "run");
     for (int i = 0; i < plan->count; i++) {
         if (!chosen[i]) continue;
         const struct skl_experiment *exp = &plan->run[i].exp;
         char *folder = skl_format("%s/%s/%s", options.results, plan->name, plan->run[i].dir);
-        printf("%-12s %10lld  %10lld  %s\n", skl_sweep_state(folder, &state[i]), (long long)f[i].parameters,
-               (long long)exp->train.iterations, plan->run[i].dir);
+        skl_print("%-12s %10lld  %10lld  %s\n", skl_sweep_state(folder, &state[i]), (long long)f[i].parameters,
+                  (long long)exp->train.iterations, plan->run[i].dir);
         free(folder);
         count++;
         bytes += f[i].bytes;
@@ -97,12 +98,12 @@ static void print_runs(const struct skl_plan *plan, const struct forecast *f, co
         left++;
         work += f[i].work * (1 - (double)state[i].iteration / (double)exp->train.iterations);
     }
-    printf("\n%d runs, %d not finished; about %s on disk in %s/%s", count, left, skl_bytes(bytes, text),
-           options.results, plan->name);
+    skl_print("\n%d runs, %d not finished; about %s on disk in %s/%s", count, left, skl_bytes(bytes, text),
+              options.results, plan->name);
     if (speed > 0)
-        printf("; about %s left with --jobs %d\n", skl_duration(work / speed / jobs, text), jobs);
+        skl_print("; about %s left with --jobs %d\n", skl_duration(work / speed / jobs, text), jobs);
     else
-        printf("; time unknown until a first run was measured\n");
+        skl_print("; time unknown until a first run was measured\n");
 }
 
 static int list_runs(const struct skl_plan *plan, struct skl_err *err)

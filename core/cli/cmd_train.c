@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/base/say.h"
 #include "core/check/check.h"
 #include "core/cli/cmd.h"
 #include "core/cli/commit.h"
@@ -55,7 +56,7 @@ static int choose(const struct skl_plan *plan, const char *file, const struct sk
         if (fits_variant(&plan->run[i]) && !fitting++) *run = &plan->run[i];
     if (!fitting) return unknown_variant(plan, file, err);
     if (fitting > 1 && !quiet)
-        fprintf(stderr, "skiplab: %s holds %d runs%s; this is %s ('skiplab sweep' does all)\n", file, fitting,
+        skl_say("skiplab: %s holds %d runs%s; this is %s ('skiplab sweep' does all)\n", file, fitting,
                 variant ? " of that variant" : "", (*run)->dir);
     return SKL_OK;
 }

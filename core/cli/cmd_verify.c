@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/say.h"
 #include "core/cli/cmd.h"
 #include "core/train/verify.h"
 
@@ -24,14 +25,15 @@ static void print(const struct skl_verdict *v)
             json_pack("{s:b, s:I, s:I, s:i, s:s, s:s?}", "same", v->same, "from", (json_int_t)from, "to",
                       (json_int_t)to, "rows", v->rows, "weights", v->weights, "differs", v->same ? NULL : v->differs);
         char *text = json_dumps(o, JSON_SORT_KEYS | JSON_INDENT(2));
-        puts(text);
+        skl_print_raw(text);
+        skl_print("\n");
         free(text);
         json_decref(o);
     } else if (v->same) {
-        printf("iterations %lld to %lld: every bit is the same, %d rows of the logs too; weights %s\n", from, to,
-               v->rows, v->weights);
+        skl_print("iterations %lld to %lld: every bit is the same, %d rows of the logs too; weights %s\n", from, to,
+                  v->rows, v->weights);
     } else {
-        printf("iterations %lld to %lld: %s differs; weights %s\n", from, to, v->differs, v->weights);
+        skl_print("iterations %lld to %lld: %s differs; weights %s\n", from, to, v->differs, v->weights);
     }
 }
 

@@ -8,6 +8,7 @@
 
 #include "core/base/cpu.h"
 #include "core/base/parallel.h"
+#include "core/base/say.h"
 #include "core/base/surroundings.h"
 #include "core/cli/command_list.h"
 #include "core/cli/commit.h"
@@ -37,22 +38,23 @@ static int unknown_command(const char *word, struct skl_err *err)
 
 static void print_overview(void)
 {
-    puts("skiplab trains CIFAR-style residual nets with different skip connections on the CPU,\n"
-         "logs and draws their loss curves and compares them with the paper's table.\n\n"
-         "Try first:\n"
-         "  skiplab sweep configs/quickstart.yaml\n"
-         "  skiplab plot results/quickstart\n\n"
-         "Usage: skiplab COMMAND ...\n");
-    for (int i = 0; commands[i]; i++) printf("  %-14s %s\n", commands[i]->name, commands[i]->summary);
-    puts("\n'skiplab COMMAND --help' explains one, with examples; 'skiplab --version' names version, BLAS and CPU.\n"
-         "Exit codes: 0 done, 1 a run failed, 2 usage or config, 3 data or file missing or corrupt,\n"
-         "4 in use by another process, 75 interrupted: the same command again resumes.");
+    skl_print("skiplab trains CIFAR-style residual nets with different skip connections on the CPU,\n"
+              "logs and draws their loss curves and compares them with the paper's table.\n\n"
+              "Try first:\n"
+              "  skiplab sweep configs/quickstart.yaml\n"
+              "  skiplab plot results/quickstart\n\n"
+              "Usage: skiplab COMMAND ...\n\n");
+    for (int i = 0; commands[i]; i++) skl_print("  %-14s %s\n", commands[i]->name, commands[i]->summary);
+    skl_print(
+        "\n'skiplab COMMAND --help' explains one, with examples; 'skiplab --version' names version, BLAS and CPU.\n"
+        "Exit codes: 0 done, 1 a run failed, 2 usage or config, 3 data or file missing or corrupt,\n"
+        "4 in use by another process, 75 interrupted: the same command again resumes.\n");
 }
 
 static int print_version(void)
 {
-    printf("skiplab " SKL_VERSION " (git " SKL_COMMIT ")\n%s\nCPU: %s kernels, %d cores\n", skl_gemm_version(),
-           skl_cpu_level_name(skl_cpu_best()), skl_cpu_count());
+    skl_print("skiplab " SKL_VERSION " (git " SKL_COMMIT ")\n%s\nCPU: %s kernels, %d cores\n", skl_gemm_version(),
+              skl_cpu_level_name(skl_cpu_best()), skl_cpu_count());
     return SKL_OK;
 }
 
@@ -112,14 +114,6 @@ static void check_tables(void)
     }
 }
 
-/* One line, whatever bytes a file name may bring along. */
-static void print_error(struct skl_err *err)
-{
-    for (char *c = err->text; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 127) *c = '?';
-    fprintf(stderr, "skiplab: %s\n", err->text);
-}
-
 /* A full disk shows only when the stream is flushed.  A reader that went away (head) is no news, whether now or in an
  * earlier flush, whose errno is long gone. */
 static int close_output(int status)
@@ -130,7 +124,7 @@ static int close_output(int status)
     if (fclose(stdout)) failed = true;
     if (!failed) return status;
     if (errno != EPIPE && !gone)
-        fprintf(stderr, "skiplab: cannot write to standard output: %s\n", errno ? strerror(errno) : "write error");
+        skl_say("skiplab: cannot write to standard output: %s\n", errno ? strerror(errno) : "write error");
     return status ? status : SKL_FAILED;
 }
 
@@ -140,6 +134,6 @@ int main(int argc, char **argv)
     check_tables();
     struct skl_err err = {0};
     int status = dispatch(argc, argv, &err);
-    if (status && err.text[0]) print_error(&err);
+    if (status && err.text[0]) skl_say("skiplab: %s\n", err.text);
     return close_output(status);
 }

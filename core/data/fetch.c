@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "core/base/fs.h"
+#include "core/base/say.h"
 #include "core/data/sets.h"
 
 int skl_file_check(const struct skl_file *file, const char *path, struct skl_err *err)
@@ -45,7 +46,7 @@ _Noreturn static void become_curl(const struct skl_file *file, const char *path)
 
 static int download(const struct skl_file *file, const char *path, struct skl_err *err)
 {
-    fprintf(stderr, "skiplab: downloading %s (%.1f MB)\n", file->url, (double)file->bytes / 1e6);
+    skl_say("skiplab: downloading %s (%.1f MB)\n", file->url, (double)file->bytes / 1e6);
     pid_t child = fork();
     if (child < 0) return skl_fail(err, SKL_FAILED, "cannot start curl: %s", strerror(errno));
     if (child == 0) become_curl(file, path);

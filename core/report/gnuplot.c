@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/base/fs.h"
+#include "core/base/say.h"
 
 extern char **environ;
 #define LOG_LIMIT ((size_t)1 << 20)
@@ -129,13 +130,13 @@ int skl_gnuplot_print(const char *folder, const char *stem, int columns, int row
     char *script = skl_format("%s.gp", stem);
     char *argv[] = {"gnuplot", "-d", "-e", size, script, NULL};
     pid_t pid;
-    fflush(stdout);
+    skl_print_flush();
     int error = start(folder, argv, NULL, &pid), status = SKL_OK;
     if (error)
         status = cannot_start(error, err);
     else if (!finished(pid))
         status = skl_fail(err, SKL_FAILED, "%s/%s.gp: gnuplot failed", folder, stem);
-    putchar('\n'); /* gnuplot's last line has none */
+    skl_print("\n"); /* gnuplot's last line has none */
     free(size);
     free(script);
     return status;

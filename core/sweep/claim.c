@@ -20,6 +20,7 @@
 
 #include "core/base/fs.h"
 #include "core/base/parallel.h"
+#include "core/base/say.h"
 
 enum { BEAT_SECONDS = 10, STALE_SECONDS = 3 * BEAT_SECONDS, ATTEMPTS = 100 };
 
@@ -219,7 +220,7 @@ static void *beat(void *arg)
         pthread_cond_timedwait(&c->wake, &c->mutex, &until);
         if (c->stop || !utimensat(AT_FDCWD, c->owner, NULL, 0) || errno != ENOENT) continue;
         /* This process stood still for so long that another one took over: writing on would spoil its files. */
-        fprintf(stderr, "skiplab: %s: another process took this run over while this one stood still\n", c->folder);
+        skl_say("skiplab: %s: another process took this run over while this one stood still\n", c->folder);
         _exit(SKL_BUSY);
     }
     pthread_mutex_unlock(&c->mutex);

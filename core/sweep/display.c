@@ -11,6 +11,7 @@
 
 #include "core/base/err.h"
 #include "core/base/fs.h"
+#include "core/base/say.h"
 
 void skl_display_start(struct skl_display *d, FILE *out)
 {
@@ -33,7 +34,7 @@ void skl_display_line(struct skl_display *d, enum skl_colour colour, const char 
     fprintf(d->out, "%s%-11s%s ", paint(d, colour), word, reset);
     va_list args;
     va_start(args, fmt);
-    vfprintf(d->out, fmt, args);
+    skl_vprint_to(d->out, fmt, args);
     va_end(args);
     fputc('\n', d->out);
     fflush(d->out);
@@ -56,12 +57,10 @@ void skl_display_begin(struct skl_display *d)
 void skl_display_row(struct skl_display *d, const char *fmt, ...)
 {
     if (!d->next || d->drawn >= d->height) return;
-    char *text;
     va_list args;
     va_start(args, fmt);
-    int n = vasprintf(&text, fmt, args);
+    char *text = skl_vformat_visible(fmt, args);
     va_end(args);
-    SKL_CHECK(n >= 0);
     fprintf(d->next, "%.*s\n", d->width, text);
     free(text);
     d->drawn++;

@@ -12,6 +12,7 @@
 
 #include "core/base/fs.h"
 #include "core/base/parallel.h"
+#include "core/base/say.h"
 #include "core/base/surroundings.h"
 #include "core/config/registry.h"
 #include "core/sweep/claim.h"
@@ -27,7 +28,7 @@ static void record_failure(const struct skl_job *j)
     struct skl_claim *claim;
     struct skl_err err = {0};
     if (skl_claim_take(j->folder, &claim, NULL)) return; /* somebody else goes on with it already */
-    if (skl_run_state_fail(j->folder, j->cause, j->tail, &err)) fprintf(stderr, "skiplab: %s\n", err.text);
+    if (skl_run_state_fail(j->folder, j->cause, j->tail, &err)) skl_say("skiplab: %s\n", err.text);
     skl_claim_release(claim);
 }
 

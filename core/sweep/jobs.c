@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/base/say.h"
 #include "core/sweep/claim.h"
 #include "core/sweep/plan_file.h"
 #include "core/train/settings.h"
@@ -65,8 +66,8 @@ static int check_settings(const struct skl_driver *d, struct skl_err *err)
     }
     if (others > 1) skl_context(err, "%d runs are in the way; the first", others);
     if (others)
-        fputs("skiplab: to keep them give this experiment another 'name:'; to throw them away add --redo 'PATTERN'\n",
-              stderr);
+        skl_say(
+            "skiplab: to keep them give this experiment another 'name:'; to throw them away add --redo 'PATTERN'\n");
     return status;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/base/say.h"
 #include "core/config/registry.h"
 #include "core/sweep/jobs.h"
 #include "core/sweep/plan_file.h"
@@ -48,9 +49,8 @@ static int changed(const struct skl_plan *plan, const char *folder, const struct
     char *diff = there && here ? skl_settings_diff(there, here) : skl_strdup("");
     int status = skl_fail(err, SKL_USAGE, "%s: %d run%s planned with other settings; %s: %s", folder, count,
                           count > 1 ? "s were" : " was", first->dir, *diff ? diff : "its hash is another");
-    fputs(
-        "skiplab: to keep the results give this experiment another 'name:'; to throw them away add --redo 'PATTERN'\n",
-        stderr);
+    skl_say(
+        "skiplab: to keep the results give this experiment another 'name:'; to throw them away add --redo 'PATTERN'\n");
     free(diff);
     free(there);
     free(here);
@@ -97,7 +97,7 @@ static int compare(const struct skl_plan *plan, const struct skl_run_list *old, 
     if (rebuilt(plan, folder, old, o, err)) return SKL_USAGE;
     if (plan->count == old->count) return SKL_OK;
     if (!o->extend) return added(plan, folder, old, err);
-    fprintf(stderr, "%s: %d runs as before, %d added\n", folder, old->count, plan->count - old->count);
+    skl_say("%s: %d runs as before, %d added\n", folder, old->count, plan->count - old->count);
     return SKL_OK;
 }
 

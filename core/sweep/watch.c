@@ -1,4 +1,5 @@
 /* watch.c - how far a sweep's runs are, and what became of them. */
+#include "core/base/say.h"
 #include "core/sweep/jobs.h"
 
 #include <math.h>
@@ -131,7 +132,7 @@ static void print_indented(const char *text)
 {
     while (*text) {
         size_t n = strcspn(text, "\n");
-        fprintf(stderr, "  | %.*s\n", (int)n, text);
+        skl_say("  | %.*s\n", (int)n, text);
         text += n + (text[n] == '\n');
     }
 }
@@ -143,11 +144,11 @@ void skl_jobs_summary(const struct skl_driver *d)
     for (int i = 0; i < d->count; i++) {
         const struct skl_job *j = &d->job[i];
         if (j->status != SKL_JOB_FAILED) continue;
-        fprintf(stderr, "\nfailed: %s\n  %s\n", j->folder, j->cause);
+        skl_say("\nfailed: %s\n  %s\n", j->folder, j->cause);
         if (j->tail && strchr(j->tail, '\n')) print_indented(j->tail);
     }
-    fprintf(stderr, "%s: %d of %d runs done", d->plan->name, done, d->count);
-    if (diverged) fprintf(stderr, ", %d diverged", diverged);
-    if (failed) fprintf(stderr, ", %d failed", failed);
-    fprintf(stderr, "; results in %s/%s\n", d->options->results, d->plan->name);
+    skl_say("%s: %d of %d runs done", d->plan->name, done, d->count);
+    if (diverged) skl_say(", %d diverged", diverged);
+    if (failed) skl_say(", %d failed", failed);
+    skl_say("; results in %s/%s\n", d->options->results, d->plan->name);
 }

@@ -1,3 +1,4 @@
+#include "core/base/say.h"
 #include "core/train/progress.h"
 
 #include <fcntl.h>
@@ -76,8 +77,9 @@ static void print_live(struct skl_progress *p, const char *text)
 {
     struct winsize w;
     int columns = !ioctl(STDERR_FILENO, TIOCGWINSZ, &w) && w.ws_col > 1 ? w.ws_col - 1 : 79;
-    fprintf(stderr, p->colour ? "\r\033[36m%.*s\033[0m\033[K" : "\r%.*s\033[K", columns, text);
-    fflush(stderr);
+    char *visible = skl_visible(text);
+    skl_say(p->colour ? "\r\033[36m%.*s\033[0m\033[K" : "\r%.*s\033[K", columns, visible);
+    free(visible);
     p->open = true;
 }
 
@@ -97,7 +99,7 @@ void skl_progress_show(struct skl_progress *p, const struct skl_progress_now *no
     if (p->live)
         print_live(p, text);
     else
-        fprintf(stderr, "%s\n", text);
+        skl_say("%s\n", text);
 }
 
 void skl_progress_phase(struct skl_progress *p, const char *what)
@@ -112,12 +114,12 @@ void skl_progress_phase(struct skl_progress *p, const char *what)
 void skl_progress_say(struct skl_progress *p, bool important, const char *fmt, ...)
 {
     if (p->quiet && !important) return;
-    if (p->open) fputs("\r\033[K", stderr);
+    if (p->open) skl_say("\r\033[K");
     p->open = false;
     va_list args;
     va_start(args, fmt);
-    fprintf(stderr, "%s: ", p->name);
-    vfprintf(stderr, fmt, args);
-    fputc('\n', stderr);
+    char *text = skl_vformat_visible(fmt, args);
     va_end(args);
+    skl_say("%s: %s\n", p->name, text);
+    free(text);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/base/fs.h"
+#include "core/base/say.h"
 #include "core/config/registry.h"
 #include "core/train/lock.h"
 #include "core/train/loop.h"
@@ -310,7 +311,7 @@ int skl_run(const struct skl_plan *plan, const struct skl_plan_run *run, const c
     if (!status && !skl_run_state_read(folder, &there, NULL))
         status = check_build(&there, run, folder, options->allow_other_numerics, err);
     if (!status && is_complete(&there, run->exp.hash)) {
-        if (!options->quiet) fprintf(stderr, "%s: already done\n", run->dir);
+        if (!options->quiet) skl_say("%s: already done\n", run->dir);
     } else if (!status) {
         status = train(plan, run, folder, options, err);
         if (status == SKL_FAILED || status == SKL_DATA) skl_run_state_fail(folder, err ? err->text : "", NULL, NULL);

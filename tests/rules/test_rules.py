@@ -37,6 +37,10 @@ OWNERS = {"cblas.h": "core/device/cpu/kernels/gemm.c", "yaml.h": "core/io/yaml.c
 BANNED = ("strcpy strcat sprintf vsprintf gets strtok atoi atol atof system popen rand srand random alloca tmpnam mktemp "
           "setlocale longjmp abort").split()
 MAY_ABORT = {"core/base/err.c"}
+# Texts go to the terminal through core/base/say.h alone, which makes them visible.  The others that name a stream hand it
+# to a function that prints our own words (help), or watch whether it can be written to.
+TERMINAL = r"(?<![\w>.])(stdout\b|stderr\b|(?:printf|puts|putchar|vprintf|perror|psignal|psiginfo)\s*\()"
+MAY_NAME_A_STREAM = {"core/base/say.c", "core/base/err.c", "core/cli/main.c", "core/sweep/driver.c", "core/cli/cmd_status.c"}
 
 
 def files(*patterns):
@@ -156,6 +160,13 @@ class Code(unittest.TestCase):
                     if name == "abort" and path in MAY_ABORT:
                         continue
                     self.fail(f"{path}:{number}: {name}() is not used here")
+
+    def test_the_terminal_has_one_door(self):
+        for path in files("core/**/*.[ch]"):
+            for number, line in enumerate(code(read(path)).split("\n"), 1):
+                for name in re.findall(TERMINAL, line):
+                    if path not in MAY_NAME_A_STREAM:
+                        self.fail(f"{path}:{number}: {name}: core/base/say.h has what prints")
 
     def test_no_unsafe_arithmetic(self):
         for path in files("**/meson.build", "meson_options.txt", "dev"):
