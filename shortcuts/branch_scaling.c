@@ -32,7 +32,6 @@ SKL_SHORTCUT(branch_scaling) = {
               "Impact of Residual Connections on Learning, 2016 (0.1 to 0.3)",
     .on_shortcut = "1",
     .on_residual = "s",
-    .opts_size = sizeof(struct options),
-    .params = params,
+    SKL_OPTIONS(struct options, params),
     .affine = affine,
 };

@@ -25,7 +25,6 @@ SKL_SHORTCUT(constant_scaling) = {
     .source = "He et al., Identity Mappings in Deep Residual Networks, 2016, section 3.1, Fig. 2(b)",
     .on_shortcut = "a",
     .on_residual = "b",
-    .opts_size = sizeof(struct options),
-    .params = params,
+    SKL_OPTIONS(struct options, params),
     .affine = affine,
 };

@@ -31,7 +31,6 @@ SKL_SHORTCUT(dropout) = {
     .source = "He et al., Identity Mappings in Deep Residual Networks, 2016, section 3.1, Fig. 2(f)",
     .on_shortcut = "dropout",
     .on_residual = "1",
-    .opts_size = sizeof(struct options),
-    .params = params,
+    SKL_OPTIONS(struct options, params),
     .affine = affine,
 };

@@ -46,8 +46,7 @@ SKL_SHORTCUT(stochastic_depth) = {
     .source = "Huang et al., Deep Networks with Stochastic Depth, 2016",
     .on_shortcut = "1",
     .on_residual = "b ~ p_l",
-    .opts_size = sizeof(struct options),
-    .params = params,
+    SKL_OPTIONS(struct options, params),
     .declare = declare,
     .affine = affine,
 };

@@ -1,8 +1,7 @@
 /* y = x + lambda F with one learned lambda a unit, -1 < lambda < 1, lambda = 0 at the start.
  * The paper clips lambda after every update (projected gradient descent); here lambda = tanh(w) with w learned, which
  * has the same bounds and, at the start, the same derivative 1.  tanh(w) = 2 sigmoid(2 w) - 1. */
-#include "core/variant/shortcut.h"
-#include "core/variant/vec.h"
+#include "core/variant/formula.h"
 
 static void declare(struct skl_decl *d, const struct skl_unit *u, const void *opts)
 {
@@ -14,9 +13,7 @@ static void declare(struct skl_decl *d, const struct skl_unit *u, const void *op
 static void affine(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b)
 {
     (void)a;
-    const float twice = 2 * k->w[0][0];
-    skl_sigmoid(1, &twice, k->keep);
-    k->keep[0] = 2 * k->keep[0] - 1;
+    k->keep[0] = 2 * skl_sigmoid(2 * k->w[0][0]) - 1;
     b->v = k->keep;
 }
 

@@ -29,8 +29,7 @@ SKL_SHORTCUT(zero_init_gamma) = {
     .source = "Goyal et al., Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour, 2017, section 5.1",
     .on_shortcut = "1",
     .on_residual = "1",
-    .opts_size = sizeof(struct options),
-    .params = params,
+    SKL_OPTIONS(struct options, params),
     .declare = declare,
     .affine = affine,
 };

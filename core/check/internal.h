@@ -87,7 +87,6 @@ struct skl_unit strided_unit(int h, int w, int c); /* in h x w x c, out half as 
 /* A unit for this variant: strided if it asks for the input as it came. */
 struct skl_unit usual_unit(const struct check *c);
 struct skl_decl declared(const struct check *c, const struct setting *set, const struct skl_unit *unit);
-struct skl_shape declared_shape(const struct skl_decl *d, const struct skl_unit *unit); /* of h */
 
 /* ---- a whole small net (lab.c) ---- */
 struct lab_options {

@@ -156,7 +156,7 @@ static void produce_bands(struct stage *st, int rows, struct product *p)
 
 static bool same_rows(const struct stage *st)
 {
-    const struct skl_shape out = st->unit.out, h = declared_shape(&st->decl, &st->unit);
+    const struct skl_shape out = st->unit.out, h = skl_declared_shape(&st->decl, &st->unit);
     return st->x_image == st->f_image && h.h == out.h && h.w == out.w;
 }
 

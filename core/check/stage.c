@@ -19,23 +19,10 @@ struct skl_unit strided_unit(int h, int w, int c)
 struct skl_decl declared(const struct check *c, const struct setting *set, const struct skl_unit *unit)
 {
     struct skl_decl d;
-    memset(&d, 0, sizeof d);
     doing = "declare";
-    if (c->s->declare) c->s->declare(&d, unit, set->opts);
+    skl_declare(c->s, unit, set->opts, &d, NULL);
     doing = NULL;
-    skl_decl_check(&d, c->s);
     return d;
-}
-
-struct skl_shape declared_shape(const struct skl_decl *d, const struct skl_unit *unit)
-{
-    struct skl_shape s = d->source == SKL_RAW_X ? unit->in : unit->out;
-    for (int i = 0; i < d->convs; i++) {
-        const struct skl_conv_spec *spec = &d->conv[i].spec;
-        const int stride = spec->stride > 0 ? spec->stride : 1;
-        s = (struct skl_shape){(s.h + stride - 1) / stride, (s.w + stride - 1) / stride, spec->out_channels};
-    }
-    return s;
 }
 
 struct skl_unit usual_unit(const struct check *c)
@@ -127,8 +114,9 @@ void stage_open(struct stage *st, struct check *c, const struct setting *set, st
                          .iteration = c->iteration,
                          .key = 0x9e3779b97f4a7c15};
     st->decl = declared(c, set, &unit);
+    if (st->decl.wrong[0]) fail(c, "declares %s (%s)", st->decl.wrong, set->label);
     const struct skl_shape x = st->decl.source == SKL_RAW_X ? unit.in : unit.out;
-    st->x_image = shape_floats(x), st->h_image = shape_floats(declared_shape(&st->decl, &unit)),
+    st->x_image = shape_floats(x), st->h_image = shape_floats(skl_declared_shape(&st->decl, &unit)),
     st->f_image = shape_floats(unit.out);
     open_inputs(st, seed * 1000);
     open_outputs(st);
@@ -185,6 +173,7 @@ static struct skl_call call(struct stage *st, int first, int n, bool gradients)
                              .batch = st->batch,
                              .first = first,
                              .n = n,
+                             .p = st->decl.p,
                              .rng_key = st->key,
                              .w = st->own_at,
                              .dw = gradients ? st->grad_at : NULL,

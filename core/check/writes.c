@@ -207,7 +207,7 @@ void check_odd_shapes(struct check *c)
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
         for (int batch = 1; batch <= 3 && !failed(c); batch += 2) {
             struct skl_unit unit =
-                raw ? strided_unit(odd[i].h, odd[i].w, odd[i].c) : plain_unit(odd[i].h, odd[i].w, odd[i].c);
+                raw ? strided_unit(2 * odd[i].h, 2 * odd[i].w - 1, odd[i].c) : plain_unit(odd[i].h, odd[i].w, odd[i].c);
             for (int at_end = 0; at_end < 2; at_end++) writes_of(c, &c->setting[0], unit, batch, true, at_end);
             if (!failed(c)) gradients_of(c, &c->setting[0], unit, batch, &worst);
         }

@@ -11,7 +11,7 @@
 static bool pointwise;
 
 /* '@' stands for the name. */
-static const char head[] =
+static const char way1[] =
     "/* y = x + s F with a learned scalar s a unit: a start for a variant of your own.\n"
     " * The contract, with every field and function that may stand here, is core/variant/shortcut.h. */\n"
     "#include \"core/variant/shortcut.h\"\n"
@@ -35,9 +35,7 @@ static const char head[] =
     "    (void)u;\n"
     "    skl_tensor(d, \"s\", (const int[]){1, 0} /* shape, ends with 0 */, SKL_CONST, o->start, SKL_NO_DECAY);\n"
     "}\n"
-    "\n";
-
-static const char way1[] =
+    "\n"
     "/* y = a h + b f, where h is x (or what the declared layers make of it) and f the residual branch.  Both are "
     "preset\n"
     " * to 1.  k: a constant.  v: learned numbers, one (SKL_ONE) or one a channel (SKL_PER_CHANNEL). */\n"
@@ -54,47 +52,64 @@ static const char way1[] =
     "    (void)da; /* NULL: a is a constant */\n"
     "    k->dw[0][0] += db[0];\n"
     "}\n"
-    "\n";
+    "\n"
+    "SKL_SHORTCUT(@) = {\n"
+    "    SKL_SHORTCUT_HEAD(@),\n"
+    "    .summary = \"one line on what it is\",\n"
+    "    .formula = \"y = x + s F\",\n"
+    "    .source = \"the paper it comes from\",\n"
+    "    .on_shortcut = \"1\", /* the two columns of reports: the factors on x and on F */\n"
+    "    .on_residual = \"s\",\n"
+    "    SKL_OPTIONS(struct options, params),\n"
+    "    .declare = declare,\n"
+    "    .affine = affine,\n"
+    "    .affine_grad = affine_grad,\n"
+    "};\n";
 
 static const char way2[] =
-    "/* Images [k->first, k->first + k->n) of the mini-batch, each [h, w, c].  h: x, or what the declared layers make "
-    "of it. */\n"
-    "static void forward(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)\n"
+    "/* y = x + s tanh(F): a start for a variant of your own, written as a formula.\n"
+    " * The contract is core/variant/shortcut.h; what a formula may say is told in core/variant/formula.h. */\n"
+    "#include \"core/variant/formula.h\"\n"
+    "\n"
+    "/* Options: what stands beside `type: @` in an experiment file.  bool, int or double; one row a field. */\n"
+    "struct options {\n"
+    "    double scale;\n"
+    "};\n"
+    "\n"
+    "static const struct skl_param params[] = {\n"
+    "    /* field, default, smallest, largest, help */\n"
+    "    SKL_PARAM(struct options, scale, 1, -10, 10, \"s\"),\n"
+    "    SKL_PARAM_END,\n"
+    "};\n"
+    "\n"
+    "/* What a unit of this variant has: numbers for the formula, and layers between x and h (skl_conv, skl_bn,\n"
+    " * skl_sigmoid_end).  Called for every unit, with its place and shapes in u; allocates nothing, remembers "
+    "nothing. */\n"
+    "static void declare(struct skl_decl *d, const struct skl_unit *u, const void *opts)\n"
     "{\n"
-    "    const float s = k->w[0][0];\n"
-    "    (void)h;\n"
-    "    for (size_t i = 0; i < skl_elements(k); i++) y[i] = x[i] + s * f[i];\n"
+    "    const struct options *o = opts;\n"
+    "    (void)u;\n"
+    "    skl_number(d, o->scale); /* p[0] */\n"
     "}\n"
     "\n"
-    "/* From dy, the gradient of y: overwrite dx, dh, df (what goes through h alone belongs to dh), add to k->dw. */\n"
-    "static void backward(const struct skl_call *k, const float *x, const float *h, const float *f, const float *dy,\n"
-    "                     float *dx, float *dh, float *df)\n"
-    "{\n"
-    "    const float s = k->w[0][0];\n"
-    "    double ds = 0;\n"
-    "    (void)x, (void)h;\n"
-    "    for (size_t i = 0; i < skl_elements(k); i++) {\n"
-    "        dx[i] = dy[i];\n"
-    "        dh[i] = 0;\n"
-    "        df[i] = s * dy[i];\n"
-    "        ds += (double)dy[i] * f[i];\n"
-    "    }\n"
-    "    k->dw[0][0] += (float)ds;\n"
-    "}\n"
-    "\n";
-
-static const char tail[] = "SKL_SHORTCUT(@) = {\n"
-                           "    SKL_SHORTCUT_HEAD(@),\n"
-                           "    .summary = \"one line on what it is\",\n"
-                           "    .formula = \"y = x + s F\",\n"
-                           "    .source = \"the paper it comes from\",\n"
-                           "    .on_shortcut = \"1\", /* the two columns of reports: the factors on x and on F */\n"
-                           "    .on_residual = \"s\",\n"
-                           "    .opts_size = sizeof(struct options),\n"
-                           "    .params = params,\n"
-                           "    .declare = declare,\n";
-static const char tail1[] = "    .affine = affine,\n    .affine_grad = affine_grad,\n};\n";
-static const char tail2[] = "    .forward = forward,\n    .backward = backward,\n};\n";
+    "/* One element.  x: the unit's input; h: x, or what the declared layers make of it; f: the residual branch. */\n"
+    "SKL_FORWARD(y = x + p[0] * skl_tanh(f);)\n"
+    "/* From dy, the gradient of y; what goes through h alone belongs to dh. */\n"
+    "SKL_BACKWARD(float t = skl_tanh(f); dx = dy; dh = 0; df = dy * p[0] * (1 - t * t);)\n"
+    "/* The factor on x, for skiplab probe. */\n"
+    "SKL_GAIN(lambda = 1;)\n"
+    "\n"
+    "SKL_SHORTCUT(@) = {\n"
+    "    SKL_SHORTCUT_HEAD(@),\n"
+    "    .summary = \"one line on what it is\",\n"
+    "    .formula = \"y = x + s tanh(F)\",\n"
+    "    .source = \"the paper it comes from\",\n"
+    "    .on_shortcut = \"1\", /* the two columns of reports: the factors on x and on F */\n"
+    "    .on_residual = \"s\",\n"
+    "    SKL_OPTIONS(struct options, params),\n"
+    "    .declare = declare,\n"
+    "    SKL_FORMULA_GAIN,\n"
+    "};\n";
 
 /* text with every '@' replaced, appended to out. */
 static void append(FILE *out, const char *text, const char *name)
@@ -113,10 +128,7 @@ static char *source(const char *name)
     size_t n;
     FILE *out = open_memstream(&text, &n);
     SKL_CHECK(out);
-    append(out, head, name);
     append(out, pointwise ? way2 : way1, name);
-    append(out, tail, name);
-    append(out, pointwise ? tail2 : tail1, name);
     fclose(out);
     return text;
 }
@@ -169,7 +181,7 @@ static int run(int argc, char **argv, struct skl_err *err)
 
 static const struct skl_option new_shortcut_options[] = {
     {"pointwise", SKL_OPT_FLAG, NULL,
-     "start with forward and backward over elements (way 2), not with two coefficients (way 1)", &pointwise, 0, 0},
+     "start with a formula for y and its derivatives (way 2), not with two coefficients (way 1)", &pointwise, 0, 0},
     {0},
 };
 
@@ -177,7 +189,7 @@ const struct skl_command skl_cmd_new_shortcut = {
     .name = "new-shortcut",
     .summary = "write a commented start for a shortcut variant of your own",
     .usage = "NAME",
-    .description = "Writes NAME.c into this folder: a learned scalar on the residual branch, which compiles, passes\n"
+    .description = "Writes NAME.c into this folder: a scalar on the residual branch, which compiles, passes\n"
                    "`skiplab check` and trains, with comments on what to change; and says how to build it.",
     .examples = "skiplab new-shortcut my_shortcut\n"
                 "skiplab new-shortcut my_gate --pointwise\n",

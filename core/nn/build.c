@@ -76,9 +76,8 @@ static int plan_shortcut(struct skl_net *net, struct unit *u, struct skl_err *er
                preact = net->model.order >= SKL_RELU_ONLY_PREACT;
     u->variant = variant_at(net, u);
     u->opts = net->model.shortcut_opts;
-    if (u->variant->declare) u->variant->declare(&u->decl, &u->place, u->opts);
-    skl_decl_check(&u->decl, u->variant);
-    if (u->decl.wrong) return skl_fail(err, SKL_USAGE, "shortcut '%s' declares %s", u->variant->name, u->decl.wrong);
+    int status = skl_declare(u->variant, &u->place, u->opts, &u->decl, err);
+    if (status) return status;
     if (changes && u->decl.source == SKL_X) {
         u->projection = net->model.projection == SKL_PROJECTION_A ? PROJECT_PAD : PROJECT_CONV;
         u->pre_before_split = u->projection == PROJECT_CONV && preact && (u->pre || u->pre_relu);
@@ -103,11 +102,6 @@ static int plan_shortcut(struct skl_net *net, struct unit *u, struct skl_err *er
         s = conv_out(&u->shortcut_conv[i]);
         if (u->decl.conv[i].bn) u->shortcut_bn[i] = plan_shortcut_bn(net, u, i, s.c, prefix);
     }
-    if (memcmp(&s, &u->place.out, sizeof s) != 0 && (u->decl.convs || u->decl.source == SKL_RAW_X) &&
-        u->variant->affine)
-        return skl_fail(err, SKL_USAGE,
-                        "shortcut '%s': its layers end with shape %dx%dx%d where the branch has %dx%dx%d",
-                        u->variant->name, s.h, s.w, s.c, u->place.out.h, u->place.out.w, u->place.out.c);
     for (int i = 0; i < u->decl.owns; i++) {
         u->own[i] = add_tensor(net, (struct tensor_start){SKL_KIND_OWN, u->decl.own[i].init, u->decl.own[i].value},
                                !(u->decl.own[i].flags & SKL_NO_DECAY), u->decl.own[i].ndim, u->decl.own[i].shape,

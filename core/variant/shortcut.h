@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SKL_SHORTCUT_ABI 1
+#define SKL_SHORTCUT_ABI 2
 #define SKL_API __attribute__((visibility("default"))) /* what the program offers to plug-ins */
 
 struct skl_err;
@@ -41,6 +41,7 @@ struct skl_call {
     int64_t iteration, iterations;
     bool training;
     int batch, first, n;
+    const float *p;        /* the numbers of skl_number, in their order; then zeros, 8 in all */
     uint64_t rng_key;      /* from (seed, purpose, iteration, unit); counters are the caller's */
     const float *const *w; /* the variant's own tensors, in declare() order */
     float *const *dw;      /* this range's partial gradients: add to them; NULL in forward */
@@ -87,6 +88,8 @@ struct skl_param {
         .name = NULL \
     }
 /* clang-format on */
+/* In the descriptor: .opts_size and .params. */
+#define SKL_OPTIONS(T, rows) .opts_size = sizeof(T), .params = rows
 enum { SKL_OPTS_MAX = 256 }; /* largest options struct, bytes */
 /* For check(): why these options cannot go together, one line; returns what check() must return. */
 SKL_API int skl_refuse(struct skl_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -114,6 +117,8 @@ SKL_API void skl_tensor(struct skl_decl *d, const char *name, const int *shape /
 /* F starts as `factor` times what it would be: the gamma of the batch norm at its end, or the weights of its last
  * convolution where the unit order has no batch norm there.  0 is refused where F ends with a ReLU: it would never start. */
 SKL_API void skl_branch_start(struct skl_decl *d, double factor);
+/* The next of the numbers p[0], p[1], ... (8 at most) that the unit's calls and formulas see: options as floats. */
+SKL_API void skl_number(struct skl_decl *d, double value);
 SKL_API void skl_keep(struct skl_decl *d, size_t floats_per_image);
 SKL_API void skl_scratch(struct skl_decl *d, size_t floats_per_image);
 
@@ -129,6 +134,12 @@ struct skl_coef {
     float k;
     const float *v; /* NULL: the constant k */
     double drop;
+};
+
+/* A formula's text (formula.h), for devices that compile it themselves. */
+struct skl_code {
+    const char *text, *file;
+    int line;
 };
 
 struct skl_shortcut {
@@ -149,7 +160,8 @@ struct skl_shortcut {
     void (*affine)(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b);
     void (*affine_grad)(const struct skl_call *k, const float *da, const float *db);
 
-    /* way 2: pointwise over a range of images.  y may not alias.  backward overwrites dx, dh, df (dx: what
+    /* way 2: over a range of images.  SKL_FORMULA (formula.h) fills these from a formula; by hand they are for what a
+     * formula cannot say: whole images, random numbers, memory.  y may not alias.  backward overwrites dx, dh, df (dx: what
      * reaches x besides through h; the core carries dh back through the declared layers and adds it). */
     void (*forward)(const struct skl_call *k, const float *x, const float *h, const float *f, float *y);
     void (*backward)(const struct skl_call *k, const float *x, const float *h, const float *f, const float *dy,
@@ -157,6 +169,9 @@ struct skl_shortcut {
 
     /* for the probe: the factor lambda on x of every element, [n,h,w,c]; may be NULL */
     void (*gain)(const struct skl_call *k, const float *x, const float *h, float *lambda);
+
+    /* the same as text, where formulas made them: SKL_FORMULA, SKL_FORMULA_GAIN; else NULL */
+    const struct skl_code *forward_code, *backward_code, *gain_code;
 };
 enum {
     SKL_MIXES_IMAGES = 1,   /* image i may depend on image j: one call per batch-norm group */

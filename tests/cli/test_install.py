@@ -37,7 +37,7 @@ class Install(Case):
                 self.assertEqual(f.read(), subprocess.run([program, "help", *words], stdout=subprocess.PIPE, text=True, check=True).stdout)
         self.assertTrue(os.access(self.one("bash-completion/completions/skiplab"), os.R_OK))
         self.assertTrue(os.access(self.one("zsh/site-functions/_skiplab"), os.R_OK))
-        for name in ("shortcut.h", "vec.h"):
+        for name in ("shortcut.h", "vec.h", "formula.h", "functions.h"):
             self.one("include/skiplab/core/variant/" + name)
 
     def test_experiments_find_their_schema_and_load(self):

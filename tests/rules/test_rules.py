@@ -27,7 +27,7 @@ MAY_INCLUDE = {
     "cli": {"base", "io", "device/cpu/kernels", "variant", "config", "data", "nn", "train", "sweep", "report", "check"},
 }
 RUN_FILES = {"core/train/audit.h", "core/train/run.h", "core/train/settings.h"}      # what a run's folder holds, for sweep and report
-VARIANT = {"core/variant/shortcut.h", "core/variant/vec.h"}
+VARIANT = {"core/variant/shortcut.h", "core/variant/vec.h", "core/variant/formula.h"}
 EXTRA = {
     "sweep": RUN_FILES, "report": RUN_FILES, "config": {"shortcut_list.h"},
 }

@@ -2,8 +2,7 @@
 #ifndef MADE_UP_H
 #define MADE_UP_H
 #include <stddef.h>
-#include "core/variant/shortcut.h"
-#include "core/variant/vec.h"
+#include "core/variant/formula.h"
 
 #define TEXTS \
     .abi = SKL_SHORTCUT_ABI, .size = sizeof(struct skl_shortcut), .summary = "made up", .formula = "y = ...", \
@@ -11,6 +10,7 @@
 
 /* Right, but of every kind that the shipped ones are not. */
 extern const struct skl_shortcut *const right_variants[];
+extern const struct skl_shortcut all_of_formulas;
 /* Wrong in one place each, with the check that must notice. */
 struct wrong_variant {
     struct skl_shortcut s;

@@ -15,14 +15,14 @@ static void pixel_declare(struct skl_decl *d, const struct skl_unit *u, const vo
 static void pixel_forward(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
 {
     const size_t c = (size_t)k->unit->out.c, pixels = skl_elements(k) / c;
-    skl_sigmoid(pixels, h, k->scratch);
+    for (size_t p = 0; p < pixels; p++) k->scratch[p] = skl_sigmoid(h[p]);
     for (size_t i = 0; i < pixels * c; i++) y[i] = x[i] + k->scratch[i / c] * f[i];
 }
 static void pixel_backward(const struct skl_call *k, const float *x, const float *h, const float *f, const float *dy,
                            float *dx, float *dh, float *df)
 {
     const size_t c = (size_t)k->unit->out.c, pixels = skl_elements(k) / c;
-    skl_sigmoid(pixels, h, k->scratch);
+    for (size_t p = 0; p < pixels; p++) k->scratch[p] = skl_sigmoid(h[p]);
     for (size_t p = 0; p < pixels; p++) {
         const float g = k->scratch[p];
         float sum = 0;
@@ -242,6 +242,6 @@ static void straight_backward(const struct skl_call *k, const float *x, const fl
 static const struct skl_shortcut straight_through = {TEXTS, .name = "straight_through", .flags = SKL_SURROGATE_GRAD,
                                                      .forward = straight_forward, .backward = straight_backward};
 
-const struct skl_shortcut *const right_variants[] = {&pixel_gate,    &pixel_gate_bn,    &raw_repeat,
-                                                     &group_mean,    &random_depth,     &both_learned,
-                                                     &channel_scale, &straight_through, NULL};
+const struct skl_shortcut *const right_variants[] = {
+    &pixel_gate,   &pixel_gate_bn, &raw_repeat,       &group_mean,      &random_depth,
+    &both_learned, &channel_scale, &straight_through, &all_of_formulas, NULL};

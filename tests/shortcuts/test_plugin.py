@@ -95,6 +95,14 @@ class Plugins(unittest.TestCase):
             self.assertIn("%s keeps the contract" % name, self.ends(0, "check", "./%s.so" % name))
             self.assertIn("is there already", self.ends(2, "new-shortcut", name))
 
+    def test_a_formula_with_a_foreign_name_is_refused_by_it(self):
+        self.ends(0, "new-shortcut", "foreign", "--pointwise")
+        with open(self.path("foreign.c")) as f:
+            source = f.read()
+        self.write("foreign.c", "#include <math.h>\n" + source.replace("y = x + p[0] * skl_tanh(f)", "y = x + p[0] * tanhf(f)"))
+        self.build("foreign")
+        self.assertIn("foreign.so': SKL_FORWARD has 'tanhf', which formulas do not know", self.ends(2, "check", "./foreign.so"))
+
     def test_names_that_cannot_be(self):
         for name in ("Mine", "1st", "a-b", "../up", "", "x" * 41, "identity"):
             self.ends(2, "new-shortcut", name)
@@ -140,9 +148,10 @@ class Plugins(unittest.TestCase):
         self.assertIn("No such file", self.ends(2, "check", "./none.so"))
         self.write("text.so", "no library")
         self.assertIn("text.so", self.ends(2, "check", "./text.so"))
-        self.mine(before="#undef SKL_SHORTCUT_ABI\n#define SKL_SHORTCUT_ABI 99")
-        text = self.ends(2, "check", "./lib/mine.so")
-        self.assertRegex(text, r"interface 99 \(\d+ bytes\), skiplab has 1 \(\d+ bytes\): rebuild it")
+        for number in (1, 99):
+            self.mine(before=f"#undef SKL_SHORTCUT_ABI\n#define SKL_SHORTCUT_ABI {number}")
+            text = self.ends(2, "check", "./lib/mine.so")
+            self.assertRegex(text, rf"interface {number} \(\d+ bytes\), skiplab has 2 \(\d+ bytes\): rebuild it")
         self.write("experiments/x.yaml", CONFIG)
         self.assertRegex(self.ends(2, "train", "experiments/x.yaml"), r"experiments/x.yaml:2:\d+: .*rebuild it")
 

@@ -232,6 +232,15 @@ static void gate_declare(struct skl_decl *d, const struct skl_unit *u, const voi
     skl_conv(d, "g", (struct skl_conv_spec){.kernel = 1, .out_channels = u->out.c, .stride = 1, .init = SKL_HE});
     skl_sigmoid_end(d);
 }
+static void two_numbers(struct skl_decl *d, const struct skl_unit *u, const void *opts)
+{
+    skl_number(d, 1);
+    skl_number(d, 2);
+}
+static void narrow_declare(struct skl_decl *d, const struct skl_unit *u, const void *opts)
+{
+    skl_conv(d, "g", (struct skl_conv_spec){.kernel = 1, .out_channels = 1, .stride = 1, .init = SKL_HE});
+}
 static int refuses_all(const void *opts, struct skl_err *err) { return skl_refuse(err, "no option pleases"); }
 
 /* ---- way 1 ---- */
@@ -274,7 +283,27 @@ static void affine_infinite(const struct skl_call *k, struct skl_coef *a, struct
         TEXTS, .name = word, .declare = declare, .affine = affine_, .affine_grad = grad_ \
     }
 
+/* A formula whose text is given by hand. */
+#define CODE(word, declare_, forward_text) \
+    { \
+        TEXTS, .name = word, .flags = SKL_PER_PIXEL, .declare = declare_, .forward = forward, .backward = backward, \
+               .forward_code = &(const struct skl_code){forward_text, "here.c", 1}, \
+               .backward_code = &(const struct skl_code) \
+        { \
+            "dx = dy; dh = 0; df = dy;", "here.c", 1 \
+        } \
+    }
+
 const struct wrong_variant wrong_variants[] = {
+    {CODE("foreign_call", NULL, "y = x + system(f);"), "descriptor", "SKL_FORWARD has 'system'"},
+    {CODE("double_formula", NULL, "y = x + 0.5 * f;"), "descriptor", "'0.5', which is a double"},
+    {CODE("own_formula", declare, "y = x + f;"), "declaration", "tensors of its own"},
+    {CODE("few_numbers", two_numbers, "y = x + p[2] * f;"), "declaration", "2 numbers, where SKL_FORWARD reads p[2]"},
+    {CODE("narrow_formula", narrow_declare, "y = x + h * f;"), "declaration", "layers that end with shape"},
+    {{TEXTS, .name = "half_formula", .flags = SKL_PER_PIXEL, .forward = forward, .backward = backward,
+      .forward_code = &(const struct skl_code){"y = x;", "here.c", 1}},
+     "descriptor",
+     "go together"},
     {WAY2("sign_of_w", forward, sign_of_w), "gradients", "by w: "},
     {WAY2("sign_of_w", forward, sign_of_w), "net-gradients", "shortcut.w"},
     {WAY2("sign_of_f", forward, sign_of_f), "gradients", "the sign is wrong"},
@@ -313,8 +342,8 @@ const struct wrong_variant wrong_variants[] = {
     {WAY2("by_thread", by_thread, backward), "threads", "on 2 threads"},
     {WAY2("hidden_state", hidden_state, backward), "resume", "after saving"},
     {DECLARES("moody_declare", moody_declare), "declaration", "another thing"},
-    {DECLARES("two_names", two_names), "declaration", "two things are called 'w'"},
-    {DECLARES("bad_name", bad_name), "declaration", "'w.x' is no name"},
+    {DECLARES("two_names", two_names), "declaration", "two things that are called 'w'"},
+    {DECLARES("bad_name", bad_name), "declaration", "'w.x', which is no name"},
     {DECLARES("lonely_bn", lonely_bn), "declaration", "a batch norm that follows no convolution"},
     {DECLARES("lonely_sigmoid", lonely_sigmoid), "declaration", "a sigmoid that follows no convolution"},
     {{TEXTS, .name = "affine_gate", .declare = gate_declare, .affine = affine_one},
@@ -322,7 +351,7 @@ const struct wrong_variant wrong_variants[] = {
      "a sigmoid, which goes with forward and backward only"},
     {{TEXTS, .name = "shapeless", .declare = shapeless_declare, .affine = affine_one},
      "declaration",
-     "the layers end with shape"},
+     "layers that end with shape"},
     {{TEXTS, .name = "Capitals", .affine = affine_one}, "descriptor", "name"},
     {{TEXTS, .name = "no_way"}, "descriptor", "exactly one"},
     {{TEXTS, .name = "refuses_all", .affine = affine_one, .check = refuses_all}, "descriptor", "no option pleases"},
