@@ -1,6 +1,7 @@
 # curves.gp - one metric of all variants in one picture.  Lines: median over the seeds; bands: minimum to maximum;
 # crosses: where a run diverged or failed.
 load 'style.gp'
+NAME = own_name(ARG0)
 KEY_HEIGHT = 0.165*KEY_ROWS + 0.12            # inches
 TITLE_HEIGHT = TITLE eq '' ? 0.15 : 0.35
 WIDTH = 6.6

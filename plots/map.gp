@@ -1,6 +1,7 @@
 # map.gp - one figure of every unit over all of training, a panel for each variant: colour on a logarithmic scale, grey
 # for exactly zero.
 load 'style.gp'
+NAME = own_name(ARG0)
 if (PANELS > 8) DPI = 0.7*DPI              # large enough as it is
 PANEL_WIDTH = 2.5                          # inches
 PANEL_HEIGHT = 1.95

@@ -2,6 +2,7 @@
 # other metric solid on the right axis.  Lines: median over the seeds; bands: minimum to maximum; crosses: where a
 # run diverged or failed.
 load 'style.gp'
+NAME = own_name(ARG0)
 if (PANELS > 8) DPI = 0.7*DPI              # large enough as it is
 PANEL_WIDTH = PANELS == 1 ? 5.0 : 4.6        # inches
 TEXT_HEIGHT = 0.17*TITLE_LINES + (TITLE_LINES == 0 ? 0.4 : 0.45)

@@ -1,6 +1,7 @@
 # settings.gp - final values against a setting: a line for what else is the same.  Points: median over the seeds, in the
 # colours that the variants have in all figures; bars: least to greatest; hollow: not finished.
 load 'style.gp'
+NAME = own_name(ARG0)
 KEY_ENTRIES = LINES + (BASE_LABEL eq '' ? 0 : 1)
 KEY_HEIGHT = 0.165*KEY_ENTRIES + 0.12            # inches
 TITLE_HEIGHT = TITLE eq '' ? 0.15 : 0.35

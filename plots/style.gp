@@ -24,7 +24,9 @@ terminal_png(w, h) = sprintf("set terminal pngcairo noenhanced size %g,%g font '
 terminal_dumb(w, h) = sprintf("set terminal dumb nofeed noenhanced size %g,%g", TEXT_COLUMNS, TEXT_ROWS)
 terminal(format, w, h) = format eq 'svg' ? terminal_svg(w, h) : format eq 'pdf' ? terminal_pdf(w, h) : \
     format eq 'png' ? terminal_png(w, h) : terminal_dumb(w, h)
-picture(format) = format eq 'dumb' ? "set output" : sprintf("set output '%s%s.%s'", PREFIX, NAME, format)
+# A copy of a script draws under the name of the copy.
+own_name(script) = strlen(script) > 3 && script[strlen(script)-2:*] eq '.gp' ? script[1:strlen(script)-3] : NAME
+picture(format) = format eq 'dumb' ? "set output" : sprintf("set output PREFIX.NAME.'.%s'", format)
 
 # The palette of Okabe and Ito without its yellow, which is too pale for lines.  Style 0 is the baseline's and alone
 # black; the others go through 6 colours and 7 dashes, which repeat together after 42.

@@ -2,6 +2,7 @@
 # the seeds; bands: least to greatest.  On a logarithmic axis zero, and what is too small to show, stands on a floor of
 # its own below a break.
 load 'style.gp'
+NAME = own_name(ARG0)
 KEY_HEIGHT = 0.165*KEY_ROWS + 0.12            # inches
 TITLE_HEIGHT = TITLE eq '' ? 0.55 : 0.8
 PANEL_WIDTH = PANELS == 1 ? 6.6 : 4.4

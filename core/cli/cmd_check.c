@@ -1,4 +1,5 @@
 /* cmd_check.c - skiplab check: the conformance test on one shortcut variant. */
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,21 +13,27 @@
 
 static bool as_json;
 
-static bool is_file(const char *word) { return strchr(word, '/') != NULL; }
-
-static bool looks_like_plugin(const char *word)
+static bool is_file(const char *word)
 {
     size_t n = strlen(word);
-    return n > 3 && strcmp(word + n - 3, ".so") == 0;
+    return strchr(word, '/') || (n > 3 && strcmp(word + n - 3, ".so") == 0);
 }
 
-/* A plug-in is the registry's last entry once it is loaded; it may have been there before. */
+/* Relative to the working folder, as after --plugin. */
+static int load(const char *path, const struct skl_shortcut **found, struct skl_err *err)
+{
+    char *absolute = realpath(path, NULL);
+    int status = absolute ? skl_registry_load_one(absolute, found, err)
+                          : skl_fail(err, SKL_USAGE, "check: plug-in '%s': %s", path, strerror(errno));
+    free(absolute);
+    return status;
+}
+
 static int find(const char *word, const struct skl_shortcut **found, struct skl_err *err)
 {
-    if (is_file(word)) return skl_registry_load_one(word, found, err);
+    if (is_file(word)) return load(word, found, err);
     *found = skl_registry_find(word);
     if (*found) return SKL_OK;
-    if (looks_like_plugin(word)) return skl_fail(err, SKL_USAGE, "check: a plug-in is named by a path: ./%s", word);
     const char *near = skl_nearest(word, skl_registry_names());
     if (near) return skl_fail(err, SKL_USAGE, "check: unknown variant '%s' (did you mean '%s'?)", word, near);
     return skl_fail(err, SKL_USAGE, "check: unknown variant '%s' ('skiplab shortcuts' lists them)", word);
@@ -105,7 +112,7 @@ static const struct skl_option check_options[] = {
 const struct skl_command skl_cmd_check = {
     .name = "check",
     .summary = "the conformance test on one shortcut variant, built in or a plug-in",
-    .usage = "NAME|./PLUGIN.so",
+    .usage = "NAME|PLUGIN.so",
     .description = "Does the variant keep the contract of core/variant/shortcut.h?  Options, gradients with sign, what "
                    "it writes, the\n"
                    "same bits for any threads and any split of the mini-batch, saving and resuming, odd shapes, cost.\n"

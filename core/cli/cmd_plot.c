@@ -15,7 +15,7 @@
 
 enum { TEXT_COLUMNS = 100, TEXT_ROWS = 36, MAX_SMOOTH = 10001 };
 
-static const char *metric = "test_error", *only, *xlim;
+static const char *metric = "test_error", *only, *xlim, *out;
 static int smooth = SKL_SMOOTH_AUTO;
 static bool terminal, as_json;
 
@@ -84,10 +84,17 @@ static void print_json(const char *folder, const struct skl_figures *figures)
     json_decref(root);
 }
 
-static int draw(const struct skl_results *results, const struct skl_figure_options *o, struct skl_err *err)
+/* Part of the curves, or of their length, is drawn beside the whole figures and never over them. */
+static char *folder_for(const struct skl_results *results)
+{
+    if (out) return skl_strdup(out);
+    return skl_path(results->folder, only || xlim ? "figures-part" : "figures");
+}
+
+static int draw(const struct skl_results *results, const char *folder, const struct skl_figure_options *o,
+                struct skl_err *err)
 {
     struct skl_figures figures;
-    char *folder = skl_path(results->folder, "figures");
     int status = skl_figures_draw(results, folder, o, &figures, err);
     if (status == SKL_FAILED && figures.count)
         skl_context(err, "plot: scripts and data are in %s", folder);
@@ -100,6 +107,43 @@ static int draw(const struct skl_results *results, const struct skl_figure_optio
     for (int i = 0; i < figures.count && !status && !as_json && !o->terminal; i++)
         skl_print("%s/%s.{svg,pdf,png,gp}\n", folder, figures.stem[i]);
     skl_figures_release(&figures);
+    return status;
+}
+
+/* gnuplot reads its scripts from files: what the terminal shows leaves none behind. */
+static void remove_folder(const char *folder)
+{
+    char **name;
+    int count;
+    if (skl_list(folder, &name, &count, NULL)) return;
+    for (int i = 0; i < count; i++) {
+        char *path = skl_path(folder, name[i]);
+        if (unlink(path)) remove_folder(path);
+        free(path);
+    }
+    skl_list_free(name, count);
+    rmdir(folder);
+}
+
+static int draw_on_terminal(const struct skl_results *results, const struct skl_figure_options *o, struct skl_err *err)
+{
+    const char *base = getenv("TMPDIR");
+    char *folder = skl_path(base && *base ? base : "/tmp", "skiplab-plot-XXXXXX");
+    int status = SKL_OK;
+    if (!mkdtemp(folder))
+        status = skl_fail(err, SKL_FAILED, "plot: cannot make a folder '%s': %s", folder, strerror(errno));
+    if (!status) {
+        status = draw(results, folder, o, err);
+        remove_folder(folder);
+    }
+    free(folder);
+    return status;
+}
+
+static int draw_into_folder(const struct skl_results *results, const struct skl_figure_options *o, struct skl_err *err)
+{
+    char *folder = folder_for(results);
+    int status = draw(results, folder, o, err);
     free(folder);
     return status;
 }
@@ -115,7 +159,7 @@ static int run(int argc, char **argv, struct skl_err *err)
     status = skl_results_read(argv[0], skl_figures_metrics(&o), &results, err);
     if (status) return skl_context(err, "plot");
     for (int i = 0; i < results.warnings; i++) skl_say("skiplab: plot: %s (left out)\n", results.warning[i]);
-    status = draw(&results, &o, err);
+    status = terminal ? draw_on_terminal(&results, &o, err) : draw_into_folder(&results, &o, err);
     skl_results_release(&results);
     return status;
 }
@@ -132,7 +176,9 @@ static const struct skl_option plot_options[] = {
      "draw training curves as running median over N rows of the log; 1: as logged; "
      "default: a hundredth of the rows, at most 9",
      &smooth, 1, MAX_SMOOTH},
-    {"terminal", SKL_OPT_FLAG, NULL, "draw here, as text: all but panels and map", &terminal, 0, 0},
+    {"out", SKL_OPT_STRING, "DIR",
+     "write there; default: RESULTS/NAME/figures, or RESULTS/NAME/figures-part with --only or --xlim", &out, 0, 0},
+    {"terminal", SKL_OPT_FLAG, NULL, "draw here, as text: all but panels and map; writes no file", &terminal, 0, 0},
     {"json", SKL_OPT_FLAG, NULL, "for programs: {folder, figures: [{name, svg, pdf, png, gp}, ...]}", &as_json, 0, 0},
     {0},
 };
@@ -150,11 +196,12 @@ const struct skl_command skl_cmd_plot = {
         "  by-KEY         the final test error against a setting that is a number: gate_bias, depth\n"
         "  probe-direct, probe-map, probe-gradient, probe-sum, responses   where runs were probed\n"
         "each as SVG, PDF and PNG, with the gnuplot script (NAME.gp) and its data (data/*.csv) beside them; edit a\n"
-        "copy of a script and draw it with 'gnuplot COPY.gp' in that folder. Lines are medians over the seeds, bands\n"
+        "copy of a script and draw it with 'gnuplot COPY.gp' in that folder: it draws COPY.svg. Lines are medians over "
+        "the seeds, bands\n"
         "reach from the least to the greatest seed, crosses mark runs that diverged or failed. Runs that are not\n"
         "finished are drawn as far as they are, so this works on a running sweep too.\n",
     .examples = "skiplab plot results/quickstart\n"
-                "skiplab plot results/quickstart --only '*gating*' --xlim 1000:\n"
+                "skiplab plot results/quickstart --only '*gating*' --xlim 200: --out gating\n"
                 "skiplab plot results/quickstart --terminal\n",
     .options = plot_options,
     .min_args = 1,

@@ -339,6 +339,21 @@ static int write_all_curves(struct skl_sheet *s, int metric, struct skl_err *err
 
 /* ---- all of it ---- */
 
+/* Does some curve run through the iterations to show?  Its ends may lie outside. */
+static int check_limits(const struct skl_sheet *s, struct skl_err *err)
+{
+    const struct skl_figure_options *o = s->options;
+    double end = o->x_max > 0 ? o->x_max : INFINITY;
+    if (o->x_min == 0 && o->x_max == 0) return SKL_OK;
+    for (int i = 0; i < s->drawing.count; i++) {
+        const struct skl_band *bands[] = {&s->drawing.set[i].left.band, &s->drawing.set[i].right.band};
+        for (int k = 0; k < 2; k++)
+            if (bands[k]->n && bands[k]->x[0] < end && bands[k]->x[bands[k]->n - 1] > o->x_min) return SKL_OK;
+    }
+    return skl_fail(err, SKL_USAGE, "--xlim leaves nothing to show: the curves end at iteration %.9g",
+                    s->drawing.x_end);
+}
+
 static int make_folders(const char *folder, struct skl_err *err)
 {
     char *data = skl_path(folder, "data"), *style = skl_path(folder, "style.gp");
@@ -367,8 +382,9 @@ int skl_figures_draw(const struct skl_results *results, const char *folder, cons
     if (status) return status;
     figures->drawn = s.drawing.count;
     figures->wanted = s.drawing.wanted;
-    set_scales(&s);
-    status = make_folders(folder, err);
+    status = check_limits(&s, err);
+    if (!status) set_scales(&s);
+    if (!status) status = make_folders(folder, err);
     if (!status) status = write_data(&s, err);
     if (!status && o->metric != SKL_TRAIN_LOSS) status = write_all_panels(&s, err);
     if (!status) status = write_all_curves(&s, SKL_TRAIN_LOSS, err);

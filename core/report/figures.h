@@ -9,7 +9,7 @@
  *   probe-direct.*      where runs were probed: the direct term of equations (8) and (10), unit by unit, at both ends of
  *                       training; probe-map.*: over all of it; probe-gradient.*: the whole gradient; probe-sum.*: the
  *                       sum of the branches, equation (7); responses.*: the first paper's layer responses
- *   NAME.gp             draws NAME again, in that folder: gnuplot NAME.gp;  style.gp: the look of all of them
+ *   NAME.gp             draws NAME again, in that folder: gnuplot NAME.gp (a copy draws its own name);  style.gp: the look of all of them
  *   data/VARIANT.METRIC.csv          iteration,seeds,median,low,high: the statistics over the seeds, the line
  *   data/VARIANT.METRIC.band.csv     iteration,low,high as they are drawn, with rows where they leave the picture
  *   data/VARIANT.METRIC.stops.csv    iteration,value: where runs diverged or failed
@@ -45,8 +45,9 @@ struct skl_figures {
 
 /* The metrics that these options need, for skl_results_read(). */
 unsigned skl_figures_metrics(const struct skl_figure_options *o);
-/* folder is made where it is missing.  SKL_USAGE: `only` matches nothing; SKL_DATA: no rows to draw; SKL_FAILED: cannot
- * write, or gnuplot is absent or fails, after all scripts and data were written (figures is filled then too). */
+/* folder is made where it is missing.  SKL_USAGE: `only` matches nothing, or no curve is within x_min to x_max;
+ * SKL_DATA: no rows to draw; SKL_FAILED: cannot write, or gnuplot is absent or fails, after all scripts and data were
+ * written (figures is filled then too). */
 int skl_figures_draw(const struct skl_results *results, const char *folder, const struct skl_figure_options *o,
                      struct skl_figures *figures, struct skl_err *err);
 void skl_figures_release(struct skl_figures *figures);

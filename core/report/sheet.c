@@ -13,7 +13,7 @@ void skl_script_open(struct skl_script *s, const char *stem)
     SKL_CHECK(s->out);
     fprintf(s->out,
             "# 'skiplab plot' writes this file anew each time: copy it to keep changes.\n"
-            "# Draw it, in this folder: gnuplot %s.gp\n\nNAME = '%s'\n",
+            "# Draw it, in this folder: gnuplot %s.gp.  A copy draws pictures of its own name.\n\nNAME = '%s'\n",
             stem, stem);
 }
 

@@ -69,9 +69,14 @@ class Status(Case):
         subprocess.run([PROGRAM, "status", self.path("r/s")], stdout=child, stdin=subprocess.DEVNULL, check=True,
                        env={**os.environ, "TERM": "xterm", **env})
         os.close(child)
-        text = os.read(parent, 1 << 16).decode()
+        text = b""
+        try:
+            while part := os.read(parent, 1 << 16):
+                text += part
+        except OSError:             # as a terminal's end is told
+            pass
         os.close(parent)
-        return text
+        return text.decode()
 
     def test_bars_and_colours_on_a_terminal_alone(self):
         change(self.folders[0], state="interrupted", iteration=3000)
@@ -190,9 +195,39 @@ class Figures(Case):
             subprocess.run(["gnuplot", "-e", "FORMATS='svg'", f"{name}.gp"], cwd=self.path("r/s/figures"), check=True)
             self.assertGreater(os.path.getsize(self.path(f"r/s/figures/{name}.svg")), 3000, name)
 
+    def test_a_copied_script_draws_its_own_pictures(self):
+        self.make(settings=3, seeds=1, probes=0)
+        self.plot()
+        folder = self.path("r/s/figures")
+        shutil.copy(self.path("r/s/figures/panels.gp"), self.path("r/s/figures/Ü 'mine'.gp"))
+        before = tree(folder)
+        subprocess.run(["gnuplot", "Ü 'mine'.gp"], cwd=folder, check=True)
+        after = tree(folder)
+        self.assertEqual(set(after) - set(before), {f"Ü 'mine'.{kind}" for kind in ("svg", "pdf", "png")})
+        self.assertEqual({name: after[name] for name in before}, before)
+
+    def test_a_part_is_drawn_beside_the_whole(self):
+        self.make(settings=3, seeds=1, probes=0)
+        self.plot()
+        whole = tree(self.path("r/s/figures"))
+        for words, folder in ((["--only", "gates/*-1"], "r/s/figures-part"), (["--xlim", "1000:2000"], "r/s/figures-part"),
+                              (["--xlim", "2950:", "--out", "else where"], "else where"), (["--out", "other"], "other")):
+            self.plot(*words)
+            self.assertTrue(os.path.exists(self.path(folder, "training-loss.png")), words)
+            self.assertEqual(tree(self.path("r/s/figures")), whole, words)
+            shutil.rmtree(self.path(folder))
+
+    def test_a_range_without_a_curve_is_refused(self):
+        self.make(settings=3, seeds=1, probes=0)
+        for limits in ("3000:", "4000:5000"):
+            self.assertIn("the curves end at iteration 3000", self.ends(2, "plot", "r/s", "--xlim", limits).stderr)
+            self.assertEqual(sorted(os.listdir(self.path("r/s"))), ["gates", "plan.json"])
+
     def test_in_the_terminal(self):
         self.make(settings=3, seeds=1)
-        text = self.ends(0, "plot", "r/s", "--terminal").stdout
+        before = tree(self.dir)
+        text = self.ends(0, "plot", "r/s", "--terminal", env={**os.environ, "TMPDIR": self.dir}).stdout
+        self.assertEqual(tree(self.dir), before)
         for word in ("Training loss", "Test error, %", "gate_bias", "(a) before training", "3×3 layer"):
             self.assertIn(word, text)
         self.assertNotIn("\033", text)
