@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "core/base/fs.h"
+#include "core/base/place.h"
+#include "core/base/program.h"
 #include "core/base/say.h"
 #include "core/data/sets.h"
 
@@ -32,32 +34,34 @@ int skl_file_check(const struct skl_file *file, const char *path, struct skl_err
 }
 
 /* In the child: one byte more than the file has at most, no configuration of the user's, no protocol but https. */
-_Noreturn static void become_curl(const struct skl_file *file, const char *path)
+_Noreturn static void become_curl(const char *curl, const struct skl_file *file, const char *path)
 {
     const struct rlimit limit = {(rlim_t)file->bytes + 1, (rlim_t)file->bytes + 1};
     setrlimit(RLIMIT_FSIZE, &limit);
     char most[24];
     snprintf(most, sizeof most, "%" PRId64, file->bytes);
-    execlp("curl", "curl", "-q", "--proto", "=https", "--proto-redir", "=https", "--location", "--fail", "--show-error",
-           isatty(STDERR_FILENO) ? "--progress-bar" : "--silent", "--connect-timeout", "30", "--retry", "3",
-           "--max-filesize", most, "--output", path, "--url", file->url, (char *)NULL);
+    execl(curl, "curl", "-q", "--proto", "=https", "--proto-redir", "=https", "--location", "--fail", "--show-error",
+          isatty(STDERR_FILENO) ? "--progress-bar" : "--silent", "--connect-timeout", "30", "--retry", "3",
+          "--max-filesize", most, "--output", path, "--url", file->url, (char *)NULL);
     _exit(127);
 }
 
 static int download(const struct skl_file *file, const char *path, struct skl_err *err)
 {
-    skl_say("skiplab: downloading %s (%.1f MB)\n", file->url, (double)file->bytes / 1e6);
-    pid_t child = fork();
-    if (child < 0) return skl_fail(err, SKL_FAILED, "cannot start curl: %s", strerror(errno));
-    if (child == 0) become_curl(file, path);
-    int status;
-    while (waitpid(child, &status, 0) < 0)
-        if (errno != EINTR) return skl_fail(err, SKL_FAILED, "waiting for curl: %s", strerror(errno));
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return SKL_OK;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+    char *curl = skl_program("curl");
+    if (!curl)
         return skl_fail(err, SKL_FAILED,
                         "curl is needed for downloads: `apt install curl`, or get %s yourself and use --from",
                         file->url);
+    skl_say("skiplab: downloading %s (%.1f MB)\n", file->url, (double)file->bytes / 1e6);
+    pid_t child = fork();
+    if (child == 0) become_curl(curl, file, path);
+    int status, error = errno;
+    free(curl);
+    if (child < 0) return skl_fail(err, SKL_FAILED, "cannot start curl: %s", strerror(error));
+    while (waitpid(child, &status, 0) < 0)
+        if (errno != EINTR) return skl_fail(err, SKL_FAILED, "waiting for curl: %s", strerror(errno));
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return SKL_OK;
     return skl_fail(err, SKL_DATA, "%s: download failed (curl: %s %d); try again, or get it yourself and use --from",
                     file->url, WIFEXITED(status) ? "exit status" : "signal",
                     WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
@@ -80,7 +84,7 @@ static int get_archive(const struct skl_set *set, const char *from, const char *
     int rc = from ? SKL_OK : download(set->archive, path, err);
     if (rc == SKL_OK) rc = skl_file_check(set->archive, path, err);
     if (rc == SKL_OK) rc = skl_untar(set, path, folder, err);
-    if (!from) unlink(path);
+    if (!from) skl_remove(path, NULL);
     free(path);
     return rc;
 }
@@ -102,18 +106,22 @@ static int get_files(const struct skl_set *set, const char *from, const char *fo
 /* Removes the files that a fetch has left in its temporary folder. */
 static void clear(const char *folder)
 {
-    DIR *dir = opendir(folder);
-    if (!dir) return;
-    for (struct dirent *e; (e = readdir(dir));)
-        unlinkat(dirfd(dir), e->d_name, 0); /* refuses folders, so . and .. stay */
-    closedir(dir);
+    char **names;
+    int count;
+    if (skl_list(folder, &names, &count, NULL)) return;
+    for (int i = 0; i < count; i++) {
+        char *path = skl_path(folder, names[i]);
+        skl_remove(path, NULL);
+        free(path);
+    }
+    skl_list_free(names, count);
 }
 
 /* An empty folder beside home, locked as long as the returned descriptor is open; -1: error. */
 static int lock_part(const struct skl_set *set, const char *part, struct skl_err *err)
 {
     if (skl_mkdirs(part, err)) return -1;
-    int fd = open(part, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = skl_place_open_folder(part);
     if (fd < 0) return skl_fail(err, SKL_FAILED, "%s: cannot open: %s", part, strerror(errno)), -1;
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         skl_fail(err, SKL_BUSY, "%s: another process is fetching %s", part, set->name);
@@ -126,7 +134,7 @@ static int lock_part(const struct skl_set *set, const char *part, struct skl_err
 
 static int move_home(const char *part, const char *home, struct skl_err *err)
 {
-    if (rename(part, home) != 0)
+    if (skl_place_rename(part, home))
         return skl_fail(err, SKL_FAILED, "%s: cannot rename to %s: %s", part, home, strerror(errno));
     char *parent = skl_strdup(home);
     *strrchr(parent, '/') = 0;
@@ -143,10 +151,11 @@ int skl_fetch(const struct skl_set *set, const char *from, char **folder, struct
     char *home = skl_set_home(set, err);
     if (!home) return err->status;
     char *part = skl_format("%s.part", home);
-    int rc, lock = -1;
-    if (skl_exists(home)) {
+    bool there = false;
+    int rc = skl_is_there(home, &there, err), lock = -1;
+    if (there) {
         rc = skl_fail(err, SKL_FAILED, "%s is there already; remove it to fetch %s again", home, set->name);
-    } else {
+    } else if (!rc) {
         lock = lock_part(set, part, err);
         rc = lock < 0       ? err->status
              : set->archive ? get_archive(set, from, part, err)
@@ -156,7 +165,7 @@ int skl_fetch(const struct skl_set *set, const char *from, char **folder, struct
     }
     if (rc != SKL_OK && lock >= 0) {
         clear(part);
-        rmdir(part);
+        skl_place_rmdir(part);
     }
     if (lock >= 0) close(lock);
     if (rc == SKL_OK)

@@ -147,18 +147,15 @@ int skl_idx_read(const char *images, const char *labels, int classes, struct skl
 }
 
 /* The file as published (gzipped), else unpacked: the same name without ".gz". */
-static char *pick(const char *folder, const char *name)
+static int pick(const char *folder, const char *name, char **path, struct skl_err *err)
 {
-    char *path = skl_path(folder, name);
-    if (skl_exists(path)) return path;
-    char *plain = skl_strdup(path);
-    plain[strlen(plain) - strlen(".gz")] = 0;
-    if (skl_exists(plain)) {
-        free(path);
-        return plain;
-    }
-    free(plain);
-    return path;
+    char *packed = skl_path(folder, name), *plain = skl_format("%.*s", (int)(strlen(packed) - strlen(".gz")), packed);
+    bool here, unpacked = false;
+    int status = skl_is_there(packed, &here, err);
+    if (!status && !here) status = skl_is_there(plain, &unpacked, err);
+    *path = unpacked ? plain : packed;
+    free(unpacked ? packed : plain);
+    return status;
 }
 
 int skl_idx_open(const struct skl_set *set, const struct skl_data_config *cfg, const char *folder, bool published,
@@ -168,8 +165,10 @@ int skl_idx_open(const struct skl_set *set, const struct skl_data_config *cfg, c
     struct skl_images *part[2] = {&out->train, &out->test};
     int rc = SKL_OK;
     for (int p = 0; p < 2 && rc == SKL_OK; p++) {
-        char *images = pick(folder, set->files[2 * p].name), *labels = pick(folder, set->files[2 * p + 1].name);
-        rc = skl_idx_read(images, labels, set->classes, part[p], err);
+        char *images, *labels = NULL;
+        rc = pick(folder, set->files[2 * p].name, &images, err);
+        if (rc == SKL_OK) rc = pick(folder, set->files[2 * p + 1].name, &labels, err);
+        if (rc == SKL_OK) rc = skl_idx_read(images, labels, set->classes, part[p], err);
         free(images);
         free(labels);
     }

@@ -32,31 +32,38 @@ char *skl_set_get_command(const struct skl_set *set)
     return skl_format("`skiplab data fetch %s`", set->name);
 }
 
-static bool holds_a_file(const struct skl_set *set, const char *folder)
+/* *here: one of the set's files is, packed or not. */
+static int holds_a_file(const struct skl_set *set, const char *folder, bool *here, struct skl_err *err)
 {
-    for (const struct skl_file *f = set->files; f->name; f++) {
+    int status = SKL_OK;
+    *here = false;
+    for (const struct skl_file *f = set->files; f->name && !*here && !status; f++) {
         char *path = skl_path(folder, f->name);
-        bool here = skl_exists(path);
+        status = skl_is_there(path, here, err);
         char *gz = strrchr(path, '.');
-        if (!here && gz && strcmp(gz, ".gz") == 0) {
+        if (!status && !*here && gz && strcmp(gz, ".gz") == 0) {
             *gz = 0;
-            here = skl_exists(path);
+            status = skl_is_there(path, here, err);
         }
         free(path);
-        if (here) return true;
     }
-    return false;
+    return status;
 }
 
 /* The place itself or the archive's folder in it; malloc'd, NULL: not here. */
-static char *look_in(const struct skl_set *set, const char *place)
+static int look_in(const struct skl_set *set, const char *place, char **folder, struct skl_err *err)
 {
-    if (holds_a_file(set, place)) return skl_strdup(place);
-    if (!set->folder) return NULL;
-    char *inner = skl_path(place, set->folder);
-    if (holds_a_file(set, inner)) return inner;
+    char *inner = set->folder ? skl_path(place, set->folder) : NULL;
+    bool here;
+    int status = holds_a_file(set, place, &here, err);
+    if (!status && here) {
+        *folder = skl_strdup(place);
+    } else if (!status && inner) {
+        status = holds_a_file(set, inner, &here, err);
+        if (!status && here) *folder = skl_strdup(inner);
+    }
     free(inner);
-    return NULL;
+    return status;
 }
 
 static int absent(const struct skl_set *set, char *const *places, struct skl_err *err)
@@ -77,15 +84,15 @@ int skl_set_locate(const struct skl_set *set, const char *path, char **folder, b
     *folder = NULL;
     *published = path == NULL;
     if (path) {
-        *folder = look_in(set, path);
-        if (*folder) return SKL_OK;
+        int status = look_in(set, path, folder, err);
+        if (status || *folder) return status;
         return skl_fail(err, SKL_DATA, "data.path: %s holds no file of %s (expected %s and the others of the set)",
                         path, set->name, set->files[0].name);
     }
     char *places[SKL_PLACES];
-    int n = skl_set_places(set, places);
-    for (int i = 0; i < n && !*folder; i++) *folder = look_in(set, places[i]);
-    int rc = *folder ? SKL_OK : absent(set, places, err);
+    int n = skl_set_places(set, places), rc = SKL_OK;
+    for (int i = 0; i < n && !*folder && !rc; i++) rc = look_in(set, places[i], folder, err);
+    if (!rc && !*folder) rc = absent(set, places, err);
     for (int i = 0; i < n; i++) free(places[i]);
     return rc;
 }

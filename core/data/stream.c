@@ -4,21 +4,18 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "core/base/fs.h"
 #include "core/data/sets.h"
 
 enum { INPUT = 1 << 17 };
 
 int skl_open_regular(const char *path, int64_t *bytes, struct skl_err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* O_NONBLOCK: a FIFO must not hang us */
+    int fd;
     struct stat st;
-    if (fd < 0 || fstat(fd, &st) != 0) {
-        skl_fail(err, SKL_DATA, "%s: cannot open: %s", path, strerror(errno));
-        if (fd >= 0) close(fd);
-        return -1;
-    }
-    if (!S_ISREG(st.st_mode)) {
-        skl_fail(err, SKL_DATA, "%s: expected a regular file, found a folder or a device", path);
+    if (skl_open(path, O_RDONLY, &fd, err)) return -1;
+    if (fstat(fd, &st)) {
+        skl_fail(err, SKL_DATA, "cannot read '%s': %s", path, strerror(errno));
         close(fd);
         return -1;
     }

@@ -71,7 +71,6 @@ static int resume(struct skl_csv *csv, const char *line, size_t line_length, int
 {
     struct stat st;
     if (fstat(csv->fd, &st)) return cannot_write(csv, errno, err);
-    if (!S_ISREG(st.st_mode)) return skl_fail(err, SKL_DATA, "%s: not a regular file", csv->path);
     size_t size = (size_t)st.st_size;
     if (!starts_with(csv->fd, line, size < line_length ? size : line_length))
         return skl_fail(err, SKL_DATA, "%s:1: the header is not '%.*s': move the file away", csv->path,
@@ -94,14 +93,13 @@ int skl_csv_open(struct skl_csv *csv, const char *path, const char *header, int6
     SKL_CHECK(length >= 0);
     *csv = (struct skl_csv){.fd = -1};
     int create = length == 0 ? O_CREAT : 0; /* rows that were recorded cannot be in a new file */
-    int fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | create, 0666);
-    if (fd < 0) {
-        int status = errno == ENOENT && length > 0 ? SKL_DATA : SKL_FAILED;
-        return skl_fail(err, status, "cannot write '%s': %s", path, strerror(errno));
-    }
+    int fd, status = skl_open_if_there(path, O_RDWR | O_APPEND | create, &fd, err);
+    if (status) return status;
+    if (fd < 0)
+        return skl_fail(err, length > 0 ? SKL_DATA : SKL_FAILED, "cannot write '%s': %s", path, strerror(ENOENT));
     *csv = (struct skl_csv){.fd = fd, .path = skl_strdup(path)};
     char *line = skl_format("%s\n", header);
-    int status = resume(csv, line, strlen(line), length, err);
+    status = resume(csv, line, strlen(line), length, err);
     free(line);
     if (status) skl_csv_close(csv);
     return status;

@@ -258,7 +258,7 @@ void skl_audit_run(struct skl_audit *a, const char *folder, const char *hash)
         skl_audit_tell(a, SKL_EDITED, path, "%s", err.text);
     } else {
         struct skl_record record;
-        skl_record_open(&record, folder);
+        skl_record_open(&record, folder, &err);
         v.files = json_object_get(record.json, "files");
         if (!json_is_object(v.files)) v.files = NULL;
         check_run(&v, hash);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/base/fs.h"
+#include "core/base/place.h"
 
 static struct flock whole_file(short type) { return (struct flock){.l_type = type, .l_whence = SEEK_SET}; }
 
@@ -24,8 +25,9 @@ static int busy(int fd, const char *folder, struct skl_err *err)
 /* The owner removes the file when it is done: a lock on a file that no longer has its name is worth nothing. */
 static bool still_named(int fd, const char *path)
 {
-    struct stat a, b;
-    return !fstat(fd, &a) && !stat(path, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+    struct stat a;
+    struct skl_seen b;
+    return !fstat(fd, &a) && !skl_look(path, &b, NULL) && a.st_dev == b.device && a.st_ino == b.inode;
 }
 
 static void sign(int fd)
@@ -42,11 +44,8 @@ int skl_lock_take(struct skl_lock *lock, const char *folder, struct skl_err *err
     char *path = skl_path(folder, "lock");
     int status = SKL_OK, fd;
     for (;;) {
-        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-        if (fd < 0) {
-            status = skl_fail(err, SKL_FAILED, "cannot write '%s': %s", path, strerror(errno));
-            break;
-        }
+        status = skl_open(path, O_RDWR | O_CREAT, &fd, err);
+        if (status) break;
         struct flock want = whole_file(F_WRLCK);
         if (fcntl(fd, F_OFD_SETLK, &want)) {
             status = errno == EAGAIN || errno == EACCES
@@ -69,19 +68,19 @@ int skl_lock_take(struct skl_lock *lock, const char *folder, struct skl_err *err
 
 void skl_lock_release(struct skl_lock *lock)
 {
-    unlink(lock->path);
+    skl_place_unlink(lock->path);
     close(lock->fd);
     free(lock->path);
     *lock = (struct skl_lock){.fd = -1};
 }
 
-bool skl_lock_held(const char *folder)
+int skl_lock_held(const char *folder, bool *held, struct skl_err *err)
 {
     char *path = skl_path(folder, "lock");
-    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    int fd, status = skl_open_if_there(path, O_RDONLY, &fd, err);
     struct flock query = whole_file(F_WRLCK);
-    bool held = fd >= 0 && !fcntl(fd, F_OFD_GETLK, &query) && query.l_type != F_UNLCK;
+    *held = fd >= 0 && !fcntl(fd, F_OFD_GETLK, &query) && query.l_type != F_UNLCK;
     if (fd >= 0) close(fd);
     free(path);
-    return held;
+    return status;
 }

@@ -12,5 +12,5 @@ struct skl_lock {
 int skl_lock_take(struct skl_lock *lock, const char *folder, struct skl_err *err);
 void skl_lock_release(struct skl_lock *lock);
 /* Does any process hold it?  Takes nothing, so it disturbs nobody. */
-bool skl_lock_held(const char *folder);
+int skl_lock_held(const char *folder, bool *held, struct skl_err *err);
 #endif

@@ -70,7 +70,7 @@ static int open_files(struct skl_probing *p, const char *folder, const int rows[
     for (int i = 0; i < SKL_PROBE_LOGS; i++) {
         int64_t last = -1;
         path[i] = skl_path(folder, files[i]);
-        if (!status && skl_exists(path[i])) status = skl_file_read(path[i], FILE_LIMIT, &text[i], &n, err);
+        if (!status) status = skl_file_read_if_there(path[i], FILE_LIMIT, &text[i], &n, err);
         if (text[i]) whole_probes(text[i], i == RESPONSES, rows[i], p->last, &last);
         if (last < p->last) p->last = last;
     }

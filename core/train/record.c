@@ -1,11 +1,9 @@
 #include "core/train/record.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "core/base/fs.h"
@@ -19,28 +17,37 @@ const char *const skl_result_files[] = {"config.yaml",      "train.csv", "test.c
                                         "probe.csv",        "sums.csv",  "responses.csv", "last.safetensors",
                                         "prev.safetensors", NULL};
 
-/* An object, or NULL where there is none to be had. */
-static json_t *read_object(const char *path, struct skl_err *err)
+/* *json: an object, or NULL where the file is absent or (*damaged, SKL_DATA) holds none. */
+static int read_object(const char *path, json_t **json_out, bool *damaged, struct skl_err *err)
 {
     char *text;
     size_t n;
-    if (skl_file_read(path, RECORD_LIMIT, &text, &n, err)) return NULL;
+    *json_out = NULL;
+    *damaged = false;
+    int status = skl_file_read_if_there(path, RECORD_LIMIT, &text, &n, err);
+    if (!text) return status;
     json_error_t why;
     json_t *json = json_loadb(text, n, JSON_REJECT_DUPLICATES, &why);
     free(text);
-    if (json_is_object(json)) return json;
+    if (json_is_object(json)) {
+        *json_out = json;
+        return SKL_OK;
+    }
+    *damaged = true;
     skl_fail(err, SKL_DATA, "%s:%d:%d: %s", path, json ? 1 : why.line, json ? 1 : why.column,
              json ? "not a JSON object" : why.text);
     json_decref(json);
-    return NULL;
+    return SKL_DATA;
 }
 
-void skl_record_open(struct skl_record *r, const char *folder)
+int skl_record_open(struct skl_record *r, const char *folder, struct skl_err *err)
 {
+    bool damaged;
     r->path = skl_path(folder, "run.json");
-    r->json = read_object(r->path, NULL);
+    int status = read_object(r->path, &r->json, &damaged, err);
     if (!r->json) r->json = json_object();
     SKL_CHECK(r->json);
+    return damaged ? SKL_OK : status;
 }
 
 static void set(struct skl_record *r, const char *key, json_t *value)
@@ -88,15 +95,13 @@ int skl_record_files(struct skl_record *r, const char *folder, struct skl_err *e
     for (int i = 0; skl_result_files[i] && !status; i++) {
         char *path = skl_path(folder, skl_result_files[i]), *data = NULL, hex[65];
         size_t n;
-        if (skl_exists(path)) {
-            status = skl_file_read(path, FILE_LIMIT, &data, &n, err);
-            if (!status) {
-                skl_sha256_hex(data, n, hex);
-                json_object_set_new(files, skl_result_files[i],
-                                    json_pack("{s:I, s:s}", "bytes", (json_int_t)n, "sha256", hex));
-            }
-            free(data);
+        status = skl_file_read_if_there(path, FILE_LIMIT, &data, &n, err);
+        if (data) {
+            skl_sha256_hex(data, n, hex);
+            json_object_set_new(files, skl_result_files[i],
+                                json_pack("{s:I, s:s}", "bytes", (json_int_t)n, "sha256", hex));
         }
+        free(data);
         free(path);
     }
     set(r, "files", files);
@@ -140,22 +145,24 @@ static int64_t integer_or_0(const json_t *json, const char *key)
     return (int64_t)json_integer_value(json_object_get(json, key));
 }
 
-/* All recorded files are there with their recorded sizes. */
-static bool sizes_match(const json_t *json, const char *folder)
+/* Are all recorded files there with their recorded sizes? */
+static int match_sizes(const json_t *json, const char *folder, bool *match, struct skl_err *err)
 {
     json_t *files = json_object_get(json, "files");
     const char *name;
     json_t *entry;
-    bool match = json_object_size(files) > 0;
+    int status = SKL_OK;
+    *match = json_object_size(files) > 0;
     json_object_foreach(files, name, entry)
     {
         char *path = skl_path(folder, name);
-        struct stat st;
-        match = match && !strchr(name, '/') && !stat(path, &st) &&
-                st.st_size == json_integer_value(json_object_get(entry, "bytes"));
+        struct skl_seen seen = {0};
+        *match = *match && !strchr(name, '/');
+        if (*match && !status) status = skl_look(path, &seen, err);
+        *match = *match && seen.kind == SKL_FILE && seen.size == json_integer_value(json_object_get(entry, "bytes"));
         free(path);
     }
-    return match;
+    return status;
 }
 
 static bool known_state(const char *state)
@@ -180,8 +187,10 @@ bool skl_same_build(const char *a, const char *b)
     return !strncmp(a, b, n);
 }
 
-static void fill(struct skl_run_state *s, const json_t *json, const char *folder)
+static int fill(struct skl_run_state *s, const json_t *json, const char *folder, struct skl_err *err)
 {
+    bool held = false;
+    int status = SKL_OK;
     copy_text(json, "plugin", s->plugin, sizeof s->plugin);
     copy_text(json, "plugin_sha256", s->plugin_sha256, sizeof s->plugin_sha256);
     if (!*s->plugin) plugin_of_numerics(s, json_string_value(json_object_get(json, "numerics")));
@@ -196,11 +205,14 @@ static void fill(struct skl_run_state *s, const json_t *json, const char *folder
     s->train_error_final = real_or_nan(json, "train_error_final");
     s->test_loss_final = real_or_nan(json, "test_loss_final");
     s->test_error_final = real_or_nan(json, "test_error_final");
-    s->complete = (!strcmp(s->state, "done") || !strcmp(s->state, "diverged")) && sizes_match(json, folder);
-    if (!strcmp(s->state, "running") && !skl_lock_held(folder)) {
+    if (!strcmp(s->state, "done") || !strcmp(s->state, "diverged")) return match_sizes(json, folder, &s->complete, err);
+    if (strcmp(s->state, "running")) return SKL_OK;
+    status = skl_lock_held(folder, &held, err);
+    if (!status && !held) {
         snprintf(s->state, sizeof s->state, "interrupted");
         snprintf(s->cause, sizeof s->cause, "its process is gone");
     }
+    return status;
 }
 
 int skl_run_state_read(const char *folder, struct skl_run_state *state, struct skl_err *err)
@@ -213,17 +225,19 @@ int skl_run_state_read(const char *folder, struct skl_run_state *state, struct s
                                     .test_error_final = NAN};
     snprintf(state->state, sizeof state->state, "waiting");
     char *path = skl_path(folder, "run.json");
-    int status = SKL_OK;
-    if (skl_exists(path)) {
-        json_t *json = read_object(path, err);
-        if (json) fill(state, json, folder);
-        if (!json || !known_state(state->state)) {
-            status = json ? skl_fail(err, SKL_DATA, "%s: unknown state '%s'", path, state->state) : SKL_DATA;
-            snprintf(state->state, sizeof state->state, "failed");
-            snprintf(state->cause, sizeof state->cause, "run.json is unreadable");
-        }
-        json_decref(json);
+    json_t *json;
+    int status = read_object(path, &json, &state->damaged, err);
+    if (json) status = fill(state, json, folder, err);
+    if (json && !known_state(state->state)) {
+        status = skl_fail(err, SKL_DATA, "%s: unknown state '%s'", path, state->state);
+        state->damaged = true;
     }
+    if (status) {
+        state->complete = false;
+        snprintf(state->state, sizeof state->state, "failed");
+        snprintf(state->cause, sizeof state->cause, "run.json is unreadable");
+    }
+    json_decref(json);
     free(path);
     return status;
 }
@@ -231,13 +245,13 @@ int skl_run_state_read(const char *folder, struct skl_run_state *state, struct s
 int skl_run_state_fail(const char *folder, const char *cause, const char *last_lines, struct skl_err *err)
 {
     struct skl_record r;
-    skl_record_open(&r, folder);
+    int status = skl_record_open(&r, folder, err);
     skl_record_text(&r, "state", "failed");
     skl_record_text(&r, "cause", cause);
     json_object_del(r.json, "last_lines");
     if (last_lines && *last_lines) skl_record_text(&r, "last_lines", last_lines);
     skl_record_time(&r, "ended");
-    int status = skl_record_write(&r, err);
+    if (!status) status = skl_record_write(&r, err);
     skl_record_close(&r);
     return status;
 }

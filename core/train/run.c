@@ -29,8 +29,7 @@ static int wipe(const char *folder, struct skl_err *err)
     int status = SKL_OK, own = sizeof also / sizeof *also;
     for (int i = 0; !status && (i < own || skl_result_files[i - own]); i++) {
         char *path = skl_path(folder, i < own ? also[i] : skl_result_files[i - own]);
-        if (unlink(path) && errno != ENOENT)
-            status = skl_fail(err, SKL_FAILED, "cannot remove '%s': %s", path, strerror(errno));
+        status = skl_remove(path, err);
         free(path);
     }
     return status;
@@ -54,25 +53,25 @@ static int check_build(const struct skl_run_state *there, const struct skl_plan_
                     folder, s->name, there->plugin_sha256, here);
 }
 
-/* Bytes of timing.csv up to the row of `iteration`, and the seconds in the last row kept.  Its rows differ between
- * identical runs, so their length cannot stand in a checkpoint. */
-static int64_t timing_until(const char *path, int64_t iteration, double *seconds)
+/* *length: bytes of timing.csv up to the row of `iteration`, and the seconds in the last row kept.  Its rows differ
+ * between identical runs, so their length cannot stand in a checkpoint. */
+static int timing_until(const char *path, int64_t iteration, int64_t *length, double *seconds, struct skl_err *err)
 {
     char *text = NULL;
     size_t n;
-    int64_t length = 0;
+    *length = 0;
     *seconds = 0;
-    if (!skl_exists(path) || skl_file_read(path, TIMING_LIMIT, &text, &n, NULL)) return 0;
-    for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
+    int status = skl_file_read_if_there(path, TIMING_LIMIT, &text, &n, err);
+    for (char *line = text, *end; line && (end = strchr(line, '\n')); line = end + 1) {
         long long at;
         double spent;
         bool row = sscanf(line, "%lld,%lf", &at, &spent) == 2;
         if (line != text && (!row || at > iteration)) break;
         if (row) *seconds = spent;
-        length = end + 1 - text;
+        *length = end + 1 - text;
     }
     free(text);
-    return length;
+    return status;
 }
 
 static int open_log(struct skl_training *t, enum skl_log log, const char *header, struct skl_err *err)
@@ -90,10 +89,9 @@ static int open_logs(struct skl_training *t, struct skl_err *err)
     if (!status) status = open_log(t, SKL_LOG_TEST, TEST_HEADER, err);
     if (!status && skl_part_count(&t->session, SKL_PART_VALIDATION) > 0)
         status = open_log(t, SKL_LOG_VALIDATION, TEST_HEADER, err);
-    if (!status) {
-        int64_t length = timing_until(path, t->state.iteration, &t->seconds_before);
-        status = skl_csv_open(&t->timing, path, TIMING_HEADER, length, err);
-    }
+    int64_t length;
+    if (!status) status = timing_until(path, t->state.iteration, &length, &t->seconds_before, err);
+    if (!status) status = skl_csv_open(&t->timing, path, TIMING_HEADER, length, err);
     if (!status) status = skl_probing_open(&t->probing, &t->session, t->folder, t->state.iteration, err);
     free(path);
     return status;
@@ -287,8 +285,8 @@ static int train(const struct skl_plan *plan, const struct skl_plan_run *run, co
     int status = skl_settings_write(plan, run, folder, err);
     if (status) return status;
     skl_progress_start(&t.progress, run->dir, run->exp.train.iterations, options->quiet);
-    skl_record_open(&t.record, folder);
-    status = prepare(&t, options, err);
+    status = skl_record_open(&t.record, folder, err);
+    if (!status) status = prepare(&t, options, err);
     if (!status) status = skl_training_loop(&t, err);
     if (!status) status = finish(&t, err);
     if (status == SKL_INTERRUPTED) status = interrupted(&t, err);
@@ -308,8 +306,9 @@ int skl_run(const struct skl_plan *plan, const struct skl_plan_run *run, const c
     skl_leftovers_remove(folder, true);
     if (options->redo) status = wipe(folder, err);
     if (!status) status = skl_settings_check(plan, run, folder, err);
-    if (!status && !skl_run_state_read(folder, &there, NULL))
-        status = check_build(&there, run, folder, options->allow_other_numerics, err);
+    if (!status) status = skl_run_state_read(folder, &there, err);
+    if (there.damaged) status = SKL_OK; /* it is written anew */
+    if (!status) status = check_build(&there, run, folder, options->allow_other_numerics, err);
     if (!status && is_complete(&there, run->exp.hash)) {
         if (!options->quiet) skl_say("%s: already done\n", run->dir);
     } else if (!status) {

@@ -23,6 +23,7 @@ struct skl_run_state {
     char state[16]; /* waiting (no run.json yet), running, done, diverged, failed, interrupted (also where a
                                         running one's process is gone) */
     char cause[256];
+    bool damaged; /* there is a run.json that holds no such record */
     char config_hash[65];
     char plugin[64], plugin_sha256[65]; /* "": the variant is built in; older runs know 16 digits of the hash only */
     int64_t iteration, iterations;

@@ -138,8 +138,9 @@ int skl_settings_check(const struct skl_plan *plan, const struct skl_plan_run *r
 {
     char *path = skl_path(folder, "config.yaml");
     struct skl_plan there;
-    int status = SKL_OK;
-    if (skl_exists(path)) {
+    bool there_is;
+    int status = skl_is_there(path, &there_is, err);
+    if (!status && there_is) {
         status = skl_plan_load_recorded(path, true, &there, err);
         if (status == SKL_USAGE) {
             status = other_run(folder, path, plan, run, err);
@@ -159,12 +160,16 @@ int skl_settings_write(const struct skl_plan *plan, const struct skl_plan_run *r
                        struct skl_err *err)
 {
     char *path = skl_path(folder, "config.yaml"), *text = skl_plan_emit(plan, run), *there = NULL;
-    size_t n = 0;
+    size_t n;
     int status = SKL_OK;
-    bool same = skl_exists(path) && !skl_file_read(path, CONFIG_LIMIT, &there, &n, NULL) && n == strlen(text) &&
-                !memcmp(there, text, n);
-    if (!same) status = skl_file_write(path, text, strlen(text), err);
-    free(there);
+    for (int tries = 0; tries < 2; tries++) {
+        status = skl_file_read_if_there(path, CONFIG_LIMIT, &there, &n, err);
+        bool same = there && n == strlen(text) && !memcmp(there, text, n);
+        free(there);
+        if (status || same) break;
+        status = skl_file_write(path, text, strlen(text), err);
+        if (!status) break; /* else it may be that another sweep has just written the same */
+    }
     free(text);
     free(path);
     return status;

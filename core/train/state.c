@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/base/fs.h"
+#include "core/base/place.h"
 
 #define LAST "last.safetensors"
 #define PREV "prev.safetensors"
@@ -14,12 +14,12 @@
 
 /* ---- saving ---- */
 
-static int rename_in(const char *folder, const char *from, const char *to, struct skl_err *err)
+static int rename_in(const char *folder, const char *from, const char *to, bool may_lack, struct skl_err *err)
 {
     char *a = skl_path(folder, from), *b = skl_path(folder, to);
     int status = SKL_OK;
-    if (rename(a, b) && errno != ENOENT)
-        status = skl_fail(err, SKL_FAILED, "cannot rename '%s' to '%s': %s", a, to, strerror(errno));
+    if (skl_place_rename(a, b) && !(may_lack && skl_is_absent(errno)))
+        status = skl_fail(err, SKL_FAILED, "cannot rename '%s' to '%s': %s", a, to, skl_place_error(errno));
     free(a);
     free(b);
     return status;
@@ -36,8 +36,8 @@ int skl_state_save(const char *folder, struct skl_snapshot *snapshot, const stru
     int status = skl_st_write(next, snapshot->tensor, snapshot->count, meta, SKL_STATE_METAS, true, err);
     for (int i = 0; i < SKL_STATE_METAS; i++) free(meta[i].value);
     free(next);
-    if (!status && rotate) status = rename_in(folder, LAST, PREV, err);
-    if (!status) status = rename_in(folder, NEXT, LAST, err);
+    if (!status && rotate) status = rename_in(folder, LAST, PREV, true, err);
+    if (!status) status = rename_in(folder, NEXT, LAST, false, err);
     if (!status) status = skl_fsync_dir(folder, err);
     return status;
 }
@@ -96,12 +96,14 @@ int skl_state_load(const char *folder, struct skl_net *net, struct skl_state *st
 {
     char *last = skl_path(folder, LAST), *prev = skl_path(folder, PREV), *next = skl_path(folder, NEXT);
     struct skl_err why = {0};
-    bool broken = false, have_last = skl_exists(last);
-    int status = SKL_OK;
+    bool broken = false, have_last = false, have_prev = false;
     *resume = (struct skl_resume){0};
-    unlink(next); /* left by a crash before its turn came */
-    if (have_last) status = load_file(last, net, state, id, allow_other_numerics, resume, &broken, &why);
-    if ((!have_last || broken) && skl_exists(prev)) {
+    int status = skl_remove(next, &why); /* left by a crash before its turn came */
+    if (!status) status = skl_is_there(last, &have_last, &why);
+    if (!status) status = skl_is_there(prev, &have_prev, &why);
+    const bool told = !status;
+    if (told && have_last) status = load_file(last, net, state, id, allow_other_numerics, resume, &broken, &why);
+    if (told && (!have_last || broken) && have_prev) {
         snprintf(resume->warning, sizeof resume->warning, "%.900s; resuming from %s",
                  have_last ? why.text : "last.safetensors is absent", PREV);
         resume->from_prev = true;

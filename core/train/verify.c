@@ -33,8 +33,9 @@ static int start(struct replay *r, struct skl_err *err)
     /* The newer one is loaded first, to see that it belongs here; its weights are overwritten at once. */
     int status = skl_state_load_file(r->last_path, r->session.net, &r->newer, &id, err);
     r->state = (struct skl_state){0};
-    if (!status && skl_exists(r->prev_path))
-        status = skl_state_load_file(r->prev_path, r->session.net, &r->state, &id, err);
+    bool older = false;
+    if (!status) status = skl_is_there(r->prev_path, &older, err);
+    if (older) status = skl_state_load_file(r->prev_path, r->session.net, &r->state, &id, err);
     return status;
 }
 
@@ -185,11 +186,13 @@ int skl_verify(const char *folder, int threads, bool quiet, struct skl_verdict *
                        .quiet = quiet};
     char *config = skl_path(folder, "config.yaml");
     struct skl_plan plan;
-    int status = SKL_OK;
+    bool held = false, there = false;
     *verdict = (struct skl_verdict){0};
-    if (skl_lock_held(folder))
+    int status = skl_lock_held(folder, &held, err);
+    if (!status) status = skl_is_there(config, &there, err);
+    if (!status && held)
         status = skl_fail(err, SKL_BUSY, "'%s' is being trained: wait for it or stop it", folder);
-    else if (!skl_exists(config))
+    else if (!status && !there)
         status = skl_fail(err, SKL_DATA, "'%s' is no run's folder: it has no config.yaml", folder);
     if (!status) status = skl_plan_load_recorded(config, false, &plan, err);
     if (!status) {

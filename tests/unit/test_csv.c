@@ -99,7 +99,7 @@ static void foreign_files_stay_as_they_are(void **state)
     assert_file(path, good);
     refuse_log(in_scratch("absent.csv"), 30, SKL_DATA, "No such file");
     assert_false(skl_exists(in_scratch("absent.csv")));
-    refuse_log(scratch, 0, SKL_FAILED, "Is a directory");
+    refuse_log(scratch, 0, SKL_FAILED, "folder, not a file");
     refuse_log(in_scratch("no/where.csv"), 0, SKL_FAILED, "No such file");
     refuse_log("/dev/null", 0, SKL_DATA, "regular");
 }

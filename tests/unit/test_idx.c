@@ -228,7 +228,7 @@ static void refuses_what_is_no_file(void **state)
     assert_refused(images_path, "regular file");
     unlink(images_path);
     mkdir(images_path, 0700);
-    assert_refused(images_path, "regular file");
+    assert_refused(images_path, "it is a folder");
     rmdir(images_path);
 }
 
