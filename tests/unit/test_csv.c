@@ -101,7 +101,7 @@ static void foreign_files_stay_as_they_are(void **state)
     assert_false(skl_exists(in_scratch("absent.csv")));
     refuse_log(scratch, 0, SKL_FAILED, "folder, not a file");
     refuse_log(in_scratch("no/where.csv"), 0, SKL_FAILED, "No such file");
-    refuse_log("/dev/null", 0, SKL_DATA, "regular");
+    refuse_log("/dev/null", 0, SKL_FAILED, "regular");
 }
 
 /* A limit on the file's size stands for a full disk. */
