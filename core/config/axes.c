@@ -3,6 +3,7 @@
 #include <string.h>
 #include "core/config/axes.h"
 #include "core/config/keys.h"
+#include "core/config/paths.h"
 #include "core/config/tree.h"
 
 enum { MAX_KEYS = 64 }; /* of one variant */
@@ -17,6 +18,17 @@ int skl_check_run_key(const char *path, const struct skl_ynode *node, struct skl
 
 /* ---- reading ---- */
 
+/* A path among the values names a folder of results and stands in config.yaml as it is. */
+static int check_paths(const struct skl_entry *e, struct skl_err *err)
+{
+    const struct skl_key *key = skl_key_find(e->path);
+    if (!key || !(key->flags & SKL_KEY_PATH)) return SKL_OK;
+    for (const struct skl_ynode *c = e->node->child; c; c = c->next)
+        if (*c->text != '/' && !skl_stands_among_results(c->file))
+            return skl_tree_fail(c, true, err, "%s must be absolute in grid and zip, not '%.80s'", e->path, c->text);
+    return SKL_OK;
+}
+
 static int check_list(const struct skl_entry *e, struct skl_err *err)
 {
     if (e->node->kind != SKL_YLIST)
@@ -25,7 +37,7 @@ static int check_list(const struct skl_entry *e, struct skl_err *err)
     for (const struct skl_ynode *c = e->node->child; c; c = c->next)
         if (c->kind != SKL_YSCALAR)
             return skl_tree_fail(c, true, err, "grid and zip take single values: write a variant for each %s", e->path);
-    return SKL_OK;
+    return check_paths(e, err);
 }
 
 static int check_once(const struct skl_axes *axes, const struct skl_entry *e, struct skl_err *err)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "core/config/forms.h"
 #include "core/config/keys.h"
+#include "core/config/paths.h"
 #include "core/config/plan.h"
 #include "core/config/tree.h"
 
@@ -75,7 +76,8 @@ static const struct skl_key keys[] = {
          skl_read_shortcut_at, skl_write_shortcut_at, "the units the shortcut stands in; the others have identity"),
 
     TEXT(data.dataset, H, "cifar10", datasets, "the images"),
-    TEXT(data.path, 0, NULL, NULL, "folder of the data set's files; absent: the usual places"),
+    TEXT(data.path, SKL_KEY_PATH, NULL, NULL,
+         "folder of the data set's files, relative to the experiment file; absent: the usual places"),
     FORM("data.size", H, "the set's own (32)", "32 or 16; of a synthetic set its own size or half of it", skl_read_size,
          skl_write_size, "side of the images; 16: means of 2x2 pixels after padding and cropping"),
     KEY(data.train_images, H, 0, 0, MANY_IMAGES, "the first N training images only; 0: all"),
@@ -292,7 +294,7 @@ static int read_value(const struct skl_key *key, const struct skl_ynode *node, v
     case SKL_KEY_TEXT:
         if (!*node->text || (key->choices && choice_index(key->choices, node->text) < 0)) return 1;
         free(*(char **)field);
-        *(char **)field = skl_strdup(node->text);
+        *(char **)field = key->flags & SKL_KEY_PATH ? skl_path_given(node) : skl_strdup(node->text);
         return 0;
     case SKL_KEY_FORM:
         break;

@@ -23,9 +23,10 @@ enum skl_key_kind {
     SKL_KEY_FORM    /* lists, mappings and words: `form` says what may stand there */
 };
 enum {
-    SKL_KEY_HASHED = 1, /* decides numbers: part of the configuration hash */
-    SKL_KEY_PLAN = 2,   /* of the whole file (struct skl_plan), not of one run: not for set, grid or zip */
-    SKL_KEY_VARIANT = 4 /* of one entry of `variants` (path "variants.NAME") */
+    SKL_KEY_HASHED = 1,  /* decides numbers: part of the configuration hash */
+    SKL_KEY_PLAN = 2,    /* of the whole file (struct skl_plan), not of one run: not for set, grid or zip */
+    SKL_KEY_VARIANT = 4, /* of one entry of `variants` (path "variants.NAME") */
+    SKL_KEY_PATH = 8     /* TEXT: a path, kept as an absolute one (paths.h) */
 };
 struct skl_key {
     const char *path, *help;

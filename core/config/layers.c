@@ -4,6 +4,7 @@
 #include "core/config/experiment.h"
 #include "core/config/keys.h"
 #include "core/config/layers.h"
+#include "core/config/paths.h"
 #include "core/config/registry.h"
 #include "core/config/tree.h"
 
@@ -23,13 +24,6 @@ static const char *keep(struct skl_layers *l, char *text)
 {
     append(&l->text, &l->text_count, text);
     return text;
-}
-
-char *skl_path_beside(const char *file, const char *path)
-{
-    const char *slash = strrchr(file, '/');
-    if (*path == '/' || !slash) return skl_strdup(path);
-    return skl_format("%.*s/%s", (int)(slash - file), file, path);
 }
 
 bool skl_is_plan_key(const char *path)
@@ -82,33 +76,6 @@ static int read_include(struct skl_layers *l, const struct skl_ynode *node, cons
 }
 
 /* ---- plug-ins ---- */
-
-static bool holds_results(const char *folder)
-{
-    static const char *const marks[] = {"run.json", "plan.json"};
-    bool there = false;
-    for (size_t i = 0; i < sizeof marks / sizeof *marks && !there; i++) {
-        char *path = skl_path(folder, marks[i]);
-        there = skl_exists(path);
-        free(path);
-    }
-    return there;
-}
-
-/* A run's own config.yaml, or a file in a sweep's folder: SWEEP/VARIANT/k=v/seed-N is as deep as these go. */
-static bool stands_among_results(const char *path)
-{
-    enum { DEPTH = 4 };
-    char *real = realpath(path, NULL), *slash = real ? strrchr(real, '/') : NULL;
-    bool among = slash && !strcmp(slash + 1, "config.yaml");
-    for (int i = 0; i < DEPTH && slash && slash > real && !among; i++) {
-        *slash = 0;
-        among = holds_results(real);
-        slash = strrchr(real, '/');
-    }
-    free(real);
-    return among;
-}
 
 /* {name: N, sha256: S}, as a run's config.yaml has it: one of this name and build must have been given. */
 static int check_given(struct skl_layers *l, const struct skl_ynode *node, struct skl_err *err)
@@ -175,7 +142,7 @@ static int read_file(struct skl_layers *l, const char *path, const struct chain 
                      struct skl_err *err)
 {
     const bool closed = up ? up->closed : l->trust != SKL_NAMED;
-    const struct chain chain = {path, up, closed || stands_among_results(path)};
+    const struct chain chain = {path, up, closed || skl_stands_among_results(path)};
     struct skl_ynode *file = NULL;
     int status = skl_yaml_read(path, &file, err);
     if (status) return status;

@@ -34,6 +34,4 @@ int skl_check_layer(const struct skl_ynode *layer, struct skl_err *err);
 bool skl_layers_overridden(const struct skl_layers *layers, const char *path);
 /* A key of the whole file: not for set, grid or zip. */
 bool skl_is_plan_key(const char *path);
-/* "folder of file"/path, or path itself if absolute; malloc'd. */
-char *skl_path_beside(const char *file, const char *path);
 #endif

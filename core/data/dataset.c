@@ -22,6 +22,7 @@ static const struct skl_file cifar100_archive = {
 static const struct skl_set table[] = {
     {.name = "cifar10", .title = "CIFAR-10", .size = 32, .channels = 3, .classes = 10,
      .archive = &cifar10_archive, .folder = "cifar-10-batches-bin", .read = skl_cifar10_open,
+     .python = "cifar-10-batches-py", .python_file = "data_batch_1", .python_archive = "cifar-10-python.tar.gz",
      .files = {
          {"data_batch_1.bin", NULL, 30730000, "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5"},
          {"data_batch_2.bin", NULL, 30730000, "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed"},
@@ -31,11 +32,12 @@ static const struct skl_set table[] = {
          {"test_batch.bin", NULL, 30730000, "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b"}}},
     {.name = "cifar100", .title = "CIFAR-100 (fine labels)", .size = 32, .channels = 3, .classes = 100,
      .archive = &cifar100_archive, .folder = "cifar-100-binary", .read = skl_cifar100_open,
+     .python = "cifar-100-python", .python_file = "meta", .python_archive = "cifar-100-python.tar.gz",
      .files = {
          {"train.bin", NULL, 153700000, "f31298fc616915fa142368359df1c4ca2ae984d6915ca468b998a5ec6aeebf29"},
          {"test.bin", NULL, 30740000, "d8b1e6b7b3bee4020055f0699b111f60b1af1e262aeb93a0b659061746f8224a"}}},
     {.name = "fashion-mnist", .title = "Fashion-MNIST", .size = 32, .channels = 1, .classes = 10,
-     .package = "dataset-fashion-mnist", .read = skl_idx_open,
+     .package = "dataset-fashion-mnist", .torchvision = "FashionMNIST/raw", .read = skl_idx_open,
      .files = {
          {TRAIN_IMAGES, FASHION_URL TRAIN_IMAGES, 26421880,
           "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"},
@@ -46,7 +48,7 @@ static const struct skl_set table[] = {
          {TEST_LABELS, FASHION_URL TEST_LABELS, 5148,
           "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"}}},
     {.name = "mnist", .title = "MNIST", .size = 32, .channels = 1, .classes = 10,
-     .read = skl_idx_open,
+     .torchvision = "MNIST/raw", .read = skl_idx_open,
      .files = {
          {TRAIN_IMAGES, MNIST_URL TRAIN_IMAGES, 9912422,
           "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"},

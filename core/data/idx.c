@@ -146,15 +146,11 @@ int skl_idx_read(const char *images, const char *labels, int classes, struct skl
     return rc;
 }
 
-/* The file as published (gzipped), else unpacked: the same name without ".gz". */
+/* The name as published is the one that a message is about where neither form is there. */
 static int pick(const char *folder, const char *name, char **path, struct skl_err *err)
 {
-    char *packed = skl_path(folder, name), *plain = skl_format("%.*s", (int)(strlen(packed) - strlen(".gz")), packed);
-    bool here, unpacked = false;
-    int status = skl_is_there(packed, &here, err);
-    if (!status && !here) status = skl_is_there(plain, &unpacked, err);
-    *path = unpacked ? plain : packed;
-    free(unpacked ? packed : plain);
+    int status = skl_set_file(folder, name, path, err);
+    if (!status && !*path) *path = skl_path(folder, name);
     return status;
 }
 
@@ -165,7 +161,7 @@ int skl_idx_open(const struct skl_set *set, const struct skl_data_config *cfg, c
     struct skl_images *part[2] = {&out->train, &out->test};
     int rc = SKL_OK;
     for (int p = 0; p < 2 && rc == SKL_OK; p++) {
-        char *images, *labels = NULL;
+        char *images = NULL, *labels = NULL;
         rc = pick(folder, set->files[2 * p].name, &images, err);
         if (rc == SKL_OK) rc = pick(folder, set->files[2 * p + 1].name, &labels, err);
         if (rc == SKL_OK) rc = skl_idx_read(images, labels, set->classes, part[p], err);

@@ -32,37 +32,106 @@ char *skl_set_get_command(const struct skl_set *set)
     return skl_format("`skiplab data fetch %s`", set->name);
 }
 
-/* *here: one of the set's files is, packed or not. */
-static int holds_a_file(const struct skl_set *set, const char *folder, bool *here, struct skl_err *err)
+/* ---- what lies in a folder ---- */
+
+/* "NAME" or "NAME.gz" in the folder, as it is or with the dot of MNIST's own archives (train-images.idx3-ubyte). */
+int skl_set_file(const char *folder, const char *name, char **found, struct skl_err *err)
+{
+    static const char *const ends[] = {".gz", ""};
+    const int bare = (int)(strlen(name) - (strlen(name) > 3 && !strcmp(name + strlen(name) - 3, ".gz") ? 3 : 0));
+    bool there = false;
+    int status = SKL_OK;
+    *found = NULL;
+    for (int i = 0; i < 4 && !there && !status; i++) {
+        char *path = skl_format("%s/%.*s%s", folder, bare, name, name[bare] ? ends[i % 2] : "");
+        char *dot = strstr(path + strlen(folder), "-idx");
+        if (i >= 2 && dot) *dot = '.';
+        status = skl_is_there(path, &there, err);
+        if (there)
+            *found = path;
+        else
+            free(path);
+    }
+    return status;
+}
+
+static int holds_a_file(const struct skl_set *set, const char *folder, bool *holds, struct skl_err *err)
 {
     int status = SKL_OK;
-    *here = false;
-    for (const struct skl_file *f = set->files; f->name && !*here && !status; f++) {
-        char *path = skl_path(folder, f->name);
-        status = skl_is_there(path, here, err);
-        char *gz = strrchr(path, '.');
-        if (!status && !*here && gz && strcmp(gz, ".gz") == 0) {
-            *gz = 0;
-            status = skl_is_there(path, here, err);
-        }
+    *holds = false;
+    for (const struct skl_file *f = set->files; f->name && !*holds && !status; f++) {
+        char *path;
+        status = skl_set_file(folder, f->name, &path, err);
+        *holds = path != NULL;
         free(path);
     }
     return status;
 }
 
-/* The place itself or the archive's folder in it; malloc'd, NULL: not here. */
-static int look_in(const struct skl_set *set, const char *place, char **folder, struct skl_err *err)
+/* The place itself, the archive's folder in it, or torchvision's; *found is malloc'd, NULL: not here. */
+static int look_in(const struct skl_set *set, const char *place, char **found, struct skl_err *err)
 {
-    char *inner = set->folder ? skl_path(place, set->folder) : NULL;
-    bool here;
-    int status = holds_a_file(set, place, &here, err);
-    if (!status && here) {
-        *folder = skl_strdup(place);
-    } else if (!status && inner) {
-        status = holds_a_file(set, inner, &here, err);
-        if (!status && here) *folder = skl_strdup(inner);
+    const char *inner[] = {".", set->folder, set->torchvision, set->torchvision ? "raw" : NULL};
+    int status = SKL_OK;
+    *found = NULL;
+    for (int i = 0; i < 4 && !*found && !status; i++) {
+        if (!inner[i]) continue;
+        char *folder = i ? skl_path(place, inner[i]) : skl_strdup(place);
+        bool holds;
+        status = holds_a_file(set, folder, &holds, err);
+        if (holds)
+            *found = folder;
+        else
+            free(folder);
     }
-    free(inner);
+    return status;
+}
+
+/* ---- what to say where nothing is ---- */
+
+static bool holds(const char *folder, const char *name)
+{
+    char *path = skl_path(folder, name);
+    bool there = false;
+    int status = skl_is_there(path, &there, NULL); /* for a hint: what cannot be told is no hint */
+    free(path);
+    return status == SKL_OK && there;
+}
+
+/* What lies there in the set's place; malloc'd, NULL: nothing that is known. */
+static char *near_miss(const struct skl_set *set, const char *path)
+{
+    if (set->python && (holds(path, set->python) || holds(path, set->python_file) || holds(path, set->python_archive)))
+        return skl_format("this is the Python version of %s, the binary one is wanted: `skiplab data fetch %s`",
+                          set->title, set->name);
+    if (set->archive && holds(path, set->archive->name))
+        return skl_format("the archive lies there as it came: `skiplab data fetch %s --from %s/%s`", set->name, path,
+                          set->archive->name);
+    for (int i = 0; skl_set_get(i); i++) {
+        const struct skl_set *other = skl_set_get(i);
+        char *found = NULL;
+        if (other == set || !other->read || !other->files[0].name) continue;
+        if (look_in(other, path, &found, NULL) == SKL_OK && found) {
+            free(found);
+            return skl_format("files of %s lie there", other->name);
+        }
+    }
+    return NULL;
+}
+
+static int not_in_path(const struct skl_set *set, const char *path, struct skl_err *err)
+{
+    struct skl_seen seen;
+    int status = skl_look(path, &seen, err);
+    if (status) return status;
+    if (seen.kind == SKL_ABSENT) return skl_fail(err, SKL_DATA, "data.path: there is no folder %s", path);
+    if (seen.kind != SKL_FOLDER)
+        return skl_fail(err, SKL_DATA, "data.path: %s is no folder: give the one with the files of %s", path,
+                        set->name);
+    char *hint = near_miss(set, path);
+    status = skl_fail(err, SKL_DATA, "data.path: %s holds no file of %s (expected %s and the others of the set)%s%s",
+                      path, set->name, set->files[0].name, hint ? "; " : "", hint ? hint : "");
+    free(hint);
     return status;
 }
 
@@ -85,14 +154,12 @@ int skl_set_locate(const struct skl_set *set, const char *path, char **folder, b
     *published = path == NULL;
     if (path) {
         int status = look_in(set, path, folder, err);
-        if (status || *folder) return status;
-        return skl_fail(err, SKL_DATA, "data.path: %s holds no file of %s (expected %s and the others of the set)",
-                        path, set->name, set->files[0].name);
+        return status || *folder ? status : not_in_path(set, path, err);
     }
     char *places[SKL_PLACES];
-    int n = skl_set_places(set, places), rc = SKL_OK;
-    for (int i = 0; i < n && !*folder && !rc; i++) rc = look_in(set, places[i], folder, err);
-    if (!rc && !*folder) rc = absent(set, places, err);
+    int n = skl_set_places(set, places), status = SKL_OK;
+    for (int i = 0; i < n && !*folder && !status; i++) status = look_in(set, places[i], folder, err);
+    if (!status && !*folder) status = absent(set, places, err);
     for (int i = 0; i < n; i++) free(places[i]);
-    return rc;
+    return status;
 }

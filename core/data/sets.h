@@ -19,11 +19,13 @@ struct skl_file {
 enum { SKL_SET_FILES = 6 };
 struct skl_set {
     const char *name, *title;
-    int size, channels, classes;              /* as the loader sees it: after padding to 32x32 */
-    const struct skl_file *archive;           /* NULL: the files are downloaded one by one */
-    struct skl_file files[SKL_SET_FILES + 1]; /* ends with name NULL; none: the set is computed */
-    const char *folder;                       /* the archive's folder, NULL: none */
-    const char *package;                      /* Debian's, NULL: none */
+    int size, channels, classes;                       /* as the loader sees it: after padding to 32x32 */
+    const struct skl_file *archive;                    /* NULL: the files are downloaded one by one */
+    struct skl_file files[SKL_SET_FILES + 1];          /* ends with name NULL; none: the set is computed */
+    const char *folder;                                /* the archive's folder, NULL: none */
+    const char *torchvision;                           /* where torchvision puts the same files, NULL: it has others */
+    const char *python, *python_file, *python_archive; /* the version for Python: its folder, a file, its archive */
+    const char *package;                               /* Debian's, NULL: none */
     /* Fills train and test (all images, nothing cut) from files in folder.  published: every byte must be the
      * published one (SHA-256), else the file's form alone is checked. */
     int (*read)(const struct skl_set *set, const struct skl_data_config *cfg, const char *folder, bool published,
@@ -37,6 +39,8 @@ enum { SKL_PLACES = 4 };
 int skl_set_places(const struct skl_set *set, char *places[SKL_PLACES]); /* how many */
 char *skl_set_home(const struct skl_set *set, struct skl_err *err);      /* NULL: neither XDG_DATA_HOME nor HOME */
 char *skl_set_get_command(const struct skl_set *set);                    /* "`apt install ...` or `skiplab data ...`" */
+/* The file of this name, gzipped or not; malloc'd, NULL: absent. */
+int skl_set_file(const char *folder, const char *name, char **found, struct skl_err *err);
 /* Where the set is: path if given, else the first place that holds one of its files (itself or in set->folder).
  * SKL_DATA lists the places looked at and the command that mends it.  *folder is malloc'd. */
 int skl_set_locate(const struct skl_set *set, const char *path, char **folder, bool *published, struct skl_err *err);
@@ -62,7 +66,7 @@ int skl_cifar_check_size(const char *path, int records, int label_bytes, struct 
 int skl_cifar_read(const char *path, int records, int label_bytes, const char *sha256, uint8_t *pixels, int32_t *labels,
                    struct skl_err *err);
 
-/* A regular file read front to back, gunzipped if it starts like a gzip file.  Nothing is inflated before it is asked
+/* A regular file read front to back, gunzipped (all members) if it starts like a gzip file.  Nothing is inflated before it is asked
  * for, so a reader that knows how much it wants cannot be flooded. */
 struct skl_stream {
     char *path;
@@ -75,7 +79,8 @@ struct skl_stream {
 int skl_stream_open(struct skl_stream *s, const char *path, struct skl_err *err);
 /* *got < n only at the end. */
 int skl_stream_read(struct skl_stream *s, void *to, size_t n, size_t *got, struct skl_err *err);
-int skl_stream_end(struct skl_stream *s, struct skl_err *err); /* SKL_DATA unless all was read; checks the CRC */
+/* SKL_DATA unless all was read; checks the CRC.  Zeros behind the data are padding, up to 64 KiB of them. */
+int skl_stream_end(struct skl_stream *s, struct skl_err *err);
 void skl_stream_close(struct skl_stream *s);
 int skl_open_regular(const char *path, int64_t *bytes, struct skl_err *err); /* fd or -1; no FIFO, device, folder */
 

@@ -7,7 +7,7 @@
 #include "core/base/fs.h"
 #include "core/data/sets.h"
 
-enum { INPUT = 1 << 17 };
+enum { INPUT = 1 << 17, PADDING = 1 << 16 };
 
 int skl_open_regular(const char *path, int64_t *bytes, struct skl_err *err)
 {
@@ -37,6 +37,8 @@ static ssize_t read_raw(struct skl_stream *s, void *to, size_t n, struct skl_err
     return (ssize_t)got;
 }
 
+static bool starts_gzip(const unsigned char *p, size_t n) { return n >= 2 && p[0] == 0x1f && p[1] == 0x8b; }
+
 int skl_stream_open(struct skl_stream *s, const char *path, struct skl_err *err)
 {
     memset(s, 0, sizeof *s);
@@ -44,9 +46,10 @@ int skl_stream_open(struct skl_stream *s, const char *path, struct skl_err *err)
     if (s->fd < 0) return SKL_DATA;
     s->path = skl_strdup(path);
     unsigned char magic[2];
-    s->gzip = pread(s->fd, magic, 2, 0) == 2 && magic[0] == 0x1f && magic[1] == 0x8b;
+    ssize_t n = pread(s->fd, magic, 2, 0);
+    s->gzip = n > 0 && starts_gzip(magic, (size_t)n);
+    s->z.next_in = s->input = skl_alloc(INPUT);
     if (!s->gzip) return SKL_OK;
-    s->input = skl_alloc(INPUT);
     SKL_CHECK(inflateInit2(&s->z, 15 + 16) == Z_OK); /* + 16: gzip header and trailer */
     return SKL_OK;
 }
@@ -60,25 +63,43 @@ void skl_stream_close(struct skl_stream *s)
     memset(s, 0, sizeof *s);
 }
 
+/* Makes n bytes of input stand together, as far as the file has them. */
+static int fill(struct skl_stream *s, size_t n, struct skl_err *err)
+{
+    if (s->z.avail_in >= n) return SKL_OK;
+    memmove(s->input, s->z.next_in, s->z.avail_in);
+    ssize_t more = read_raw(s, s->input + s->z.avail_in, INPUT - s->z.avail_in, err);
+    if (more < 0) return SKL_DATA;
+    s->z.next_in = s->input;
+    s->z.avail_in += (uInt)more;
+    return SKL_OK;
+}
+
+/* A gzip file is one member, or several one after another (cat a.gz b.gz). */
+static int end_member(struct skl_stream *s, struct skl_err *err)
+{
+    int rc = fill(s, 2, err);
+    if (rc) return rc;
+    s->ended = !starts_gzip(s->z.next_in, s->z.avail_in);
+    if (!s->ended) SKL_CHECK(inflateReset(&s->z) == Z_OK);
+    return SKL_OK;
+}
+
 static int inflate_some(struct skl_stream *s, struct skl_err *err)
 {
     if (s->z.avail_in == 0) {
-        ssize_t n = read_raw(s, s->input, INPUT, err);
-        if (n < 0) return SKL_DATA;
-        if (n == 0)
+        int rc = fill(s, 1, err);
+        if (rc) return rc;
+        if (s->z.avail_in == 0)
             return skl_fail(err, SKL_DATA,
                             "%s: truncated: the gzip stream breaks off after %lld bytes; get the file again", s->path,
                             (long long)s->file_bytes);
-        s->z.next_in = s->input;
-        s->z.avail_in = (uInt)n;
     }
     int rc = inflate(&s->z, Z_NO_FLUSH);
-    if (rc == Z_STREAM_END) {
-        s->ended = true;
-    } else if (rc != Z_OK) {
+    if (rc == Z_STREAM_END) return end_member(s, err);
+    if (rc != Z_OK)
         return skl_fail(err, SKL_DATA, "%s: damaged gzip stream (%s); get the file again", s->path,
                         s->z.msg ? s->z.msg : "unexpected end");
-    }
     return SKL_OK;
 }
 
@@ -98,19 +119,22 @@ int skl_stream_read(struct skl_stream *s, void *to, size_t n, size_t *got, struc
     return rc;
 }
 
+/* What a tape or a file system in blocks adds behind the data. */
+static int check_padding(struct skl_stream *s, struct skl_err *err)
+{
+    int rc = fill(s, PADDING + 1, err);
+    if (rc) return rc;
+    bool zeros = s->z.avail_in <= PADDING;
+    for (uInt i = 0; i < s->z.avail_in && zeros; i++) zeros = s->z.next_in[i] == 0;
+    return zeros ? SKL_OK : skl_fail(err, SKL_DATA, "%s: trailing bytes after the expected end of the data", s->path);
+}
+
 int skl_stream_end(struct skl_stream *s, struct skl_err *err)
 {
     char more;
-    size_t got;
-    int rc = skl_stream_read(s, &more, 1, &got, err);
-    if (rc) return rc;
-    if (got == 0 && s->gzip && s->z.avail_in == 0) {
-        ssize_t n = read_raw(s, &more, 1, err);
-        if (n < 0) return SKL_DATA;
-        got = (size_t)n;
-    } else if (s->gzip) {
-        got += s->z.avail_in;
-    }
-    if (got > 0) return skl_fail(err, SKL_DATA, "%s: trailing bytes after the expected end of the data", s->path);
-    return SKL_OK;
+    size_t got = 0;
+    int rc = s->gzip ? skl_stream_read(s, &more, 1, &got, err) : SKL_OK;
+    if (rc == SKL_OK && got > 0)
+        rc = skl_fail(err, SKL_DATA, "%s: trailing bytes after the expected end of the data", s->path);
+    return rc ? rc : check_padding(s, err);
 }

@@ -93,7 +93,7 @@ void skl_batch_release(struct skl_batch *b)
 int skl_step_classes(const struct skl_st *weights, const char *path, int *classes, struct skl_err *err)
 {
     const struct skl_st_tensor *fc = skl_st_find(weights, "fc.weight");
-    if (!fc) return missing(path, "fc.weight", err);
+    if (!fc) return skl_fail(err, SKL_DATA, "%s: tensor 'fc.weight' is missing%s", path, skl_weights_hint(weights));
     if (fc->ndim != 2 || fc->shape[0] < 2 || fc->shape[0] > INT16_MAX)
         return skl_fail(err, SKL_DATA, "%s: tensor 'fc.weight' must be [classes, features] with at least 2 classes",
                         path);

@@ -28,10 +28,27 @@ static void shape_text(int ndim, const int64_t *shape, char *text, size_t size)
     if (n < size) snprintf(text + n, size - n, "]");
 }
 
-static int check_tensor(const struct skl_st_tensor *found, const char *name, const struct skl_tensor *want,
-                        const char *path, struct skl_err *err)
+const char *skl_weights_hint(const struct skl_st *file)
 {
-    if (!found) return skl_fail(err, SKL_DATA, "%s: tensor '%s' is missing: the file is of another model", path, name);
+    for (int i = 0; i < file->count; i++) {
+        const char *name = file->tensor[i].name;
+        if (!strncmp(name, "module.", 7))
+            return "; names that begin with 'module.' are DataParallel's: save model.module.state_dict()";
+        if (!strncmp(name, "linear.", 7) || !strncmp(name, "classifier.", 11))
+            return "; the last layer is called 'fc' here, not as in this file: rename it before saving";
+        if (!strncmp(name, "model.", 6) || !strncmp(name, "state_dict.", 11) || !strncmp(name, "net.", 4))
+            return "; the net's names begin with 'conv1', 'bn1', 'layer1': save its own state_dict()";
+    }
+    return "";
+}
+
+static int check_tensor(const struct skl_st *file, const char *name, const struct skl_tensor *want, const char *path,
+                        struct skl_err *err)
+{
+    const struct skl_st_tensor *found = skl_st_find(file, name);
+    if (!found)
+        return skl_fail(err, SKL_DATA, "%s: tensor '%s' is missing: the file is of another model%s", path, name,
+                        skl_weights_hint(file));
     if (found->dtype != SKL_F32)
         return skl_fail(err, SKL_DATA, "%s: tensor '%s' has type %s, F32 is needed", path, name,
                         dtype_name(found->dtype));
@@ -60,10 +77,10 @@ static int check_wanted(const struct skl_tensor *t, int count, const struct skl_
     char name[128];
     int status = SKL_OK;
     for (int i = 0; i < count && !status; i++) {
-        status = check_tensor(skl_st_find(file, t[i].name), t[i].name, &t[i], path, err);
+        status = check_tensor(file, t[i].name, &t[i], path, err);
         if (status || mode != SKL_WEIGHTS_MOMENTUM || !t[i].momentum) continue;
         momentum_name(&t[i], name);
-        status = check_tensor(skl_st_find(file, name), name, &t[i], path, err);
+        status = check_tensor(file, name, &t[i], path, err);
     }
     return status;
 }
@@ -84,8 +101,8 @@ static int check_unknown(const struct skl_tensor *t, int count, const struct skl
 {
     for (int i = 0; i < file->count; i++)
         if (!known_name(t, count, file->tensor[i].name, mode))
-            return skl_fail(err, SKL_DATA, "%s: unknown tensor '%s': the model has none of this name", path,
-                            file->tensor[i].name);
+            return skl_fail(err, SKL_DATA, "%s: unknown tensor '%s': the model has none of this name%s", path,
+                            file->tensor[i].name, skl_weights_hint(file));
     return SKL_OK;
 }
 

@@ -16,6 +16,8 @@ int skl_weights_load(struct skl_net *net, const struct skl_st *file, enum skl_we
 /* Is every tensor of the file the net's, or one that is ignored (SKL_WEIGHTS_ONLY)?  For a file that brings a
  * mini-batch. */
 int skl_weights_check_names(struct skl_net *net, const struct skl_st *file, const char *path, struct skl_err *err);
+/* What to say of a file with names that other programs give ("; the names ..."); "": nothing is known. */
+const char *skl_weights_hint(const struct skl_st *file);
 
 /* A copy of the net's tensors in PyTorch's layout, made once and refreshed as often as needed: parameters and
  * statistics in the net's order, then momentum.* in the same order. */

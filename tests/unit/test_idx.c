@@ -178,6 +178,46 @@ static void refuses_trailing_bytes(void **state)
     assert_refused(images_path, "trailing");
 }
 
+static void reads_several_members(void **state)
+{
+    char part[4096];
+    const size_t cuts[] = {0, 7, 16, 1000, sizeof images};
+    snprintf(part, sizeof part, "%s.part", images_path);
+    unlink(images_path);
+    for (size_t i = 1; i < sizeof cuts / sizeof *cuts; i++) {
+        char gz[8192];
+        put_gzip(part, images + cuts[i - 1], cuts[i] - cuts[i - 1]);
+        FILE *f = fopen(part, "rb");
+        assert_non_null(f);
+        size_t n = fread(gz, 1, sizeof gz, f);
+        fclose(f);
+        append_file(images_path, gz, n);
+        put_gzip(part, "", 0); /* an empty one between */
+        f = fopen(part, "rb");
+        n = fread(gz, 1, sizeof gz, f);
+        fclose(f);
+        append_file(images_path, gz, n);
+    }
+    check_content();
+    append_file(images_path, "\x1f\x8b", 2); /* a third that breaks off */
+    assert_refused(images_path, "truncated");
+}
+
+static void reads_padded_files(void **state)
+{
+    static const uint8_t zeros[(1 << 16) + 1];
+    append_file(images_path, zeros, 512);
+    check_content();
+    put_gzip(images_path, images, sizeof images);
+    append_file(images_path, zeros, 1 << 16);
+    check_content();
+    append_file(images_path, zeros, 1);
+    assert_refused(images_path, "trailing");
+    put_file(images_path, images, sizeof images);
+    append_file(images_path, zeros, sizeof zeros);
+    assert_refused(images_path, "trailing");
+}
+
 /* In a child: 0 if the pair is refused with these words. */
 static const char *wanted_words;
 static int refused_in_child(void)
@@ -313,6 +353,8 @@ int main(void)
         TEST(refuses_every_truncation),
         TEST(refuses_every_damage_to_gzip),
         TEST(refuses_trailing_bytes),
+        TEST(reads_several_members),
+        TEST(reads_padded_files),
         TEST(refuses_bombs),
         TEST(refuses_what_is_no_file),
         TEST(opens_a_set),

@@ -254,11 +254,13 @@ static void folder_names(void **state)
 {
     assert_runs("grid: {train.lr: [0.1], train.warmup.lr: [0.10000000001], train.warmup.iterations: [1000000000]}\n",
                 NULL, "identity/train.lr=0.1,warmup.lr=0.1,iterations=1e%2B09/seed-1\n");
-    assert_runs("data: {dataset: mnist}\ngrid: {data.path: [\"a b/ü=,%\", \"08\", 'x']}\n", NULL,
-                "identity/path=a%20b%2F%C3%BC%3D%2C%25/seed-1\nidentity/path=08/seed-1\nidentity/path=x/seed-1\n");
+    assert_runs("data: {dataset: mnist}\ngrid: {data.path: [\"/a b/ü=,%\", \"/08\", '/x']}\n", NULL,
+                "identity/path=%2Fa%20b%2F%C3%BC%3D%2C%25/seed-1\nidentity/path=%2F08/seed-1\n"
+                "identity/path=%2Fx/seed-1\n");
+    refused("data: {dataset: mnist}\ngrid: {data.path: [/a, b]}\n", NULL, "must be absolute in grid and zip, not 'b'");
     assert_runs("grid: {train.lr_drops.at: [50%]}\nseeds: [0, 9223372036854775807]\n", NULL,
                 "identity/at=50%25/seed-0\nidentity/at=50%25/seed-9223372036854775807\n");
-    char *text = skl_format("grid: {data.path: [%0300d]}\n", 1);
+    char *text = skl_format("grid: {data.path: [/%0300d]}\n", 1);
     refused(text, NULL, "longer than 255 bytes");
     free(text);
 }
@@ -396,7 +398,7 @@ static void awkward_values_round_trip(void **state)
              "probe: {every: 3}\ngive_up: {iteration: 5}\nreport: {fail_above: 12.5, fail_times_baseline: 2}\n"
              "variants:\n"
              "  - name: a\n"
-             "    grid: {data.path: ['0.10', \"x: y\"], train.momentum_form: [torch, caffe]}\n"
+             "    grid: {data.path: ['/0.10', \"/x: y\"], train.momentum_form: [torch, caffe]}\n"
              "    zip: {train.momentum: [+.5], train.test_every: [+2]}\n"
              "    paper: {test_error: '12 %', remark: \"-\"}\n"
              "seeds: [0, 9223372036854775807]\n",
