@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/base/desk.h"
 #include "core/base/place.h"
 
 #define TMP_ATTEMPTS 100
@@ -103,7 +104,29 @@ static void forget(struct skl_atomic *f)
 {
     free(f->path);
     free(f->tmp);
-    *f = (struct skl_atomic){.fd = -1};
+    *f = (struct skl_atomic){.fd = -1, .desk = AT_FDCWD};
+}
+
+/* An operation between a desk and `path` has failed: where the folder is there, the desk is gone. */
+int skl_cannot_at(int desk, const char *verb, const char *path, int error, struct skl_err *err)
+{
+    char *folder = folder_of(path);
+    bool taken = desk != AT_FDCWD && (error == ENOENT || error == ESTALE) && skl_exists(folder);
+    free(folder);
+    if (!taken) return cannot(verb, path, SKL_FAILED, error, err);
+    return skl_fail(err, SKL_BUSY, "cannot %s '%s': another process took this run over while this one stood still",
+                    verb, path);
+}
+
+int skl_atomic_open_at(struct skl_atomic *f, int desk, const char *path, struct skl_err *err)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    *f = (struct skl_atomic){.fd = -1, .desk = desk};
+    if (unlinkat(desk, name, 0) && errno != ENOENT) return skl_cannot_at(desk, "write", path, errno, err); /* our own */
+    int fd = openat(desk, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (fd < 0) return skl_cannot_at(desk, "write", path, errno, err);
+    *f = (struct skl_atomic){.fd = fd, .desk = desk, .path = skl_strdup(path), .tmp = skl_strdup(name)};
+    return SKL_OK;
 }
 
 /* A name that nobody can foretell: it could be taken, or be made a link, before. */
@@ -116,12 +139,12 @@ static char *temporary_name(const char *path)
 
 int skl_atomic_open(struct skl_atomic *f, const char *path, struct skl_err *err)
 {
-    *f = (struct skl_atomic){.fd = -1};
+    *f = (struct skl_atomic){.fd = -1, .desk = AT_FDCWD};
     for (int i = 0; i < TMP_ATTEMPTS; i++) {
         char *tmp = temporary_name(path);
         int fd = skl_place_open(tmp, O_WRONLY | O_CREAT | O_EXCL);
         if (fd >= 0) {
-            *f = (struct skl_atomic){.fd = fd, .path = skl_strdup(path), .tmp = tmp};
+            *f = (struct skl_atomic){.fd = fd, .desk = AT_FDCWD, .path = skl_strdup(path), .tmp = tmp};
             return SKL_OK;
         }
         free(tmp);
@@ -164,32 +187,57 @@ int skl_sync_all(const char *folder, struct skl_err *err)
     return status;
 }
 
-static int commit(struct skl_atomic *f, bool durable, struct skl_err *err)
+static int publish(const struct skl_atomic *f)
+{
+    return f->desk == AT_FDCWD ? skl_place_rename(f->tmp, f->path) : skl_place_rename_from(f->desk, f->tmp, f->path);
+}
+
+static void discard(const struct skl_atomic *f)
+{
+    if (f->desk == AT_FDCWD)
+        skl_place_unlink(f->tmp);
+    else
+        unlinkat(f->desk, f->tmp, 0);
+}
+
+int skl_atomic_sync(struct skl_atomic *f, struct skl_err *err)
 {
     SKL_CHECK(f->tmp);
-    int failed = durable ? fsync(f->fd) : 0, error = errno;
-    if (close(f->fd) && !failed) failed = -1, error = errno;
-    f->fd = -1;
-    if (!failed && skl_place_rename(f->tmp, f->path)) failed = -1, error = errno;
-    if (failed) {
-        int status = cannot("write", f->path, SKL_FAILED, error, err);
+    return fsync(f->fd) ? cannot("write", f->path, SKL_FAILED, errno, err) : SKL_OK;
+}
+
+/* keep: NULL, or where the open file goes. */
+static int commit(struct skl_atomic *f, bool durable, int *keep, struct skl_err *err)
+{
+    SKL_CHECK(f->tmp);
+    int failed = durable ? fsync(f->fd) : 0, error = errno, fd = keep ? f->fd : -1;
+    if (!keep && close(f->fd) && !failed) failed = -1, error = errno;
+    if (!keep) f->fd = -1;
+    int status = failed ? cannot("write", f->path, SKL_FAILED, error, err) : SKL_OK;
+    if (!failed && publish(f))
+        status = skl_cannot_at(f->desk, "write", f->path, errno, err);
+    if (status) {
         skl_atomic_abort(f);
         return status;
     }
     char *folder = folder_of(f->path);
-    int status = durable ? skl_fsync_dir(folder, err) : SKL_OK;
+    if (durable) status = skl_fsync_dir(folder, err);
     free(folder);
     forget(f);
+    if (keep && status) close(fd);
+    if (keep && !status) *keep = fd;
     return status;
 }
 
-int skl_atomic_commit(struct skl_atomic *f, struct skl_err *err) { return commit(f, true, err); }
+int skl_atomic_commit(struct skl_atomic *f, struct skl_err *err) { return commit(f, true, NULL, err); }
+
+int skl_atomic_commit_open(struct skl_atomic *f, int *fd, struct skl_err *err) { return commit(f, true, fd, err); }
 
 void skl_atomic_abort(struct skl_atomic *f)
 {
     if (!f->tmp) return;
     if (f->fd >= 0) close(f->fd);
-    skl_place_unlink(f->tmp);
+    discard(f);
     forget(f);
 }
 
@@ -217,25 +265,32 @@ void skl_leftovers_remove(const char *folder, bool all)
     skl_list_free(names, count);
 }
 
-static int write_file(const char *path, const void *data, size_t n, bool durable, struct skl_err *err)
+/* Takes over what skl_atomic_open or its like returned. */
+static int write_all(struct skl_atomic *f, int status, const void *data, size_t n, bool durable, struct skl_err *err)
 {
-    struct skl_atomic f;
-    int status = skl_atomic_open(&f, path, err);
     if (status) return status;
-    status = skl_atomic_write(&f, data, n, err);
-    if (!status) return commit(&f, durable, err);
-    skl_atomic_abort(&f);
+    status = skl_atomic_write(f, data, n, err);
+    if (!status) return commit(f, durable, NULL, err);
+    skl_atomic_abort(f);
     return status;
 }
 
 int skl_file_write(const char *path, const void *data, size_t n, struct skl_err *err)
 {
-    return write_file(path, data, n, true, err);
+    struct skl_atomic f;
+    return write_all(&f, skl_atomic_open(&f, path, err), data, n, true, err);
 }
 
 int skl_file_write_quick(const char *path, const void *data, size_t n, struct skl_err *err)
 {
-    return write_file(path, data, n, false, err);
+    struct skl_atomic f;
+    return write_all(&f, skl_atomic_open(&f, path, err), data, n, false, err);
+}
+
+int skl_file_write_at(int desk, const char *path, const void *data, size_t n, struct skl_err *err)
+{
+    struct skl_atomic f;
+    return write_all(&f, skl_atomic_open_at(&f, desk, path, err), data, n, true, err);
 }
 
 /* ---- reading ---- */

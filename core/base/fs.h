@@ -41,13 +41,19 @@ int skl_remove(const char *path, struct skl_err *err); /* a file; an absent one 
 
 /* a file being written */
 struct skl_atomic {
-    int fd;
+    int fd, desk; /* tmp is a name in the open folder `desk`, AT_FDCWD: a path */
     char *path, *tmp;
 };
 int skl_atomic_open(struct skl_atomic *f, const char *path, struct skl_err *err);
+/* Made in the open folder `desk` instead (a claim's, core/run/claim.h), on the same file system.  SKL_BUSY here and at
+ * the end: the desk is gone, another process has taken over. */
+int skl_atomic_open_at(struct skl_atomic *f, int desk, const char *path, struct skl_err *err);
 int skl_atomic_write(struct skl_atomic *f, const void *data, size_t n, struct skl_err *err);
+int skl_atomic_sync(struct skl_atomic *f, struct skl_err *err);   /* durable, not yet under its name */
 int skl_atomic_commit(struct skl_atomic *f, struct skl_err *err); /* durable afterwards; frees in every case */
-void skl_atomic_abort(struct skl_atomic *f);                      /* removes the temporary file */
+/* The same, but the file stays open for writing: *fd. */
+int skl_atomic_commit_open(struct skl_atomic *f, int *fd, struct skl_err *err);
+void skl_atomic_abort(struct skl_atomic *f); /* removes the temporary file */
 /* Is it the name of such a temporary file?  Its writer may be at it or dead. */
 bool skl_is_leftover(const char *name);
 /* Removes those of dead writers from a folder.  all: the caller is alone in writing here; else those that nobody has
@@ -57,6 +63,7 @@ void skl_leftovers_remove(const char *folder, bool all);
 int skl_file_write(const char *path, const void *data, size_t n, struct skl_err *err); /* whole file, atomically */
 /* The same, left to skl_sync_all() to make durable: for many files at once that can be made again. */
 int skl_file_write_quick(const char *path, const void *data, size_t n, struct skl_err *err);
+int skl_file_write_at(int desk, const char *path, const void *data, size_t n, struct skl_err *err);
 int skl_sync_all(const char *folder, struct skl_err *err); /* the file system that the folder is on */
 /* *data: malloc'd, a 0 byte follows; larger than limit: SKL_DATA.  _if_there: NULL where it is absent. */
 int skl_file_read(const char *path, size_t limit, char **data, size_t *n, struct skl_err *err);

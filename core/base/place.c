@@ -182,6 +182,24 @@ int skl_place_rename(const char *from, const char *to)
     return leave(&a, leave(&b, result));
 }
 
+int skl_place_rename_from(int folder, const char *name, const char *to)
+{
+    struct place p = find_place(to);
+    return leave(&p, p.folder == -1 ? -1 : renameat(folder, name, p.folder, p.name));
+}
+
+int skl_place_rename_into(const char *from, int folder, const char *name)
+{
+    struct place p = find_place(from);
+    return leave(&p, p.folder == -1 ? -1 : renameat(p.folder, p.name, folder, name));
+}
+
+int skl_place_link_into(const char *path, int folder, const char *name)
+{
+    struct place p = find_place(path);
+    return leave(&p, p.folder == -1 ? -1 : linkat(p.folder, p.name, folder, name, 0));
+}
+
 int skl_place_touch(const char *path)
 {
     struct place p = find_place(path);

@@ -10,7 +10,7 @@
 #include "core/cli/commit.h"
 #include "core/config/plan.h"
 #include "core/data/dataset.h"
-#include "core/sweep/claim.h"
+#include "core/run/claim.h"
 #include "core/train/run.h"
 
 static const char *variant, *results = "results", *run_dir;
@@ -112,7 +112,7 @@ static int run(int argc, char **argv, struct skl_err *err)
         if (!status && !skl_exists(folder)) status = check_data(&chosen->exp.data, err);
         if (!status) status = skl_mkdirs(folder, err);
         if (!status) status = skl_claim_take(folder, &claim, err);
-        if (!status) status = skl_run(&plan, chosen, folder, &o, err);
+        if (!status) status = skl_run(&plan, chosen, folder, claim, &o, err);
         skl_claim_release(claim);
         free(folder);
         free(sweep);

@@ -15,6 +15,7 @@
 
 #define MAX_TABLE ((size_t)1 << 30)
 #define MAX_COLUMNS 4096
+#define STEP ((size_t)64 << 10)
 
 /* ---- the log ---- */
 
@@ -38,71 +39,122 @@ static int append(struct skl_csv *csv, const char *text, size_t n, struct skl_er
         done += (size_t)written;
     }
     csv->length += (int64_t)n;
+    skl_sha256_add(csv->digest, text, n);
     return SKL_OK;
 }
 
-static int sync_folder(const char *path, struct skl_err *err)
+/* Copies the first `length` bytes of an open log to the new one.  *last: the byte before the end. */
+static int copy_rows(struct skl_csv *csv, struct skl_atomic *f, int old, size_t length, char *last, struct skl_err *err)
 {
-    const char *slash = strrchr(path, '/');
-    char *folder = !slash ? skl_strdup(".") : skl_format("%.*s", slash == path ? 1 : (int)(slash - path), path);
-    int status = skl_fsync_dir(folder, err);
-    free(folder);
+    char *step = skl_alloc(STEP);
+    int status = SKL_OK;
+    for (size_t at = 0; at < length && !status;) {
+        ssize_t n = pread(old, step, length - at < STEP ? length - at : STEP, (off_t)at);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) {
+            status = skl_fail(err, SKL_DATA, "cannot read '%s': %s", csv->path, n ? strerror(errno) : "it was cut");
+            break;
+        }
+        skl_sha256_add(csv->digest, step, (size_t)n);
+        status = skl_atomic_write(f, step, (size_t)n, err);
+        *last = step[n - 1];
+        at += (size_t)n;
+    }
+    free(step);
     return status;
 }
 
 static bool starts_with(int fd, const char *line, size_t n)
 {
-    char *first = skl_alloc(n);
+    char *first = skl_alloc(n + 1);
     bool same = pread(fd, first, n, 0) == (ssize_t)n && memcmp(first, line, n) == 0;
     free(first);
     return same;
 }
 
-static int start_file(struct skl_csv *csv, const char *line, size_t line_length, struct skl_err *err)
+static int start_file(struct skl_csv *csv, struct skl_atomic *f, const char *line, size_t n, struct skl_err *err)
 {
-    if (ftruncate(csv->fd, 0)) return cannot_write(csv, errno, err);
-    int status = append(csv, line, line_length, err);
-    if (!status) status = skl_csv_sync(csv, err);
-    return status ? status : sync_folder(csv->path, err);
+    skl_sha256_add(csv->digest, line, n);
+    csv->length = (int64_t)n;
+    return skl_atomic_write(f, line, n, err);
 }
 
-/* Keeps `length` bytes (0: the header), which must begin with the header and end with a line. */
-static int resume(struct skl_csv *csv, const char *line, size_t line_length, int64_t length, struct skl_err *err)
+/* `length` bytes of the old log (0: the header), which must begin with the header and end with a line. */
+static int take_over(struct skl_csv *csv, struct skl_atomic *f, int old, const char *line, int64_t length,
+                     struct skl_err *err)
 {
     struct stat st;
-    if (fstat(csv->fd, &st)) return cannot_write(csv, errno, err);
-    size_t size = (size_t)st.st_size;
-    if (!starts_with(csv->fd, line, size < line_length ? size : line_length))
+    if (fstat(old, &st)) return cannot_write(csv, errno, err);
+    size_t size = (size_t)st.st_size, line_length = strlen(line);
+    if (!starts_with(old, line, size < line_length ? size : line_length))
         return skl_fail(err, SKL_DATA, "%s:1: the header is not '%.*s': move the file away", csv->path,
                         (int)line_length - 1, line);
-    if (length == 0 && size < line_length) return start_file(csv, line, line_length, err); /* new, or a torn header */
-    size_t keep = length ? (size_t)length : line_length;
+    if (length == 0) return start_file(csv, f, line, line_length, err); /* the same, or a torn header */
+    size_t keep = (size_t)length;
     if (keep < line_length || size < keep)
         return skl_fail(err, SKL_DATA, "%s: %zu bytes, but %zu were recorded: edited or damaged", csv->path, size,
                         keep);
     char last = 0;
-    if (pread(csv->fd, &last, 1, (off_t)keep - 1) != 1 || last != '\n')
-        return skl_fail(err, SKL_DATA, "%s: no line ends at byte %zu: edited or damaged", csv->path, keep);
-    if (ftruncate(csv->fd, (off_t)keep)) return cannot_write(csv, errno, err);
+    int status = copy_rows(csv, f, old, keep, &last, err);
+    if (!status && last != '\n')
+        status = skl_fail(err, SKL_DATA, "%s: no line ends at byte %zu: edited or damaged", csv->path, keep);
     csv->length = (int64_t)keep;
-    return SKL_OK;
+    return status;
 }
 
-int skl_csv_open(struct skl_csv *csv, const char *path, const char *header, int64_t length, struct skl_err *err)
+static int make_log(struct skl_csv *csv, int desk, int old, const char *line, int64_t length, struct skl_err *err)
+{
+    struct skl_atomic f;
+    int status = desk < 0 ? skl_atomic_open(&f, csv->path, err) : skl_atomic_open_at(&f, desk, csv->path, err);
+    if (status) return status;
+    status = old < 0 ? start_file(csv, &f, line, strlen(line), err) : take_over(csv, &f, old, line, length, err);
+    if (!status) return skl_atomic_commit_open(&f, &csv->fd, err);
+    skl_atomic_abort(&f);
+    return status;
+}
+
+int skl_csv_open(struct skl_csv *csv, int desk, const char *path, const char *header, int64_t length,
+                 struct skl_err *err)
 {
     SKL_CHECK(length >= 0);
     *csv = (struct skl_csv){.fd = -1};
-    int create = length == 0 ? O_CREAT : 0; /* rows that were recorded cannot be in a new file */
-    int fd, status = skl_open_if_there(path, O_RDWR | O_APPEND | create, &fd, err);
+    int old;
+    /* Rows that were recorded cannot be in a new file. */
+    int status = length > 0 ? skl_open(path, O_RDONLY, &old, err) : skl_open_if_there(path, O_RDONLY, &old, err);
     if (status) return status;
-    if (fd < 0)
-        return skl_fail(err, length > 0 ? SKL_DATA : SKL_FAILED, "cannot write '%s': %s", path, strerror(ENOENT));
-    *csv = (struct skl_csv){.fd = fd, .path = skl_strdup(path)};
+    *csv = (struct skl_csv){.fd = -1, .path = skl_strdup(path), .digest = skl_sha256_new()};
     char *line = skl_format("%s\n", header);
-    status = resume(csv, line, strlen(line), length, err);
+    status = make_log(csv, desk, old, line, length, err);
+    if (!status && fcntl(csv->fd, F_SETFL, O_APPEND)) status = cannot_write(csv, errno, err);
     free(line);
+    if (old >= 0) close(old);
     if (status) skl_csv_close(csv);
     return status;
+}
+
+void skl_csv_digest(const struct skl_csv *csv, char hex[65]) { skl_sha256_sum(csv->digest, hex); }
+
+static int spoilt(const struct skl_csv *csv, const char *how, struct skl_err *err)
+{
+    return skl_fail(err, SKL_DATA, "%s: %s by another process while this run wrote it: --redo begins the run anew",
+                    csv->path, how);
+}
+
+int skl_csv_check(const struct skl_csv *csv, bool whole, struct skl_err *err)
+{
+    struct skl_seen named;
+    struct stat own;
+    int status = skl_look(csv->path, &named, err);
+    if (status) return status;
+    if (fstat(csv->fd, &own)) return cannot_write(csv, errno, err);
+    if (named.kind == SKL_ABSENT) return spoilt(csv, "removed", err);
+    if (named.device != own.st_dev || named.inode != own.st_ino) return spoilt(csv, "replaced", err);
+    if (own.st_size != csv->length) return spoilt(csv, own.st_size < csv->length ? "cut" : "added to", err);
+    char ours[65], theirs[65];
+    if (whole) status = skl_file_sha256(csv->path, -1, theirs, NULL, err);
+    if (!whole || status) return status;
+    skl_csv_digest(csv, ours);
+    return strcmp(ours, theirs) ? spoilt(csv, "edited", err) : SKL_OK;
 }
 
 int skl_csv_row(struct skl_csv *csv, struct skl_err *err, const char *fmt, ...)
@@ -131,6 +183,7 @@ int skl_csv_sync(struct skl_csv *csv, struct skl_err *err)
 void skl_csv_close(struct skl_csv *csv)
 {
     if (csv->fd >= 0) close(csv->fd);
+    free(csv->digest);
     free(csv->path);
     *csv = (struct skl_csv){.fd = -1};
 }

@@ -1,17 +1,27 @@
 /* csv.h - append-only logs and their reader.  Rows are whole lines, numbers %.9g in the C locale. */
 #ifndef SKL_CSV_H
 #define SKL_CSV_H
+#include <stdbool.h>
 #include <stdint.h>
-#include "core/base/err.h"
+#include "core/base/sha256.h"
 
 struct skl_csv {
     int fd;
     char *path;
-    int64_t length; /* bytes in the file now */
+    int64_t length;            /* bytes in the file now */
+    struct skl_sha256 *digest; /* of these bytes, as they were written */
 };
-/* Opens for appending: creates the file with the header line, or truncates it to `length` bytes (0: to the header)
- * and checks that the header is this one. */
-int skl_csv_open(struct skl_csv *csv, const char *path, const char *header, int64_t length, struct skl_err *err);
+/* Makes a file of its own that begins with `length` bytes of the one at `path`, or with the header line alone (length 0,
+ * or no such file), and puts it there: whoever still has the old one open, or its name in another folder, shares
+ * nothing with us.  The old file must begin with this header.  desk: as in skl_file_write_at; -1: beside path.
+ * SKL_DATA: another header, a shorter file, no line that ends there. */
+int skl_csv_open(struct skl_csv *csv, int desk, const char *path, const char *header, int64_t length,
+                 struct skl_err *err);
+/* SHA-256 of all bytes up to now. */
+void skl_csv_digest(const struct skl_csv *csv, char hex[65]);
+/* Is the file at `path` still the one that is written, as long as it was made?  SKL_DATA: no.  whole: its bytes are
+ * compared too. */
+int skl_csv_check(const struct skl_csv *csv, bool whole, struct skl_err *err);
 /* Adds \n. */
 int skl_csv_row(struct skl_csv *csv, struct skl_err *err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int skl_csv_sync(struct skl_csv *csv, struct skl_err *err); /* fdatasync */

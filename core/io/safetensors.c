@@ -413,21 +413,27 @@ static void fill_digest(char *header, size_t n, const struct skl_st_tensor *tens
     memcpy(place + sizeof key - 1, hex, DIGEST_LENGTH);
 }
 
-int skl_st_write(const char *path, const struct skl_st_tensor *tensors, int count, const struct skl_st_meta *meta,
-                 int metas, bool digest, struct skl_err *err)
+int skl_st_put(struct skl_atomic *f, const struct skl_st_tensor *tensors, int count, const struct skl_st_meta *meta,
+               int metas, bool digest, struct skl_err *err)
 {
     size_t n;
     check_names(tensors, count);
     char *header = build_header(tensors, count, meta, metas, digest, &n);
     if (digest) fill_digest(header, n, tensors, count);
+    int status = skl_atomic_write(f, header, n, err);
+    for (int i = 0; i < count && !status; i++) status = skl_atomic_write(f, tensors[i].data, tensors[i].bytes, err);
+    free(header);
+    return status;
+}
+
+int skl_st_write(const char *path, const struct skl_st_tensor *tensors, int count, const struct skl_st_meta *meta,
+                 int metas, bool digest, struct skl_err *err)
+{
     struct skl_atomic f;
     int status = skl_atomic_open(&f, path, err);
-    if (!status) status = skl_atomic_write(&f, header, n, err);
-    for (int i = 0; i < count && !status; i++) status = skl_atomic_write(&f, tensors[i].data, tensors[i].bytes, err);
-    free(header);
-    if (status) {
-        skl_atomic_abort(&f);
-        return status;
-    }
-    return skl_atomic_commit(&f, err);
+    if (status) return status;
+    status = skl_st_put(&f, tensors, count, meta, metas, digest, err);
+    if (!status) return skl_atomic_commit(&f, err);
+    skl_atomic_abort(&f);
+    return status;
 }

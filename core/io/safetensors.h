@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "core/base/err.h"
+#include "core/base/fs.h"
 
 enum skl_dtype { SKL_F32, SKL_I64, SKL_F64, SKL_I32, SKL_U8 };
 struct skl_st_tensor {
@@ -38,6 +38,8 @@ const char *skl_st_meta(const struct skl_st *st, const char *key);              
 
 /* Writes atomically and durably (fs.h).  With a digest, metadata "sha256" holds the SHA-256 of the whole file with
  * those 64 characters set to '0'.  Tensors in the order given, keys of the metadata sorted: same input, same bytes. */
+int skl_st_put(struct skl_atomic *f, const struct skl_st_tensor *tensors, int count, const struct skl_st_meta *meta,
+               int metas, bool digest, struct skl_err *err); /* the same bytes; the caller commits */
 int skl_st_write(const char *path, const struct skl_st_tensor *tensors, int count, const struct skl_st_meta *meta,
                  int metas, bool digest, struct skl_err *err);
 #endif

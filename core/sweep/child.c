@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/base/desk.h"
+
 enum { TAIL_BYTES = 8192, PROGRESS_FD = 3 };
 
 /* Between fork and exec: only calls that are safe there. */
@@ -48,8 +50,9 @@ static long count_oom_kills(void)
 
 int skl_child_start(struct skl_child *c, char *const argv[], const char *log, const sigset_t *mask, struct skl_err *err)
 {
-    int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    if (fd < 0) return skl_fail(err, SKL_FAILED, "cannot write '%s': %s", log, strerror(errno));
+    int fd, status = skl_file_own(log, err);
+    if (!status) status = skl_open(log, O_WRONLY | O_CREAT | O_APPEND, &fd, err);
+    if (status) return status;
     struct stat st;
     int64_t size = fstat(fd, &st) ? 0 : st.st_size;
     int progress = memfd_create("skiplab-progress", MFD_CLOEXEC);

@@ -15,7 +15,7 @@
 #include "core/base/say.h"
 #include "core/base/surroundings.h"
 #include "core/config/registry.h"
-#include "core/sweep/claim.h"
+#include "core/run/claim.h"
 #include "core/sweep/jobs.h"
 #include "core/train/settings.h"
 
@@ -28,7 +28,8 @@ static void record_failure(const struct skl_job *j)
     struct skl_claim *claim;
     struct skl_err err = {0};
     if (skl_claim_take(j->folder, &claim, NULL)) return; /* somebody else goes on with it already */
-    if (skl_run_state_fail(j->folder, j->cause, j->tail, &err)) skl_say("skiplab: %s\n", err.text);
+    if (skl_run_state_fail(j->folder, skl_claim_desk(claim), j->cause, j->tail, &err))
+        skl_say("skiplab: %s\n", err.text);
     skl_claim_release(claim);
 }
 
@@ -37,7 +38,7 @@ static void record_failure(const struct skl_job *j)
 static int start_process(struct skl_driver *d, struct skl_job *j, struct skl_err *err)
 {
     int status = skl_mkdirs(j->folder, err);
-    if (!status) status = skl_settings_write(d->plan, j->run, j->folder, err);
+    if (!status) status = skl_settings_write(d->plan, j->run, j->folder, -1, err);
     if (status) return status;
     char *config = skl_path(j->folder, "config.yaml"), *log = skl_path(j->folder, "stderr.log"), threads[16];
     snprintf(threads, sizeof threads, "%d", d->threads);

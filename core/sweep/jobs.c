@@ -9,7 +9,7 @@
 
 #include "core/base/fs.h"
 #include "core/base/say.h"
-#include "core/sweep/claim.h"
+#include "core/run/claim.h"
 #include "core/sweep/plan_file.h"
 #include "core/train/settings.h"
 

@@ -10,10 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/base/fs.h"
+#include "core/base/desk.h"
 #include "core/base/say.h"
 #include "core/config/registry.h"
-#include "core/sweep/claim.h"
+#include "core/run/claim.h"
 #include "core/sweep/jobs.h"
 #include "core/train/settings.h"
 
@@ -188,8 +188,9 @@ static void compose(const struct submission *s, const char *list, int count, str
 static int note_array(const struct submission *s, const char *list, struct skl_err *err)
 {
     char *path = skl_path(s->folder, "arrays.txt"), *line = skl_format("%s %s\n", s->last, strrchr(list, '/') + 1);
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666), status = SKL_OK;
-    if (fd < 0 || write(fd, line, strlen(line)) != (ssize_t)strlen(line) || fsync(fd))
+    int status = skl_file_own(path, err), fd = -1;
+    if (!status) status = skl_open(path, O_WRONLY | O_CREAT | O_APPEND, &fd, err);
+    if (!status && (write(fd, line, strlen(line)) != (ssize_t)strlen(line) || fsync(fd)))
         status = skl_fail(err, SKL_FAILED, "cannot write '%s': %s", path, strerror(errno));
     if (fd >= 0) close(fd);
     free(line);
@@ -260,7 +261,7 @@ static int choose(struct skl_driver *d, const struct submission *s, struct skl_j
             continue;
         }
         status = skl_mkdirs(j->folder, err);
-        if (!status) status = skl_settings_write(d->plan, j->run, j->folder, err);
+        if (!status) status = skl_settings_write(d->plan, j->run, j->folder, -1, err);
         chosen[(*count)++] = j;
     }
     skl_queue_release(&queue);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/base/sha256.h"
 #include "core/io/csv.h"
 #include "core/train/record.h"
 #include "core/train/run.h"
@@ -88,6 +89,19 @@ static void check_figures(struct visit *v, const char *csv, const char *column, 
     free(path);
 }
 
+/* The newest checkpoint knows the logs' bytes up to its own moment. */
+static void check_digest(struct visit *v, const char *path, const struct skl_state *state, int log)
+{
+    char hex[65];
+    struct skl_err err = {0};
+    if (!*state->digest[log] || !state->length[log]) return;
+    if (skl_file_sha256(path, state->length[log], hex, NULL, &err))
+        skl_audit_tell(v->audit, SKL_EDITED, path, "%s", err.text);
+    else if (strcmp(hex, state->digest[log]))
+        skl_audit_tell(v->audit, SKL_EDITED, path,
+                       "its first %" PRId64 " bytes are not those that the checkpoint records", state->length[log]);
+}
+
 /* The newest checkpoint knows how long the logs were; a finished run's have not grown since. */
 static void check_lengths(struct visit *v, const struct skl_state *state)
 {
@@ -100,6 +114,8 @@ static void check_lengths(struct visit *v, const struct skl_state *state)
         else if (there && ((int64_t)n < state->length[i] || (v->run.complete && (int64_t)n != state->length[i])))
             skl_audit_tell(v->audit, SKL_EDITED, path, "%zu bytes, the checkpoint records %" PRId64, n,
                            state->length[i]);
+        else if (there)
+            check_digest(v, path, state, i);
         free(data);
         free(path);
     }
@@ -258,7 +274,7 @@ void skl_audit_run(struct skl_audit *a, const char *folder, const char *hash)
         skl_audit_tell(a, SKL_EDITED, path, "%s", err.text);
     } else {
         struct skl_record record;
-        skl_record_open(&record, folder, &err);
+        skl_record_open(&record, folder, -1, &err);
         v.files = json_object_get(record.json, "files");
         if (!json_is_object(v.files)) v.files = NULL;
         check_run(&v, hash);

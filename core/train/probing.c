@@ -60,7 +60,7 @@ static int64_t whole_probes(const char *text, int first, int rows, int64_t itera
 }
 
 /* What the files hold, up to the last probe that is whole in all of them. */
-static int open_files(struct skl_probing *p, const char *folder, const int rows[], int64_t iteration,
+static int open_files(struct skl_probing *p, const char *folder, int desk, const int rows[], int64_t iteration,
                       struct skl_err *err)
 {
     char *path[SKL_PROBE_LOGS], *text[SKL_PROBE_LOGS] = {NULL};
@@ -77,7 +77,7 @@ static int open_files(struct skl_probing *p, const char *folder, const int rows[
     for (int i = 0; i < SKL_PROBE_LOGS; i++) {
         int64_t last, length = text[i] ? whole_probes(text[i], i == RESPONSES, rows[i], p->last, &last) : 0;
         char *line = header(i);
-        if (!status) status = skl_csv_open(&p->csv[i], path[i], line, length, err);
+        if (!status) status = skl_csv_open(&p->csv[i], desk, path[i], line, length, err);
         free(line);
         free(text[i]);
         free(path[i]);
@@ -97,14 +97,14 @@ static void take_images(struct skl_probing *p, struct skl_session *s)
     skl_loader_clean(s->loader, SKL_PART_TRAIN, 0, p->n, p->images, p->labels);
 }
 
-int skl_probing_open(struct skl_probing *p, struct skl_session *s, const char *folder, int64_t iteration,
+int skl_probing_open(struct skl_probing *p, struct skl_session *s, const char *folder, int desk, int64_t iteration,
                      struct skl_err *err)
 {
     *p = (struct skl_probing){.every = s->exp->probe.every, .last = -1};
     if (p->every == 0) return SKL_OK;
     int rows[SKL_PROBE_LOGS];
     count_rows(s->exp, rows);
-    int status = open_files(p, folder, rows, iteration, err);
+    int status = open_files(p, folder, desk, rows, iteration, err);
     if (!status) take_images(p, s);
     return status;
 }
@@ -148,6 +148,14 @@ int skl_probing_sync(struct skl_probing *p, struct skl_err *err)
     int status = SKL_OK;
     for (int i = 0; i < SKL_PROBE_LOGS && !status; i++)
         if (p->csv[i].path) status = skl_csv_sync(&p->csv[i], err);
+    return status;
+}
+
+int skl_probing_check(const struct skl_probing *p, bool whole, struct skl_err *err)
+{
+    int status = SKL_OK;
+    for (int i = 0; i < SKL_PROBE_LOGS && !status; i++)
+        if (p->csv[i].path) status = skl_csv_check(&p->csv[i], whole, err);
     return status;
 }
 

@@ -19,12 +19,14 @@ struct skl_probing {
     int32_t *labels;
 };
 /* Opens the files in FOLDER if the experiment asks for them and keeps whole probes up to `iteration`. */
-int skl_probing_open(struct skl_probing *p, struct skl_session *s, const char *folder, int64_t iteration,
+int skl_probing_open(struct skl_probing *p, struct skl_session *s, const char *folder, int desk, int64_t iteration,
                      struct skl_err *err);
 /* After n iterations of `end`: at n = 0, at multiples of probe.every and at the end, if not done already. */
 bool skl_probing_due(const struct skl_probing *p, int64_t n, int64_t end);
 /* A row a unit, a unit and a 3x3 layer. */
 int skl_probing_rows(struct skl_probing *p, struct skl_session *s, int64_t iteration, struct skl_err *err);
 int skl_probing_sync(struct skl_probing *p, struct skl_err *err);
+/* skl_csv_check of all files. */
+int skl_probing_check(const struct skl_probing *p, bool whole, struct skl_err *err);
 void skl_probing_close(struct skl_probing *p);
 #endif

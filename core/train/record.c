@@ -6,12 +6,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/base/sha256.h"
 #include "core/base/fs.h"
-#include "core/train/lock.h"
+#include "core/run/claim.h"
 #include "core/train/run.h"
 
 #define RECORD_LIMIT ((size_t)1 << 20)
-#define FILE_LIMIT ((size_t)16 << 30)
 
 const char *const skl_result_files[] = {"config.yaml",      "train.csv", "test.csv",      "validation.csv",
                                         "probe.csv",        "sums.csv",  "responses.csv", "last.safetensors",
@@ -40,9 +40,10 @@ static int read_object(const char *path, json_t **json_out, bool *damaged, struc
     return SKL_DATA;
 }
 
-int skl_record_open(struct skl_record *r, const char *folder, struct skl_err *err)
+int skl_record_open(struct skl_record *r, const char *folder, int desk, struct skl_err *err)
 {
     bool damaged;
+    r->desk = desk;
     r->path = skl_path(folder, "run.json");
     int status = read_object(r->path, &r->json, &damaged, err);
     if (!r->json) r->json = json_object();
@@ -93,15 +94,14 @@ int skl_record_files(struct skl_record *r, const char *folder, struct skl_err *e
     json_t *files = json_object();
     int status = SKL_OK;
     for (int i = 0; skl_result_files[i] && !status; i++) {
-        char *path = skl_path(folder, skl_result_files[i]), *data = NULL, hex[65];
-        size_t n;
-        status = skl_file_read_if_there(path, FILE_LIMIT, &data, &n, err);
-        if (data) {
-            skl_sha256_hex(data, n, hex);
+        char *path = skl_path(folder, skl_result_files[i]), hex[65];
+        bool there;
+        int64_t n;
+        status = skl_is_there(path, &there, err);
+        if (!status && there) status = skl_file_sha256(path, -1, hex, &n, err);
+        if (!status && there)
             json_object_set_new(files, skl_result_files[i],
                                 json_pack("{s:I, s:s}", "bytes", (json_int_t)n, "sha256", hex));
-        }
-        free(data);
         free(path);
     }
     set(r, "files", files);
@@ -113,7 +113,7 @@ int skl_record_write(const struct skl_record *r, struct skl_err *err)
     char *text = json_dumps(r->json, JSON_SORT_KEYS | JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     SKL_CHECK(text);
     char *whole = skl_format("%s\n", text);
-    int status = skl_file_write(r->path, whole, strlen(whole), err);
+    int status = skl_file_write_at(r->desk, r->path, whole, strlen(whole), err);
     free(whole);
     free(text);
     return status;
@@ -189,7 +189,6 @@ bool skl_same_build(const char *a, const char *b)
 
 static int fill(struct skl_run_state *s, const json_t *json, const char *folder, struct skl_err *err)
 {
-    bool held = false;
     int status = SKL_OK;
     copy_text(json, "plugin", s->plugin, sizeof s->plugin);
     copy_text(json, "plugin_sha256", s->plugin_sha256, sizeof s->plugin_sha256);
@@ -206,9 +205,7 @@ static int fill(struct skl_run_state *s, const json_t *json, const char *folder,
     s->test_loss_final = real_or_nan(json, "test_loss_final");
     s->test_error_final = real_or_nan(json, "test_error_final");
     if (!strcmp(s->state, "done") || !strcmp(s->state, "diverged")) return match_sizes(json, folder, &s->complete, err);
-    if (strcmp(s->state, "running")) return SKL_OK;
-    status = skl_lock_held(folder, &held, err);
-    if (!status && !held) {
+    if (!strcmp(s->state, "running") && skl_claim_holder(folder, NULL) != SKL_HOLDER_LIVE) {
         snprintf(s->state, sizeof s->state, "interrupted");
         snprintf(s->cause, sizeof s->cause, "its process is gone");
     }
@@ -242,10 +239,10 @@ int skl_run_state_read(const char *folder, struct skl_run_state *state, struct s
     return status;
 }
 
-int skl_run_state_fail(const char *folder, const char *cause, const char *last_lines, struct skl_err *err)
+int skl_run_state_fail(const char *folder, int desk, const char *cause, const char *last_lines, struct skl_err *err)
 {
     struct skl_record r;
-    int status = skl_record_open(&r, folder, err);
+    int status = skl_record_open(&r, folder, desk, err);
     skl_record_text(&r, "state", "failed");
     skl_record_text(&r, "cause", cause);
     json_object_del(r.json, "last_lines");

@@ -10,11 +10,12 @@
 struct skl_record {
     json_t *json;
     char *path;
+    int desk; /* of the run's claim (core/run/claim.h) */
 };
 
 /* Takes over what an earlier part of the same run wrote (start, seconds, resumes); an absent or damaged file: empty.
  * SKL_DATA: it may be there and cannot be read; empty too, and not to be written. */
-int skl_record_open(struct skl_record *r, const char *folder, struct skl_err *err);
+int skl_record_open(struct skl_record *r, const char *folder, int desk, struct skl_err *err);
 void skl_record_text(struct skl_record *r, const char *key, const char *value); /* NULL: null */
 void skl_record_integer(struct skl_record *r, const char *key, int64_t value);
 void skl_record_real(struct skl_record *r, const char *key, double value); /* not finite: null */

@@ -7,10 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/base/fs.h"
+#include "core/base/desk.h"
 #include "core/base/say.h"
 #include "core/config/registry.h"
-#include "core/train/lock.h"
 #include "core/train/loop.h"
 #include "core/train/settings.h"
 #include "core/train/signals.h"
@@ -23,13 +22,13 @@
 /* ---- the folder ---- */
 
 /* run.json goes first: from then on nobody takes the rest for a finished run. */
-static int wipe(const char *folder, struct skl_err *err)
+static int wipe(const char *folder, int desk, struct skl_err *err)
 {
-    static const char *const also[] = {"run.json", "timing.csv", "next.safetensors"};
+    static const char *const also[] = {"run.json", "timing.csv"};
     int status = SKL_OK, own = sizeof also / sizeof *also;
     for (int i = 0; !status && (i < own || skl_result_files[i - own]); i++) {
         char *path = skl_path(folder, i < own ? also[i] : skl_result_files[i - own]);
-        status = skl_remove(path, err);
+        status = skl_desk_remove(desk, path, err);
         free(path);
     }
     return status;
@@ -77,7 +76,17 @@ static int timing_until(const char *path, int64_t iteration, int64_t *length, do
 static int open_log(struct skl_training *t, enum skl_log log, const char *header, struct skl_err *err)
 {
     char *path = skl_path(t->folder, skl_log_name[log]);
-    int status = skl_csv_open(&t->log[log], path, header, t->state.length[log], err);
+    int64_t length = t->state.length[log];
+    char found[65];
+    int status = skl_csv_open(&t->log[log], skl_claim_desk(t->claim), path, header, length, err);
+    if (!status && length && *t->state.digest[log]) {
+        skl_csv_digest(&t->log[log], found);
+        if (strcmp(found, t->state.digest[log]))
+            status = skl_fail(err, SKL_DATA,
+                              "%s: its first %lld bytes are not those that were written: edited or damaged (--redo "
+                              "begins the run anew)",
+                              path, (long long)length);
+    }
     free(path);
     return status;
 }
@@ -90,9 +99,10 @@ static int open_logs(struct skl_training *t, struct skl_err *err)
     if (!status && skl_part_count(&t->session, SKL_PART_VALIDATION) > 0)
         status = open_log(t, SKL_LOG_VALIDATION, TEST_HEADER, err);
     int64_t length;
+    int desk = skl_claim_desk(t->claim);
     if (!status) status = timing_until(path, t->state.iteration, &length, &t->seconds_before, err);
-    if (!status) status = skl_csv_open(&t->timing, path, TIMING_HEADER, length, err);
-    if (!status) status = skl_probing_open(&t->probing, &t->session, t->folder, t->state.iteration, err);
+    if (!status) status = skl_csv_open(&t->timing, desk, path, TIMING_HEADER, length, err);
+    if (!status) status = skl_probing_open(&t->probing, &t->session, t->folder, desk, t->state.iteration, err);
     free(path);
     return status;
 }
@@ -242,6 +252,7 @@ static int finish(struct skl_training *t, struct skl_err *err)
     if (t->done) skl_record_real(r, "images_per_second", skl_training_speed(t));
     skl_record_time(r, "ended");
     int status = skl_record_files(r, t->folder, err);
+    if (!status) status = skl_training_check_logs(t, true, err);
     if (!status) status = skl_record_write(r, err);
     if (!status) say_done(t, cause);
     free(cause);
@@ -279,13 +290,13 @@ static void release(struct skl_training *t)
 }
 
 static int train(const struct skl_plan *plan, const struct skl_plan_run *run, const char *folder,
-                 const struct skl_run_options *options, struct skl_err *err)
+                 const struct skl_claim *claim, const struct skl_run_options *options, struct skl_err *err)
 {
-    struct skl_training t = {.folder = folder, .session.exp = &run->exp};
-    int status = skl_settings_write(plan, run, folder, err);
+    struct skl_training t = {.folder = folder, .claim = claim, .session.exp = &run->exp};
+    int status = skl_settings_write(plan, run, folder, skl_claim_desk(claim), err);
     if (status) return status;
     skl_progress_start(&t.progress, run->dir, run->exp.train.iterations, options->quiet);
-    status = skl_record_open(&t.record, folder, err);
+    status = skl_record_open(&t.record, folder, skl_claim_desk(claim), err);
     if (!status) status = prepare(&t, options, err);
     if (!status) status = skl_training_loop(&t, err);
     if (!status) status = finish(&t, err);
@@ -294,17 +305,25 @@ static int train(const struct skl_plan *plan, const struct skl_plan_run *run, co
     return status;
 }
 
-int skl_run(const struct skl_plan *plan, const struct skl_plan_run *run, const char *folder,
-            const struct skl_run_options *options, struct skl_err *err)
+/* What processes left that died while they wrote; older versions wrote in the run's folder itself. */
+static void clean(const char *folder)
 {
-    struct skl_lock lock;
-    struct skl_run_state there = {0};
-    int status = skl_mkdirs(folder, err);
-    if (!status) status = skl_lock_take(&lock, folder, err);
-    if (status) return status;
-    skl_signals_catch();
     skl_leftovers_remove(folder, true);
-    if (options->redo) status = wipe(folder, err);
+    char *next = skl_path(folder, "next.safetensors"), *lock = skl_path(folder, "lock");
+    skl_remove(next, NULL);
+    skl_remove(lock, NULL);
+    free(next);
+    free(lock);
+}
+
+int skl_run(const struct skl_plan *plan, const struct skl_plan_run *run, const char *folder,
+            const struct skl_claim *claim, const struct skl_run_options *options, struct skl_err *err)
+{
+    struct skl_run_state there = {0};
+    int desk = skl_claim_desk(claim);
+    skl_signals_catch();
+    clean(folder);
+    int status = options->redo ? wipe(folder, desk, err) : SKL_OK;
     if (!status) status = skl_settings_check(plan, run, folder, err);
     if (!status) status = skl_run_state_read(folder, &there, err);
     if (there.damaged) status = SKL_OK; /* it is written anew */
@@ -312,10 +331,10 @@ int skl_run(const struct skl_plan *plan, const struct skl_plan_run *run, const c
     if (!status && is_complete(&there, run->exp.hash)) {
         if (!options->quiet) skl_say("%s: already done\n", run->dir);
     } else if (!status) {
-        status = train(plan, run, folder, options, err);
-        if (status == SKL_FAILED || status == SKL_DATA) skl_run_state_fail(folder, err ? err->text : "", NULL, NULL);
+        status = train(plan, run, folder, claim, options, err);
+        if (status == SKL_FAILED || status == SKL_DATA)
+            skl_run_state_fail(folder, desk, err ? err->text : "", NULL, NULL);
     }
     skl_signals_restore();
-    skl_lock_release(&lock);
     return status;
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include "core/base/err.h"
 #include "core/config/plan.h"
+#include "core/run/claim.h"
 
 struct skl_run_options {
     int threads; /* 0: all cores */
@@ -13,10 +14,11 @@ struct skl_run_options {
     bool redo;                    /* throw away what is there */
     const char *version, *commit; /* of the program, for run.json; NULL: unknown */
 };
-/* SKL_OK: done (diverged counts), SKL_INTERRUPTED (a signal; resumable), SKL_FAILED, SKL_USAGE (another config lives
+/* claim: on the folder, held by the caller.
+ * SKL_OK: done (diverged counts), SKL_INTERRUPTED (a signal; resumable), SKL_FAILED, SKL_USAGE (another config lives
  * there), SKL_DATA, SKL_BUSY (another process is at it). */
 int skl_run(const struct skl_plan *plan, const struct skl_plan_run *run, const char *folder,
-            const struct skl_run_options *options, struct skl_err *err);
+            const struct skl_claim *claim, const struct skl_run_options *options, struct skl_err *err);
 
 /* What run.json says. */
 struct skl_run_state {
@@ -34,6 +36,7 @@ struct skl_run_state {
 /* Are these SHA-256 of one file, as far as both are known? */
 bool skl_same_build(const char *a, const char *b);
 int skl_run_state_read(const char *folder, struct skl_run_state *state, struct skl_err *err); /* absent: waiting */
-/* For the driver whose child died: state failed, with this cause and the last lines the child wrote (NULL: none). */
-int skl_run_state_fail(const char *folder, const char *cause, const char *last_lines, struct skl_err *err);
+/* For the driver whose child died: state failed, with this cause and the last lines the child wrote (NULL: none).
+ * desk: of a claim on the folder. */
+int skl_run_state_fail(const char *folder, int desk, const char *cause, const char *last_lines, struct skl_err *err);
 #endif

@@ -156,7 +156,7 @@ int skl_settings_check(const struct skl_plan *plan, const struct skl_plan_run *r
     return status;
 }
 
-int skl_settings_write(const struct skl_plan *plan, const struct skl_plan_run *run, const char *folder,
+int skl_settings_write(const struct skl_plan *plan, const struct skl_plan_run *run, const char *folder, int desk,
                        struct skl_err *err)
 {
     char *path = skl_path(folder, "config.yaml"), *text = skl_plan_emit(plan, run), *there = NULL;
@@ -167,7 +167,8 @@ int skl_settings_write(const struct skl_plan *plan, const struct skl_plan_run *r
         bool same = there && n == strlen(text) && !memcmp(there, text, n);
         free(there);
         if (status || same) break;
-        status = skl_file_write(path, text, strlen(text), err);
+        status = desk < 0 ? skl_file_write(path, text, strlen(text), err)
+                          : skl_file_write_at(desk, path, text, strlen(text), err);
         if (!status) break; /* else it may be that another sweep has just written the same */
     }
     free(text);

@@ -7,8 +7,8 @@
  * there, the message lists the keys that differ; SKL_DATA: the file cannot be read. */
 int skl_settings_check(const struct skl_plan *plan, const struct skl_plan_run *run, const char *folder,
                        struct skl_err *err);
-/* Writes FOLDER/config.yaml unless it is there with these bytes. */
-int skl_settings_write(const struct skl_plan *plan, const struct skl_plan_run *run, const char *folder,
+/* Writes FOLDER/config.yaml unless it is there with these bytes; desk: of a claim on the folder. */
+int skl_settings_write(const struct skl_plan *plan, const struct skl_plan_run *run, const char *folder, int desk,
                        struct skl_err *err);
 /* "train.lr: 0.1 there, 0.2 here; ..." over two YAML texts; keys that carry no settings (name, label) are left out.
  * malloc'd, "" where nothing differs. */

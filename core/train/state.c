@@ -5,40 +5,41 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/fs.h"
-#include "core/base/place.h"
+#include "core/base/desk.h"
 
 #define LAST "last.safetensors"
 #define PREV "prev.safetensors"
-#define NEXT "next.safetensors"
 
 /* ---- saving ---- */
 
-static int rename_in(const char *folder, const char *from, const char *to, bool may_lack, struct skl_err *err)
-{
-    char *a = skl_path(folder, from), *b = skl_path(folder, to);
-    int status = SKL_OK;
-    if (skl_place_rename(a, b) && !(may_lack && skl_is_absent(errno)))
-        status = skl_fail(err, SKL_FAILED, "cannot rename '%s' to '%s': %s", a, to, skl_place_error(errno));
-    free(a);
-    free(b);
-    return status;
-}
-
-/* next is whole and durable before anything moves; last moves to prev before next takes its place. */
-int skl_state_save(const char *folder, struct skl_snapshot *snapshot, const struct skl_state *state,
-                   const struct skl_identity *identity, bool rotate, struct skl_err *err)
+static int write_next(struct skl_atomic *next, struct skl_snapshot *snapshot, const struct skl_state *state,
+                      const struct skl_identity *identity, struct skl_err *err)
 {
     struct skl_st_meta meta[SKL_STATE_METAS];
     skl_state_fill_meta(meta, state, identity);
     skl_snapshot_take(snapshot, true);
-    char *next = skl_path(folder, NEXT);
-    int status = skl_st_write(next, snapshot->tensor, snapshot->count, meta, SKL_STATE_METAS, true, err);
+    int status = skl_st_put(next, snapshot->tensor, snapshot->count, meta, SKL_STATE_METAS, true, err);
     for (int i = 0; i < SKL_STATE_METAS; i++) free(meta[i].value);
-    free(next);
-    if (!status && rotate) status = rename_in(folder, LAST, PREV, true, err);
-    if (!status) status = rename_in(folder, NEXT, LAST, false, err);
-    if (!status) status = skl_fsync_dir(folder, err);
+    return status ? status : skl_atomic_sync(next, err);
+}
+
+/* The next one is whole and durable before anything moves; last has its second name, prev, before next takes the first. */
+int skl_state_save(const char *folder, int desk, struct skl_snapshot *snapshot, const struct skl_state *state,
+                   const struct skl_identity *identity, bool rotate, struct skl_err *err)
+{
+    char *last = skl_path(folder, LAST), *prev = skl_path(folder, PREV);
+    struct skl_atomic next;
+    int status = skl_atomic_open_at(&next, desk, last, err);
+    if (!status) {
+        status = write_next(&next, snapshot, state, identity, err);
+        if (!status && rotate) status = skl_desk_double(desk, last, prev, err);
+        if (status)
+            skl_atomic_abort(&next);
+        else
+            status = skl_atomic_commit(&next, err);
+    }
+    free(last);
+    free(prev);
     return status;
 }
 
@@ -94,12 +95,11 @@ int skl_state_load_file(const char *path, struct skl_net *net, struct skl_state 
 int skl_state_load(const char *folder, struct skl_net *net, struct skl_state *state, const struct skl_identity *id,
                    bool allow_other_numerics, struct skl_resume *resume, struct skl_err *err)
 {
-    char *last = skl_path(folder, LAST), *prev = skl_path(folder, PREV), *next = skl_path(folder, NEXT);
+    char *last = skl_path(folder, LAST), *prev = skl_path(folder, PREV);
     struct skl_err why = {0};
     bool broken = false, have_last = false, have_prev = false;
     *resume = (struct skl_resume){0};
-    int status = skl_remove(next, &why); /* left by a crash before its turn came */
-    if (!status) status = skl_is_there(last, &have_last, &why);
+    int status = skl_is_there(last, &have_last, &why);
     if (!status) status = skl_is_there(prev, &have_prev, &why);
     const bool told = !status;
     if (told && have_last) status = load_file(last, net, state, id, allow_other_numerics, resume, &broken, &why);
@@ -114,6 +114,5 @@ int skl_state_load(const char *folder, struct skl_net *net, struct skl_state *st
                  broken ? "; no whole checkpoint is left: move the folder away to start again" : "");
     free(last);
     free(prev);
-    free(next);
     return status;
 }

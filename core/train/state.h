@@ -20,10 +20,11 @@ struct skl_state {
     int64_t end;       /* iterations at which the run ends: fewer than planned once it stopped or diverged */
     int64_t tested;    /* iterations done at the last row of test.csv and validation.csv */
     enum skl_outcome outcome;
-    double loss_sum;          /* since the last row of train.csv: sum of the mini-batches' mean losses, */
-    int64_t errors, count;    /* images misclassified, mini-batches */
-    int64_t length[SKL_LOGS]; /* bytes of train.csv, test.csv, validation.csv */
-    bool scheduled;           /* false: made by a signal */
+    double loss_sum;           /* since the last row of train.csv: sum of the mini-batches' mean losses, */
+    int64_t errors, count;     /* images misclassified, mini-batches */
+    int64_t length[SKL_LOGS];  /* bytes of train.csv, test.csv, validation.csv, */
+    char digest[SKL_LOGS][65]; /* and their SHA-256; "": not recorded */
+    bool scheduled;            /* false: made by a signal */
 };
 
 /* What a checkpoint must agree with; all three stand in its metadata. */
@@ -32,9 +33,9 @@ struct skl_identity {
     char data[17]; /* fingerprint of the data set in hex */
 };
 
-/* Writes last.safetensors; the former one becomes prev.safetensors if `rotate`.  At every instant one whole
- * checkpoint exists.  The tensors are taken from the net now. */
-int skl_state_save(const char *folder, struct skl_snapshot *snapshot, const struct skl_state *state,
+/* Writes last.safetensors; the former one becomes prev.safetensors if `rotate`.  At every instant last.safetensors is
+ * whole.  The tensors are taken from the net now.  desk: the run's claim's (core/run/claim.h). */
+int skl_state_save(const char *folder, int desk, struct skl_snapshot *snapshot, const struct skl_state *state,
                    const struct skl_identity *identity, bool rotate, struct skl_err *err);
 
 /* Where the newest whole checkpoint stands. */

@@ -9,6 +9,7 @@
 #define FORMAT "skiplab-checkpoint-1"
 
 const char *const skl_log_name[SKL_LOGS] = {"train.csv", "test.csv", "validation.csv"};
+static const char *const digest_key[SKL_LOGS] = {"train.csv sha256", "test.csv sha256", "validation.csv sha256"};
 static const char *const outcome_name[] = {
     [SKL_RUNNING] = "running", [SKL_STOPPED] = "stopped", [SKL_DIVERGED] = "diverged"};
 
@@ -27,8 +28,10 @@ void skl_state_fill_meta(struct skl_st_meta *m, const struct skl_state *s, const
     m[n++] = (struct skl_st_meta){"outcome", skl_strdup(outcome_name[s->outcome])};
     m[n++] = (struct skl_st_meta){"scheduled", skl_strdup(s->scheduled ? "true" : "false")};
     m[n++] = (struct skl_st_meta){"sums", skl_format("%a %" PRId64 " %" PRId64, s->loss_sum, s->errors, s->count)};
-    for (int i = 0; i < SKL_LOGS; i++)
+    for (int i = 0; i < SKL_LOGS; i++) {
         m[n++] = (struct skl_st_meta){(char *)skl_log_name[i], skl_format("%" PRId64, s->length[i])};
+        m[n++] = (struct skl_st_meta){(char *)digest_key[i], skl_strdup(s->digest[i])};
+    }
     SKL_CHECK(n == SKL_STATE_METAS);
 }
 
@@ -67,6 +70,15 @@ static bool parse_outcome(const char *text, enum skl_outcome *outcome)
     return false;
 }
 
+/* Absent: a checkpoint of a version that did not write it. */
+static bool parse_digest(const char *text, char digest[65])
+{
+    size_t n = text ? strlen(text) : 0;
+    if (n && (n != 64 || text[strspn(text, "0123456789abcdef")])) return false;
+    snprintf(digest, 65, "%s", text ? text : "");
+    return true;
+}
+
 int skl_state_parse(const struct skl_st *file, const char *path, struct skl_state *s, struct skl_err *err)
 {
     *s = (struct skl_state){0};
@@ -83,8 +95,11 @@ int skl_state_parse(const struct skl_st *file, const char *path, struct skl_stat
     if (!parse_sums(skl_st_meta(file, "sums"), s)) return skl_state_bad_meta(path, "sums", err);
     if (!scheduled) return skl_state_bad_meta(path, "scheduled", err);
     s->scheduled = !strcmp(scheduled, "true");
-    for (int i = 0; i < SKL_LOGS; i++)
+    for (int i = 0; i < SKL_LOGS; i++) {
         if (!parse_count(skl_st_meta(file, skl_log_name[i]), &s->length[i]))
             return skl_state_bad_meta(path, skl_log_name[i], err);
+        if (!parse_digest(skl_st_meta(file, digest_key[i]), s->digest[i]))
+            return skl_state_bad_meta(path, digest_key[i], err);
+    }
     return SKL_OK;
 }

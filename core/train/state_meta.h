@@ -3,7 +3,7 @@
 #define SKL_STATE_META_H
 #include "core/train/state.h"
 
-enum { SKL_STATE_METAS = 13 };
+enum { SKL_STATE_METAS = 13 + SKL_LOGS };
 /* m: [SKL_STATE_METAS]; each value is malloc'd. */
 void skl_state_fill_meta(struct skl_st_meta *m, const struct skl_state *state, const struct skl_identity *identity);
 /* SKL_DATA: the file is no checkpoint, as this key is missing or wrong. */

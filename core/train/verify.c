@@ -6,7 +6,7 @@
 
 #include "core/base/fs.h"
 #include "core/config/plan.h"
-#include "core/train/lock.h"
+#include "core/run/claim.h"
 #include "core/train/progress.h"
 #include "core/train/rows.h"
 #include "core/train/schedule.h"
@@ -135,8 +135,20 @@ static void train(struct replay *r)
     skl_progress_phase(&progress, "comparing");
 }
 
+/* The checkpoint remembers the logs' bytes, other rows than those of the replay too. */
+static void compare_logs(struct replay *r)
+{
+    for (int i = 0; i < SKL_LOGS; i++) {
+        char hex[65];
+        if (!r->newer.length[i] || !*r->newer.digest[i]) continue;
+        skl_sha256_hex(r->log[i], (size_t)r->newer.length[i], hex);
+        if (strcmp(hex, r->newer.digest[i])) differs(r, skl_log_name[i], -1);
+    }
+}
+
 static void compare(struct replay *r)
 {
+    compare_logs(r);
     struct skl_snapshot *mine = &r->snapshot;
     skl_snapshot_take(mine, true);
     for (int i = 0; i < mine->count; i++) {
@@ -186,10 +198,10 @@ int skl_verify(const char *folder, int threads, bool quiet, struct skl_verdict *
                        .quiet = quiet};
     char *config = skl_path(folder, "config.yaml");
     struct skl_plan plan;
-    bool held = false, there = false;
+    bool there = false;
     *verdict = (struct skl_verdict){0};
-    int status = skl_lock_held(folder, &held, err);
-    if (!status) status = skl_is_there(config, &there, err);
+    const bool held = skl_claim_holder(folder, NULL) == SKL_HOLDER_LIVE;
+    int status = skl_is_there(config, &there, err);
     if (!status && held)
         status = skl_fail(err, SKL_BUSY, "'%s' is being trained: wait for it or stop it", folder);
     else if (!status && !there)

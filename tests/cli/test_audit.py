@@ -149,6 +149,71 @@ class Audit(Case):
         self.assertEqual({f["kind"] for f in killed}, {"half-done"})
         self.assertIn("its process is gone", killed[0]["text"])
 
+    def interrupted(self, folder="long", **more):
+        """A run that stopped half-way; how it goes on."""
+        words = ("train", "x.yaml", "train.iterations=400", "train.checkpoint_every=40", "--run-dir", folder, "--quiet", "--threads", "1")
+        process = self.start(*words)
+        wait_until(lambda: os.path.exists(self.path(folder, "prev.safetensors")), every=0.002)
+        process.kill()
+        process.wait()
+        return words
+
+    def edit(self, path, at=-2):
+        """One digit is another, the length is the same."""
+        with open(self.path(path), "r+b") as f:
+            text = bytearray(f.read())
+            place = max(i for i in range(len(text) + at if at < 0 else at) if text[i:i + 1].isdigit())
+            text[place:place + 1] = b"%d" % ((int(text[place:place + 1]) + 1) % 10)
+            f.seek(0)
+            f.write(text)
+
+    def test_a_log_edited_while_its_run_is_interrupted_is_refused(self):
+        words = self.interrupted()
+        good = self.read("long/train.csv")
+        self.edit("long/train.csv", at=good.index("\n4,"))
+        faults = json.loads(self.skiplab("audit", "long", "--json").stdout)["faults"]
+        self.assertIn(("edited", "long/train.csv"), {(f["kind"], f["path"]) for f in faults})
+        self.assertIn("train.csv", self.skiplab("verify", "long").stdout)
+        self.assertRegex(self.ends(3, *words).stderr, r"\Askiplab: long/train\.csv: [^\n]*edited[^\n]*--redo[^\n]*\n\Z")
+        self.write("long/train.csv", good)
+        self.ends(0, *words)
+        self.ends(0, "audit", "long")
+
+    def test_a_log_that_others_change_while_its_run_trains_is_named(self):
+        def cut(path):
+            os.truncate(self.path(path), 40)
+
+        for change, word in ((self.edit, "edited"), (cut, "cut"), (lambda p: os.remove(self.path(p)), "removed")):
+            with self.subTest(word):
+                words = ("train", "x.yaml", "train.iterations=600", "train.checkpoint_every=60", "--run-dir", word, "--quiet", "--threads", "1")
+                process = self.start(*words)
+                wait_until(lambda: os.path.exists(self.path(word, "last.safetensors")), every=0.002)
+                change(word + "/train.csv")
+                message = process.communicate()[1]
+                self.assertEqual(process.returncode, 3, message)
+                self.assertRegex(message, rf"\Askiplab: {word}/train\.csv: {word} by another process[^\n]*--redo[^\n]*\n\Z")
+                self.assertEqual(json.loads(self.read(word, "run.json"))["state"], "failed")
+                self.ends(0, *words, "--redo")
+
+    def test_a_hard_linked_copy_is_a_copy(self):
+        """As `cp -al` makes it: what goes on in one does not touch the other, whichever comes first."""
+        self.write("y.yaml", CONFIG.replace("name: t", "name: u").replace("iterations: 6", "iterations: 500"))
+        driver = self.start("sweep", "y.yaml", "--threads", "1", "--jobs", "2")
+        wait_until(lambda: os.path.exists(self.path("results/u/identity/seed-1/prev.safetensors")), every=0.002)
+        driver.kill()
+        driver.communicate()
+        wait_until(lambda: not processes(self.dir))
+        shutil.copytree(self.path("results"), self.path("copy"), copy_function=os.link)
+        before = {name: data for name, (data, _) in tree(self.path("results/u")).items()}
+        self.ends(0, "sweep", "y.yaml", "--threads", "1", "--results", "copy")
+        after = {name: data for name, (data, _) in tree(self.path("results/u")).items()}
+        self.assertEqual([name for name in before if after.get(name) != before[name]], [])
+        done = tree(self.path("copy/u"))
+        self.ends(0, "sweep", "y.yaml", "--threads", "1")
+        after = tree(self.path("copy/u"))
+        self.assertEqual([name for name in done if after.get(name) != done[name]], [])
+        self.assertEqual(exact(self.path("results/u")), exact(self.path("copy/u")))
+
     def test_what_holds_no_results(self):
         self.assertIn("holds no results", self.ends(3, "audit", "nowhere").stderr)
         self.assertIn("holds no results", self.ends(3, "audit", "x.yaml").stderr)

@@ -3,13 +3,15 @@
  *   SKL_FAULT="KIND AT [CALLS [PATH]]"
  *     KIND   kill   the process dies just before the call, as by kill -9
  *            term   it gets a SIGTERM just before the call, which then is made
+ *            stop   it stands still just before the call, until somebody sends it a SIGCONT; "stop+nolock" as nolock besides
  *            short  a write takes one byte only
  *            ENOSPC, EIO, EDQUOT, EINTR: the call fails with this error and does nothing
  *            clock  the wall clock is an hour ahead until it is read for the AT-th time
  *            nolock every file lock is granted, as on some network file systems; AT means nothing
  *     AT     which one, counted from 1; "7+": the 7th and all after it
  *     CALLS  those that count, as in "write,rename"; default "all": open (for writing, and of folders), write, fsync,
- *            fdatasync, rename, unlink, mkdir, ftruncate, close (of files open for writing: the descriptor is gone then)
+ *            fdatasync, rename, link, unlink, mkdir, ftruncate, close (of files open for writing: the descriptor is gone
+ *            then); their forms with "at" in the name are the same
  *     PATH   only calls on files whose path holds this
  *   SKL_FAULT_LOG: a file to which each fault adds the line "CALL PATH" */
 #undef _FILE_OFFSET_BITS /* or open would be defined under the name open64 */
@@ -86,6 +88,7 @@ static int fault_at(const char *call, const char *path)
     note(call, path);
     if (!strcmp(plan.kind, "kill")) kill(getpid(), SIGKILL);
     if (!strcmp(plan.kind, "term")) raise(SIGTERM);
+    if (!strncmp(plan.kind, "stop", 4)) kill(getpid(), SIGSTOP);
     for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
         if (!strcmp(plan.kind, errors[i].name)) return errors[i].error;
     return NO_FAULT;
@@ -97,6 +100,18 @@ static int on_path(const char *call, const char *path)
     int fault = fault_at(call, path);
     if (fault > 0) errno = fault;
     return fault > 0 ? -1 : fault;
+}
+
+/* The path that a name in an open folder stands for. */
+static const char *full(int folder, const char *name, char path[PATH_MAX])
+{
+    char link[64];
+    if (folder == AT_FDCWD || *name == '/') return name;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", folder);
+    ssize_t n = readlink(link, path, PATH_MAX - 1);
+    n = n > 0 ? n : 0;
+    snprintf(path + n, (size_t)(PATH_MAX - n), "/%s", name);
+    return path;
 }
 
 static int on_file(const char *call, int fd)
@@ -128,6 +143,30 @@ EXPORT int rename(const char *from, const char *to) { return on_path("rename", f
 EXPORT int unlink(const char *path) { return on_path("unlink", path) ? -1 : (NEXT(unlink))(path); }
 EXPORT int mkdir(const char *path, mode_t mode) { return on_path("mkdir", path) ? -1 : (NEXT(mkdir))(path, mode); }
 
+EXPORT int renameat(int from_folder, const char *from, int to_folder, const char *to)
+{
+    char path[PATH_MAX];
+    return on_path("rename", full(from_folder, from, path)) ? -1 : (NEXT(renameat))(from_folder, from, to_folder, to);
+}
+
+EXPORT int linkat(int from_folder, const char *from, int to_folder, const char *to, int flags)
+{
+    char path[PATH_MAX];
+    return on_path("link", full(to_folder, to, path)) ? -1 : (NEXT(linkat))(from_folder, from, to_folder, to, flags);
+}
+
+EXPORT int unlinkat(int folder, const char *name, int flags)
+{
+    char path[PATH_MAX];
+    return on_path("unlink", full(folder, name, path)) ? -1 : (NEXT(unlinkat))(folder, name, flags);
+}
+
+EXPORT int mkdirat(int folder, const char *name, mode_t mode)
+{
+    char path[PATH_MAX];
+    return on_path("mkdir", full(folder, name, path)) ? -1 : (NEXT(mkdirat))(folder, name, mode);
+}
+
 EXPORT int close(int fd)
 {
     int flags = (NEXT(fcntl))(fd, F_GETFL);
@@ -141,7 +180,7 @@ EXPORT int close(int fd)
 /* Locks that all processes get at once. */
 static bool lock_granted(int command, void *argument)
 {
-    if (strcmp(plan.kind, "nolock") || (command != F_OFD_SETLK && command != F_OFD_GETLK)) return false;
+    if (!strstr(plan.kind, "nolock") || (command != F_OFD_SETLK && command != F_OFD_GETLK)) return false;
     if (command == F_OFD_GETLK) ((struct flock *)argument)->l_type = F_UNLCK;
     return true;
 }
@@ -214,6 +253,26 @@ EXPORT int open64(const char *path, int flags, ...)
     int mode = mode_of(flags, args);
     va_end(args);
     return fails_to_open(path, flags) ? -1 : (NEXT(open64))(path, flags, mode);
+}
+
+EXPORT int openat(int folder, const char *name, int flags, ...)
+{
+    char path[PATH_MAX];
+    va_list args;
+    va_start(args, flags);
+    int mode = mode_of(flags, args);
+    va_end(args);
+    return fails_to_open(full(folder, name, path), flags) ? -1 : (NEXT(openat))(folder, name, flags, mode);
+}
+
+EXPORT int openat64(int folder, const char *name, int flags, ...)
+{
+    char path[PATH_MAX];
+    va_list args;
+    va_start(args, flags);
+    int mode = mode_of(flags, args);
+    va_end(args);
+    return fails_to_open(full(folder, name, path), flags) ? -1 : (NEXT(openat64))(folder, name, flags, mode);
 }
 
 EXPORT FILE *fopen64(const char *path, const char *mode)

@@ -1,5 +1,6 @@
 """Each call that changes the file system goes wrong: the process dies there, or the call fails."""
 import errno as errors
+import glob
 
 from lab import *
 
@@ -7,7 +8,7 @@ ERRORS = ("ENOSPC", "EIO", "EDQUOT", "EINTR", "short")
 CHECKPOINT = 3      # iterations, as in config()
 
 
-class Everywhere(Lab):
+class Places(Lab):
     def setUp(self):
         super().setUp()
         self.reference(config(checkpoint=CHECKPOINT))
@@ -22,6 +23,8 @@ class Everywhere(Lab):
         """All of them, or so many drawn by chance."""
         return range(1, self.count + 1) if SLOW else sorted(self.random.sample(range(1, self.count + 1), quick))
 
+
+class Everywhere(Places):
     def rows(self, folder):
         try:
             with open(os.path.join(folder, "train.csv")) as f:
@@ -36,7 +39,7 @@ class Everywhere(Lab):
             self.assertTrue(any(map(whole, names)), f"{what}: no whole checkpoint")
         self.train(folder, code=0)
         self.same(folder, what)
-        left = [n for n in os.listdir(folder) if n not in EXACT + ("run.json", "timing.csv") and not n.startswith("config.yaml.")]
+        left = [n for n in os.listdir(folder) if n not in EXACT + ("run.json", "timing.csv")]
         self.assertEqual(left, [], what)
         shutil.rmtree(folder)
 
@@ -102,6 +105,73 @@ class Everywhere(Lab):
                 shutil.rmtree(folder)
 
 
+class StoodStill(Places):
+    """A process stands still at some call for longer than its claim lives, on a machine whose processes nobody here sees, and
+    wakes when another one has taken the run over: where file locks are worth nothing either."""
+
+    def stopped(self, folder, place):
+        """A process that stands at this call; None: it ended before it came there."""
+        process = self.start("train", "x.yaml", "--run-dir", folder, "--quiet", "--threads", "1", env=self.faulty(f"stop+nolock {place}"))
+
+        def stands_or_ended():
+            if process.poll() is not None:
+                return "ended"
+            with open(f"/proc/{process.pid}/stat") as f:
+                return f.read().rsplit(")", 1)[1].split()[0] == "T" and "stands"
+        return process if wait_until(stands_or_ended, every=0.005) == "stands" else None
+
+    def unseen(self, folder):
+        """As if its owner were on another machine and had not been heard of for a minute."""
+        for path in glob.glob(os.path.join(glob.escape(folder), "claim/*/owner")):
+            with open(path, "r+") as f:
+                text = re.sub("boot .*", "boot elsewhere", f.read())
+                f.seek(0)
+                f.write(text)
+            os.utime(path, (time.time() - 60,) * 2)
+
+    def wakes(self, process):
+        process.send_signal(signal.SIGCONT)
+        message = process.communicate(timeout=60)[1]
+        self.assertIn(process.returncode, (0, 4), message)
+        if process.returncode == 4:
+            self.assertRegex(message, r"\A(skiplab: [^\n]*\n)?skiplab: [^\n]*(another process took this run over|in use by process)[^\n]*\n\Z")
+        return process.returncode
+
+    def test_who_wakes_when_another_has_finished_changes_nothing(self):
+        def check(k):
+            folder, what = self.folder(), f"stop {k}"
+            process = self.stopped(folder, k)
+            self.unseen(folder)
+            self.train(folder, fault="nolock 0", code=0)
+            self.same(folder, what)
+            before = {name: data for name, (data, _) in tree(folder).items()}
+            refused = self.wakes(process) if process else None
+            self.assertEqual({name: data for name, (data, _) in tree(folder).items()}, before, what)
+            shutil.rmtree(folder)
+            return refused
+
+        print(self.everywhere(check, self.places(12)), "of", self.count, "places", end=" ")
+
+    def test_who_wakes_while_another_is_at_it_changes_nothing(self):
+        def check(k):
+            folder, again = self.folder(), self.random.randint(1, self.count)
+            what = f"stop {k}, then {again}"
+            first = self.stopped(folder, k)
+            self.unseen(folder)
+            second = self.stopped(folder, again)
+            code = self.wakes(first) if first else 0
+            if second:
+                second.send_signal(signal.SIGCONT)
+                message = second.communicate(timeout=60)[1]
+                self.assertIn(second.returncode, (0, 4) if code == 0 else (0,), f"{what}: {message}")
+            self.train(folder, code=0)
+            self.same(folder, what)
+            self.assertEqual([n for n in os.listdir(folder) if n not in EXACT + ("run.json", "timing.csv")], [], what)
+            shutil.rmtree(folder)
+
+        self.everywhere(check, self.places(12))
+
+
 class EveryStep(Lab):
     """Stopped after each of 60 iterations: in the middle of an epoch, at its border, where the learning rate changes."""
 
@@ -128,7 +198,7 @@ class EveryStep(Lab):
         self.reference(config("{type: dropout}", order="full_preact", iterations=self.STEPS, checkpoint=1))
 
         def check(k):
-            folder, what = self.folder(), f"kill {k} rename next.safetensors"
+            folder, what = self.folder(), f"kill {k} rename last.safetensors"
             self.train(folder, fault=what, code=-signal.SIGKILL)
             self.train(folder, code=0)
             self.same(folder, what)

@@ -43,7 +43,7 @@ static void take_up(const char *path, int64_t length)
 {
     struct skl_csv csv;
     struct skl_err err = {0};
-    int status = skl_csv_open(&csv, path, "iteration,loss", length, &err);
+    int status = skl_csv_open(&csv, -1, path, "iteration,loss", length, &err);
     if (status) {
         fuzz_check_error(status, &err);
         return;

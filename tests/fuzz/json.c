@@ -30,7 +30,7 @@ static void read_run(const char *folder)
     skl_run_record_read(folder, &record);
     skl_run_record_release(&record);
     struct skl_record r;
-    skl_record_open(&r, folder, NULL);
+    skl_record_open(&r, folder, -1, NULL);
     skl_record_text(&r, "state", "failed");
     skl_record_get_real(&r, "seconds", 0);
     skl_record_get_flag(&r, "other_numerics");

@@ -18,13 +18,14 @@ MAY_INCLUDE = {
     "variant": {"base"},
     "device/cpu/kernels": {"base"},
     "config": {"base", "io", "variant"},
+    "run": {"base", "io", "config"},
     "data": {"base", "io", "config"},
     "nn": {"base", "device/cpu/kernels", "variant", "config"},
-    "train": {"base", "io", "variant", "config", "data", "nn", "device/cpu/kernels"},
-    "sweep": {"base", "io", "config"},      # and runs through files and child processes only:
-    "report": {"base", "io", "config"},
+    "train": {"base", "io", "variant", "config", "run", "data", "nn", "device/cpu/kernels"},
+    "sweep": {"base", "io", "config", "run"},      # and runs through files and child processes only:
+    "report": {"base", "io", "config", "run"},
     "check": {"base", "io", "device/cpu/kernels", "variant", "config", "data", "nn", "train"},
-    "cli": {"base", "io", "device/cpu/kernels", "variant", "config", "data", "nn", "train", "sweep", "report", "check"},
+    "cli": {"base", "io", "device/cpu/kernels", "variant", "config", "run", "data", "nn", "train", "sweep", "report", "check"},
 }
 RUN_FILES = {"core/train/audit.h", "core/train/run.h", "core/train/settings.h"}      # what a run's folder holds, for sweep and report
 VARIANT = {"core/variant/shortcut.h", "core/variant/vec.h", "core/variant/formula.h"}

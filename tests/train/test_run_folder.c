@@ -215,9 +215,13 @@ static void groups_must_divide_the_batch(void **state)
 static void a_driver_can_record_a_death(void **state)
 {
     struct skl_err err = {0};
+    struct skl_claim *claim;
     mkdir(in_scratch("dead"), 0777);
+    assert_int_equal(skl_claim_take(in_scratch("dead"), &claim, &err), 0);
     assert_string_equal(state_of("nowhere").state, "waiting");
-    assert_int_equal(skl_run_state_fail(in_scratch("dead"), "killed by signal 11", "one\ntwo", &err), 0);
+    assert_int_equal(
+        skl_run_state_fail(in_scratch("dead"), skl_claim_desk(claim), "killed by signal 11", "one\ntwo", &err), 0);
+    skl_claim_release(claim);
     assert_string_equal(state_of("dead").state, "failed");
     assert_string_equal(state_of("dead").cause, "killed by signal 11");
     lab_run_json_says("dead", "\"last_lines\": \"one\\ntwo\"");

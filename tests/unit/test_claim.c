@@ -5,7 +5,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "core/sweep/claim.h"
+#include "core/base/desk.h"
+#include "core/run/claim.h"
 
 static double seconds(void)
 {
@@ -141,6 +142,113 @@ static void other_hosts_live_as_long_as_they_touch_the_file(void **state)
     assert_int_equal(entries(folder), 0);
 }
 
+static void write_text(const char *path, const char *text) { put_file(path, text, strlen(text)); }
+
+/* As if the owner of FOLDER/claim/1 were on another machine, and last heard of a minute ago. */
+static void forget_owner(const char *folder)
+{
+    char path[600];
+    snprintf(path, sizeof path, "%s/claim/1/owner", folder);
+    write_text(path, "host elsewhere\nboot another\nspace pid:[1]\npid 1\nstarted 1\n");
+    struct timespec t[2] = {{.tv_sec = time(NULL) - 60}, {.tv_sec = time(NULL) - 60}};
+    assert_int_equal(utimensat(AT_FDCWD, path, t, 0), 0);
+}
+
+static void cannot_publish(const struct skl_claim *claim, const char *path, const char *there)
+{
+    struct skl_err err = {0};
+    char text[16] = "";
+    assert_int_equal(skl_claim_check(claim, &err), SKL_BUSY);
+    assert_int_equal(skl_file_write_at(skl_claim_desk(claim), path, "woken", 5, &err), SKL_BUSY);
+    assert_int_equal(skl_desk_remove(skl_claim_desk(claim), path, &err), SKL_BUSY);
+    assert_int_equal(skl_desk_double(skl_claim_desk(claim), path, in_scratch("twin"), &err), SKL_BUSY);
+    assert_int_equal(access(in_scratch("twin"), F_OK), -1);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    assert_non_null(fgets(text, sizeof text, f));
+    assert_string_equal(text, there);
+    fclose(f);
+}
+
+/* Not even where the claim's number comes again, or a file waits half-written on its desk. */
+static void who_lost_a_claim_publishes_nothing(void **state)
+{
+    struct skl_claim *first, *next;
+    struct skl_atomic half;
+    struct skl_err err = {0};
+    char folder[512], path[600];
+    snprintf(folder, sizeof folder, "%s", fresh("woken"));
+    snprintf(path, sizeof path, "%s/file", folder);
+    assert_int_equal(skl_claim_take(folder, &first, &err), SKL_OK);
+    assert_int_equal(skl_atomic_open_at(&half, skl_claim_desk(first), path, &err), SKL_OK);
+    for (int i = 0; i < 3; i++) {
+        if (i == 0) forget_owner(folder);
+        assert_int_equal(skl_claim_take(folder, &next, &err), SKL_OK);
+        assert_int_equal(skl_file_write_at(skl_claim_desk(next), path, "next", 4, &err), SKL_OK);
+        cannot_publish(first, path, "next");
+        if (i == 1) {
+            assert_int_equal(skl_atomic_commit(&half, &err), SKL_BUSY);
+            skl_claim_release(first);
+            first = NULL;
+        }
+        assert_int_equal(skl_claim_check(next, &err), SKL_OK);
+        assert_int_equal(skl_claim_holder(folder, NULL), SKL_HOLDER_LIVE);
+        skl_claim_release(next);
+        if (!first) break;
+    }
+    assert_int_equal(entries(folder), 1);
+}
+
+/* Another user of a shared folder may put links where files are expected. */
+static void links_are_not_followed(void **state)
+{
+    const char *folder = fresh("links"), *victim = in_scratch("victim");
+    char path[600], host[65] = "", text[16];
+    struct skl_claim *claim;
+    struct skl_err err = {0};
+    write_text(victim, "precious");
+    gethostname(host, sizeof host - 1);
+    snprintf(path, sizeof path, "%s/claim", folder);
+    mkdir(path, 0777);
+    for (int i = -1; i < 200; i++) {
+        if (i < 0)
+            snprintf(path, sizeof path, "%s/claim/1", folder);
+        else
+            snprintf(path, sizeof path, "%s/claim/tmp-%s-%ld-%d", folder, host, (long)getpid(), i);
+        mkdir(path, 0777);
+        strncat(path, "/owner", sizeof path - strlen(path) - 1);
+        assert_int_equal(symlink(victim, path), 0);
+    }
+    assert_int_equal(skl_claim_take(folder, &claim, &err), SKL_OK);
+    skl_claim_release(claim);
+    read_word(victim, text, sizeof text);
+    assert_string_equal(text, "precious");
+    assert_int_equal(entries(folder), 0);
+    mkdir(in_scratch("elsewhere"), 0777);
+    snprintf(path, sizeof path, "%s/claim", folder);
+    assert_int_equal(symlink(in_scratch("elsewhere"), path), 0);
+    assert_int_equal(skl_claim_take(folder, &claim, &err), SKL_FAILED);
+    assert_int_equal(entries(in_scratch("elsewhere")), 0);
+}
+
+/* A FIFO would make a reader wait for ever. */
+static void what_is_no_file_owns_nothing(void **state)
+{
+    const char *folder = fresh("fifo");
+    char path[600];
+    struct skl_claim *claim;
+    snprintf(path, sizeof path, "%s/claim", folder);
+    mkdir(path, 0777);
+    snprintf(path, sizeof path, "%s/claim/3", folder);
+    mkdir(path, 0777);
+    snprintf(path, sizeof path, "%s/claim/3/owner", folder);
+    assert_int_equal(mkfifo(path, 0666), 0);
+    assert_int_equal(skl_claim_holder(folder, NULL), SKL_HOLDER_DEAD);
+    assert_int_equal(skl_claim_take(folder, &claim, NULL), SKL_OK);
+    skl_claim_release(claim);
+    assert_int_equal(entries(folder), 0);
+}
+
 static void a_folder_that_cannot_be_written_is_named(void **state)
 {
     struct skl_claim *claim;
@@ -201,6 +309,9 @@ int main(void)
         cmocka_unit_test(the_dead_are_followed_at_once),
         cmocka_unit_test(a_reused_process_number_is_dead),
         cmocka_unit_test(other_hosts_live_as_long_as_they_touch_the_file),
+        cmocka_unit_test(who_lost_a_claim_publishes_nothing),
+        cmocka_unit_test(links_are_not_followed),
+        cmocka_unit_test(what_is_no_file_owns_nothing),
         cmocka_unit_test(a_folder_that_cannot_be_written_is_named),
         cmocka_unit_test(races_have_one_winner),
     };

@@ -23,7 +23,7 @@ static void assert_file(const char *path, const char *want)
 static void open_log(struct skl_csv *csv, const char *path, int64_t length)
 {
     struct skl_err err = {0};
-    if (skl_csv_open(csv, path, HEADER, length, &err)) fail_msg("%s", err.text);
+    if (skl_csv_open(csv, -1, path, HEADER, length, &err)) fail_msg("%s", err.text);
 }
 
 static void rows_are_appended(void **state)
@@ -76,7 +76,7 @@ static void refuse_log(const char *path, int64_t length, int status, const char 
 {
     struct skl_csv csv;
     struct skl_err err = {0};
-    assert_int_equal(skl_csv_open(&csv, path, HEADER, length, &err), status);
+    assert_int_equal(skl_csv_open(&csv, -1, path, HEADER, length, &err), status);
     assert_contains(err.text, path);
     assert_contains(err.text, why);
     assert_int_equal(csv.fd, -1);
@@ -99,9 +99,66 @@ static void foreign_files_stay_as_they_are(void **state)
     assert_file(path, good);
     refuse_log(in_scratch("absent.csv"), 30, SKL_DATA, "No such file");
     assert_false(skl_exists(in_scratch("absent.csv")));
-    refuse_log(scratch, 0, SKL_FAILED, "folder, not a file");
+    refuse_log(scratch, 0, SKL_DATA, "folder");
     refuse_log(in_scratch("no/where.csv"), 0, SKL_FAILED, "No such file");
-    refuse_log("/dev/null", 0, SKL_FAILED, "regular");
+    refuse_log("/dev/null", 0, SKL_DATA, "regular");
+}
+
+/* A backup may share the file (cp -al), and a process that stood still may have it open. */
+static void a_log_taken_up_again_is_a_file_of_its_own(void **state)
+{
+    struct skl_csv csv;
+    struct skl_err err = {0};
+    const char *path = in_scratch("shared.csv"), *copy = in_scratch("copy.csv"), *text = HEADER "\n1,2,3\n4,5,6\n";
+    put_file(path, text, strlen(text));
+    assert_int_equal(link(path, copy), 0);
+    int woken = open(path, O_WRONLY | O_APPEND);
+    open_log(&csv, path, (int64_t)strlen(HEADER "\n1,2,3\n"));
+    assert_int_equal(write(woken, "7,8,9\n", 6), 6);
+    assert_int_equal(skl_csv_row(&csv, &err, "2,2,2"), SKL_OK);
+    assert_int_equal(skl_csv_check(&csv, true, &err), SKL_OK);
+    skl_csv_close(&csv);
+    close(woken);
+    assert_file(path, HEADER "\n1,2,3\n2,2,2\n");
+    assert_file(copy, HEADER "\n1,2,3\n4,5,6\n7,8,9\n");
+}
+
+static void expect_spoilt(const struct skl_csv *csv, bool whole, const char *why)
+{
+    struct skl_err err = {0};
+    assert_int_equal(skl_csv_check(csv, whole, &err), SKL_DATA);
+    assert_contains(err.text, why);
+    assert_contains(err.text, csv->path);
+}
+
+static void what_others_do_to_a_log_is_noticed(void **state)
+{
+    struct skl_csv csv;
+    struct skl_err err = {0};
+    const char *path = in_scratch("watched.csv"), *want = HEADER "\n1,2,3\n";
+    char hex[65], all[65];
+    open_log(&csv, path, 0);
+    skl_csv_row(&csv, &err, "1,2,3");
+    skl_csv_digest(&csv, hex);
+    skl_sha256_hex(want, strlen(want), all);
+    assert_string_equal(hex, all);
+    assert_int_equal(skl_file_sha256(path, -1, hex, NULL, &err), SKL_OK);
+    assert_string_equal(hex, all);
+    assert_int_equal(skl_csv_check(&csv, true, &err), SKL_OK);
+    int other = open(path, O_WRONLY);
+    assert_int_equal(pwrite(other, "9", 1, (off_t)strlen(HEADER) + 1), 1);
+    assert_int_equal(skl_csv_check(&csv, false, &err), SKL_OK); /* the same length: only a look at every byte tells */
+    expect_spoilt(&csv, true, "edited");
+    assert_int_equal(ftruncate(other, 4), 0);
+    expect_spoilt(&csv, false, "cut");
+    assert_int_equal(ftruncate(other, 400), 0);
+    expect_spoilt(&csv, false, "added to");
+    close(other);
+    unlink(path);
+    expect_spoilt(&csv, false, "removed");
+    put_file(path, want, strlen(want));
+    expect_spoilt(&csv, false, "replaced");
+    skl_csv_close(&csv);
 }
 
 /* A limit on the file's size stands for a full disk. */
@@ -208,7 +265,7 @@ static void numbers_survive(void **state)
     struct skl_csv csv;
     struct skl_err err = {0};
     struct skl_table t;
-    assert_int_equal(skl_csv_open(&csv, in_scratch("n.csv"), "x", 0, &err), SKL_OK);
+    assert_int_equal(skl_csv_open(&csv, -1, in_scratch("n.csv"), "x", 0, &err), SKL_OK);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) skl_csv_row(&csv, &err, "%.9g", numbers[i]);
     skl_csv_close(&csv);
     assert_int_equal(skl_table_read(in_scratch("n.csv"), &t, &err), SKL_OK);
@@ -280,6 +337,8 @@ int main(void)
         cmocka_unit_test(resume_cuts_to_the_recorded_length),
         cmocka_unit_test(torn_header_is_written_again),
         cmocka_unit_test(foreign_files_stay_as_they_are),
+        cmocka_unit_test(a_log_taken_up_again_is_a_file_of_its_own),
+        cmocka_unit_test(what_others_do_to_a_log_is_noticed),
         cmocka_unit_test(full_disk_leaves_whole_rows),
         cmocka_unit_test(locale_changes_nothing),
         cmocka_unit_test(table_of_numbers_and_texts),
