@@ -2,17 +2,12 @@
 #include "core/check/check.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "core/base/trial.h"
 #include "core/check/internal.h"
 
 enum { SECONDS_MAX = 120 }; /* one check; they take a second at most on a variant that ends at all */
@@ -85,37 +80,39 @@ bool failed(const struct check *c) { return c->row->verdict == SKL_VERDICT_FAIL;
 
 /* ---- one check in a child ---- */
 
-/* opts NULL: the settings worth trying. */
-static _Noreturn void child(const struct skl_shortcut *s, int i, const void *opts, struct skl_check_row *row)
+struct one {
+    const struct skl_shortcut *s;
+    int check;
+    const void *opts; /* NULL: the settings worth trying */
+    struct skl_check_row *row;
+};
+
+static void run_in_child(void *arg)
 {
     static struct setting setting[SETTINGS_MAX];
-    struct check c = {.s = s, .setting = setting, .iteration = opts ? 0 : 7, .row = row};
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    signal(SIGALRM, SIG_DFL);
-    alarm(SECONDS_MAX);
+    const struct one *o = arg;
+    struct check c = {.s = o->s, .setting = setting, .iteration = o->opts ? 0 : 7, .row = o->row};
     wall_watch(&c);
-    if (opts) {
-        memcpy(setting[0].opts, opts, SKL_OPTS_MAX);
+    if (o->opts) {
+        memcpy(setting[0].opts, o->opts, SKL_OPTS_MAX);
         snprintf(setting[0].label, sizeof setting[0].label, "its options");
         c.settings = 1;
-    } else if (checks[i].run != check_descriptor) {
-        c.settings = make_settings(s, setting);
+    } else if (checks[o->check].run != check_descriptor) {
+        c.settings = make_settings(o->s, setting);
     }
     skl_gemm_setup();
-    checks[i].run(&c);
-    _exit(0);
+    checks[o->check].run(&c);
 }
 
-static void read_end(struct skl_check_row *row, int status)
+/* A failure that the child has written down stays; anything else that did not come back is one too. */
+static void read_end(struct skl_check_row *row, const struct skl_trial *trial)
 {
+    char words[160];
     struct check c = {.row = row};
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-        fail(&c, "did not end within %d s", SECONDS_MAX);
-    else if (WIFSIGNALED(status))
-        fail(&c, "crashed: %s", strsignal(WTERMSIG(status)));
-    else
-        fail(&c, "ended with exit code %d", WEXITSTATUS(status));
+    if (trial->returned) return;
+    if (trial->error) skl_die("cannot start a process: %s: raise the limit on processes", strerror(trial->error));
+    skl_trial_words(trial, SECONDS_MAX, words, sizeof words);
+    fail(&c, "it %s", words);
 }
 
 static double now(void)
@@ -129,22 +126,18 @@ static void run_one(const struct skl_shortcut *s, int i, const void *opts, struc
                     struct skl_check_row *row)
 {
     const double start = now();
+    struct one o = {s, i, opts, shared};
     *shared = (struct skl_check_row){.verdict = SKL_VERDICT_PASS};
-    fflush(NULL);
-    pid_t pid = fork();
-    if (pid < 0) skl_die("cannot start a process: %s: raise the limit on processes", strerror(errno));
-    if (pid == 0) child(s, i, opts, shared);
-    int status = 0;
-    while (waitpid(pid, &status, 0) < 0) {}
-    read_end(shared, status);
+    const struct skl_trial trial = skl_trial(run_in_child, &o, SECONDS_MAX);
+    read_end(shared, &trial);
     *row = *shared;
     row->seconds = now() - start;
 }
 
 static struct skl_check_row *shared_row(void)
 {
-    struct skl_check_row *row = mmap(NULL, sizeof *row, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (row == MAP_FAILED) skl_die("no shared memory: %s", strerror(errno));
+    struct skl_check_row *row = skl_shared(sizeof *row);
+    if (!row) skl_die("no shared memory: %s", strerror(errno));
     return row;
 }
 
@@ -154,7 +147,7 @@ int skl_check_before_run(const struct skl_shortcut *s, const void *opts, struct 
     int i = 0;
     while (checks[i].run != check_writes) i++;
     run_one(s, i, opts, shared, &row);
-    munmap(shared, sizeof *shared);
+    skl_shared_free(shared, sizeof *shared);
     if (row.verdict != SKL_VERDICT_FAIL) return SKL_OK;
     return skl_fail(err, SKL_USAGE, "shortcut '%s' does not keep its contract and is not run: %s", s->name, row.text);
 }
@@ -180,5 +173,5 @@ void skl_check_shortcut(const struct skl_shortcut *s, void (*each)(const struct 
         }
         if (each) each(row, arg);
     }
-    munmap(shared, sizeof *shared);
+    skl_shared_free(shared, sizeof *shared);
 }

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -102,10 +103,14 @@ static void on_fault(int signal, siginfo_t *info, void *context)
     _exit(3);
 }
 
+/* exit() in a function of the variant; the check itself does not end this way. */
+static void on_end(void) { fail(watched, "%s ends the process", doing ? doing : "the variant"); }
+
 void wall_watch(struct check *c)
 {
     static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
     struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
     watched = c;
+    atexit(on_end);
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) sigaction(faults[i], &action, NULL);
 }

@@ -6,6 +6,7 @@
 #include "core/config/keys.h"
 #include "core/config/registry.h"
 #include "core/config/tree.h"
+#include "core/config/tryout.h"
 #include "core/variant/descriptor.h"
 
 enum { MAX_PAPERS = 64 }; /* each run keeps a copy */
@@ -67,6 +68,13 @@ static int read_option(const struct skl_ynode *node, const struct skl_shortcut *
     return foreign_option(node, s, err);
 }
 
+/* A plug-in's own code runs in a child first. */
+static int check_options(const struct skl_shortcut *s, const void *opts, struct skl_err *why)
+{
+    if (*skl_registry_sha256(s)) return skl_tryout_options(s, opts, why);
+    return s->check && s->check(opts, why) ? SKL_USAGE : SKL_OK;
+}
+
 int skl_read_shortcut(const struct skl_ynode *node, struct skl_experiment *exp, struct skl_err *err)
 {
     if (node->kind != SKL_YMAP)
@@ -81,9 +89,9 @@ int skl_read_shortcut(const struct skl_ynode *node, struct skl_experiment *exp, 
         status = read_option(c, s, exp->model.shortcut_opts, err);
         if (status) return status;
     }
-    if (!s->check || s->check(exp->model.shortcut_opts, err) == SKL_OK) return SKL_OK;
-    struct skl_err why = *err;
-    return skl_tree_fail(node, false, err, "%s", why.text);
+    struct skl_err why = {0};
+    status = check_options(s, exp->model.shortcut_opts, &why);
+    return status ? skl_tree_fail(node, false, err, "%s", why.text) : SKL_OK;
 }
 
 char *skl_write_shortcut(const struct skl_experiment *exp, bool exact)

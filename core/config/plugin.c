@@ -3,24 +3,22 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/base/footprint.h"
 #include "core/base/fs.h"
+#include "core/base/trial.h"
+#include "core/config/tryout.h"
 #include "core/variant/descriptor.h"
 
 #define TEXT(word) TEXT_(word)
 #define TEXT_(word) #word
 #define PLUGIN_MAX ((size_t)64 << 20)
-#define PATIENCE 20 /* seconds to load one */
-#define SURVIVED 77 /* exit status of a child whose plug-in let it go on */
 
 static int check_path(const char *path, struct skl_err *err)
 {
@@ -105,40 +103,52 @@ static int handshake(const char *path, void *library, const struct skl_shortcut 
     return SKL_OK;
 }
 
-/* In a child: loads, looks and unloads, in silence. */
-static _Noreturn void try_alone(const struct skl_plugin_copy *copy, const char *path)
+struct first_look {
+    const struct skl_plugin_copy *copy;
+    const char *path;
+    struct skl_tryout *found;
+};
+
+/* In a child: loads, looks, asks and unloads, in silence. */
+static void look(void *arg)
 {
-    static const int deadly[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGALRM};
-    for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++) signal(deadly[i], SIG_DFL);
-    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-    alarm(PATIENCE);
+    const struct first_look *l = arg;
+    const struct skl_shortcut *shortcut = NULL;
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
     if (null >= 0) dup2(null, STDERR_FILENO); /* the loader's last words are no message of ours */
-    const struct skl_shortcut *shortcut = NULL;
-    void *library = open_copy(copy);
-    if (library && !handshake(path, library, &shortcut, NULL)) (void)skl_shortcut_unsound(shortcut);
+    struct skl_footprint *before = skl_footprint_take();
+    l->found->doing = "loading it";
+    void *library = open_copy(l->copy);
+    if (library && !handshake(l->path, library, &shortcut, NULL) && !skl_shortcut_unsound(shortcut)) {
+        _Alignas(16) char opts[SKL_OPTS_MAX];
+        skl_shortcut_defaults(shortcut, opts);
+        skl_tryout_functions(l->found, shortcut, opts);
+    }
+    l->found->doing = "unloading it";
     if (library) dlclose(library); /* it runs code too, as the end of the program would */
-    _exit(SURVIVED);
+    const char *changed = skl_footprint_changed(before);
+    snprintf(l->found->changed, sizeof l->found->changed, "%s", changed ? changed : "");
 }
 
-/* A file that was cut off or damaged can kill the process that loads it, so a child tries first. */
+/* A file that was cut off or damaged can kill the process that loads it, and its code do anything: a child tries first. */
 static int try_in_child(const struct skl_plugin_copy *copy, const char *path, struct skl_err *err)
 {
-    int status = 0;
-    pid_t child = fork();
-    if (child < 0) return skl_fail(err, SKL_FAILED, "cannot try the plug-in '%s': %s", path, strerror(errno));
-    if (child == 0) try_alone(copy, path);
-    while (waitpid(child, &status, 0) < 0)
-        if (errno != EINTR) return SKL_OK; /* somebody else waited for it */
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-        return skl_fail(err, SKL_USAGE, "plug-in '%s' is not loaded after %d seconds: has it a constructor that hangs?",
-                        path, PATIENCE);
-    if (WIFSIGNALED(status))
-        return skl_fail(err, SKL_USAGE, "plug-in '%s' is damaged: loading it ends with signal %d (%s); build it again",
-                        path, WTERMSIG(status), strsignal(WTERMSIG(status)));
-    if (WEXITSTATUS(status) != SURVIVED)
-        return skl_fail(err, SKL_USAGE, "plug-in '%s' ends the process that loads it; build it again", path);
-    return SKL_OK;
+    char words[160];
+    struct skl_tryout *found = skl_shared(sizeof *found);
+    if (!found) return skl_fail(err, SKL_FAILED, "cannot try the plug-in '%s': %s", path, strerror(errno));
+    struct first_look l = {copy, path, found};
+    const struct skl_trial trial = skl_trial(look, &l, SKL_TRYOUT_SECONDS);
+    int status = SKL_OK;
+    skl_trial_words(&trial, SKL_TRYOUT_SECONDS, words, sizeof words);
+    if (trial.error)
+        status = skl_fail(err, SKL_FAILED, "plug-in '%s' %s", path, words);
+    else if (!trial.returned)
+        status = skl_fail(err, SKL_USAGE, "plug-in '%s': %s %s", path, found->doing ? found->doing : "it", words);
+    else if (found->changed[0])
+        status =
+            skl_fail(err, SKL_USAGE, "plug-in '%s' leaves the process that loads it changed: %s", path, found->changed);
+    skl_shared_free(found, sizeof *found);
+    return status;
 }
 
 /* What the loader says without the name it was given: that means nothing to anybody. */

@@ -255,6 +255,27 @@ static int check_digest(const struct source *s, const struct skl_st *st, size_t 
     return SKL_OK;
 }
 
+/* Tensors whose numbers do not stand at a multiple of their size (a header of odd length, bytes before floats) move into
+ * a buffer where they do. */
+static void align(struct skl_st *st)
+{
+    size_t total = 0;
+    bool aligned = true;
+    for (int i = 0; i < st->count; i++) {
+        aligned = aligned && (uintptr_t)st->tensor[i].data % dtypes[st->tensor[i].dtype].size == 0;
+        total += (st->tensor[i].bytes + 7) / 8 * 8;
+    }
+    if (aligned) return;
+    char *buffer = skl_alloc(total ? total : 1), *at = buffer;
+    for (int i = 0; i < st->count; i++) {
+        struct skl_st_tensor *t = &st->tensor[i];
+        t->data = memcpy(at, t->data, t->bytes);
+        at += (t->bytes + 7) / 8 * 8;
+    }
+    free(st->buffer);
+    st->buffer = buffer;
+}
+
 int skl_st_parse(const char *name, char *data, size_t n, bool require_sha256, struct skl_st *st, struct skl_err *err)
 {
     struct source s = {0};
@@ -262,7 +283,10 @@ int skl_st_parse(const char *name, char *data, size_t n, bool require_sha256, st
     int status = split(name, data, n, &s, err);
     if (!status) status = read_header(&s, st, err);
     if (!status && require_sha256) status = check_digest(&s, st, n, err);
-    if (status) skl_st_release(st);
+    if (status)
+        skl_st_release(st);
+    else
+        align(st);
     return status;
 }
 

@@ -29,8 +29,8 @@ struct skl_st {
 };
 
 int skl_st_read(const char *path, bool require_sha256, struct skl_st *st, struct skl_err *err);
-/* Takes data (malloc'd) over, and frees it after a failure.  Tensors are sorted by name; their data point into the
- * buffer and may be unaligned in foreign files: memcpy.  Without require_sha256 a digest is not looked at. */
+/* Takes data (malloc'd) over, and frees it after a failure.  Tensors are sorted by name; each one's data are aligned to
+ * its numbers, however the file has them.  Without require_sha256 a digest is not looked at. */
 int skl_st_parse(const char *name, char *data, size_t n, bool require_sha256, struct skl_st *st, struct skl_err *err);
 void skl_st_release(struct skl_st *st);
 const struct skl_st_tensor *skl_st_find(const struct skl_st *st, const char *name); /* NULL: absent */

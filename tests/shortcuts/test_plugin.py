@@ -41,6 +41,56 @@ TRAP = """#include <fcntl.h>
 #include <unistd.h>
 __attribute__((constructor)) static void spring(void) { close(open("%s", O_CREAT | O_WRONLY, 0600)); }
 """
+LIAR = """#include <fenv.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <unistd.h>
+#include <locale.h>
+#include "core/variant/shortcut.h"
+#define CONV(...) skl_conv(d, "c", (struct skl_conv_spec){__VA_ARGS__})
+static volatile int one = 1, calls;
+static int deep(int n) { return one ? deep(n + 1) + n : n; }
+%(before)s
+static void affine(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b) { (void)k, (void)a, (void)b; %(affine)s; }
+static void declare(struct skl_decl *d, const struct skl_unit *u, const void *opts) { (void)d, (void)u, (void)opts, (void)deep; %(declare)s; }
+SKL_SHORTCUT(liar) = { SKL_SHORTCUT_HEAD(liar), .summary = "s", .formula = "f", .source = "p", .on_shortcut = "1", .on_residual = "1", .affine = affine, .declare = declare %(more)s };
+"""
+TABLE = 'struct o { double a; }; static const struct skl_param p[] = { {.name = "a", .help = "h", .type = SKL_REAL, .max = 2, %s} %s };'
+OPTIONS = ", .opts_size = sizeof(struct o), .params = p"
+# What a plug-in says or does, and what `summary` says of it.  declare:
+DECLARED = {
+    "exit(0)": r"its declare\(\) ends the process \(exit code 0\)", "_exit(0)": r"its declare\(\) ends the process \(exit code 0\)",
+    "calls = deep(1)": r"its declare\(\) crashes \(Segmentation fault\)", "*(volatile int *)8 = 1": r"its declare\(\) crashes",
+    "fesetround(FE_UPWARD)": "leaves the process that loads it changed: the rounding",
+    "CONV(.kernel = 1, .out_channels = 1)": "a stride of 0", "CONV(.kernel = 1, .out_channels = 1, .stride = -1)": "a stride of -1",
+    "CONV(.kernel = 1 << 30, .out_channels = 1, .stride = 1)": "a kernel of 1073741824", "CONV(.kernel = 1, .out_channels = 1 << 30, .stride = 1)": "1073741824 output channels",
+    "CONV(.kernel = 1, .stride = 1)": "0 output channels", "CONV(.kernel = 1, .out_channels = 1, .stride = 1, .init = 7)": "an unknown start",
+    "CONV(.kernel = 1, .out_channels = 1, .stride = 1, .bias = true, .bias_init = 1e300)": "a start of 1e", "CONV(.kernel = 1, .out_channels = 1, .stride = 1, .bias_flags = 8)": "unknown flags",
+    "skl_tensor(d, NULL, (const int[]){1, 0}, SKL_CONST, 0, 0)": "without a name", 'skl_tensor(d, "", (const int[]){1, 0}, SKL_CONST, 0, 0)': "no name",
+    'skl_tensor(d, "w", NULL, SKL_CONST, 0, 0)': "without a shape", 'skl_tensor(d, "w", (const int[]){-1, 0}, SKL_CONST, 0, 0)': "without a shape",
+    'skl_tensor(d, "w", (const int[]){1, 1, 1, 1, 1, 1, 1, 1}, SKL_CONST, 0, 0)': "1 to 4 sizes", 'skl_tensor(d, "w", (const int[]){1 << 30, 1 << 30, 0}, SKL_CONST, 0, 0)': "a tensor of more than",
+    'for (int i = 0; i < 99; i++) skl_tensor(d, (char[]){"a" [0] + i % 26, 0}, (const int[]){1, 0}, SKL_CONST, 0, 0)': "more than 8 tensors",
+    "skl_keep(d, (size_t)-1); skl_keep(d, 2)": "floats an image", "skl_branch_start(d, __builtin_nan(\"\"))": "starts as nan", "skl_input(d, (enum skl_source)77)": "unknown input",
+    "skl_bn_start(d, 0, 0)": "before there is one", "for (int i = 0; i < 9; i++) skl_number(d, i)": "more than 8 numbers", "skl_number(d, 1e300)": "a number 1e",
+}
+# a constructor:
+BEGUN = {
+    "exit(0)": r"loading it ends the process \(exit code 0\)", "abort()": "loading it crashes", "close(2)": "changed: descriptor 2", "dup2(1, 0)": "changed: descriptor 0",
+    'calls = chdir("/")': "the working folder", 'setenv("SKL_CPU", "ref", 1)': "the environment", "umask(0)": "the umask", 'setlocale(LC_ALL, "C.UTF-8")': "the locale",
+    "sigset_t s; sigfillset(&s); sigprocmask(SIG_BLOCK, &s, 0)": "the signals that are blocked", "signal(SIGTERM, SIG_IGN)": "how signal 15",
+    "fesetround(FE_UPWARD)": "the rounding", "feenableexcept(FE_DIVBYZERO)": "which arithmetic raises SIGFPE", "alarm(1000)": "the timer", "calls = nice(3)": "the process's priority",
+    "setrlimit(RLIMIT_NOFILE, &(struct rlimit){64, 64})": "a resource limit",
+}
+# a table:
+TABLES = {
+    TABLE % (".offset = (size_t)-4", ", SKL_PARAM_END"): "lies outside the options", TABLE % (".offset = 4", ", SKL_PARAM_END"): "lies outside the options",
+    TABLE % (".min = 3", ", SKL_PARAM_END"): "default outside its range", TABLE % (".type = (enum skl_ptype)9", ", SKL_PARAM_END"): "unknown type",
+    TABLE % ("", ", {.name = (const char *)8}"): "loading it crashes",
+}
+
 CONFIG = """
 plugins: [../lib/mine.so]
 model: {depth: 8, width: 8, shortcut: {type: mine}}
@@ -274,6 +324,41 @@ class Plugins(unittest.TestCase):
         self.ends(0, "sweep", "experiments/x.yaml", "seeds=2", "--redo", "mine/*", "--threads", "1")
         self.ends(0, "audit", "results/x")
 
+    def liar(self, before="", affine="", declare="", more=""):
+        self.write("liar.c", LIAR % {"before": before, "affine": affine, "declare": declare, "more": more})
+        self.build("liar", "-O0", "-w", "-D_GNU_SOURCE", "-lm")
+        self.write("liar.yaml", "plugins: [./liar.so]\nmodel: {depth: 8, width: 4, shortcut: {type: liar}}\n"
+                                "data: {dataset: synthetic, synthetic: {train: 64, test: 8, size: 8}}\ntrain: {iterations: 40, batch: 8}\n")
+
+    def test_what_a_plugin_says_is_looked_at_before_it_is_used(self):
+        """One line, exit 2, for whatever declare() says, a table holds or a constructor leaves behind; never a signal, never a silent 0."""
+        cases = [*BEGUN.items(), *DECLARED.items()]
+        choose = "switch (lie()) { " + " ".join("case %d: { %s; break; }" % (i, code) for i, (code, _) in enumerate(cases)) + " }"
+        begun = choose.split("case %d:" % len(BEGUN))[0] + "}"
+        self.liar(before='static int lie(void) { return atoi(getenv("LIE")); }\n__attribute__((constructor)) static void spring(void) { %s }' % begun,
+                  declare=choose.replace(begun[:-1], "switch (lie()) { "))
+        for i, (code, says) in enumerate(cases):
+            with self.subTest(code):
+                done = subprocess.run([PROGRAM, "summary", "liar.yaml"], cwd=self.dir, capture_output=True, text=True, env={**os.environ, "LIE": str(i)})
+                self.assertEqual((done.returncode, done.stderr.count("\n")), (2, 1), done.stdout + done.stderr)
+                self.assertRegex(done.stderr, says)
+        for code, says in TABLES.items():
+            with self.subTest(code):
+                self.liar(before=code, more=OPTIONS)
+                self.assertRegex(self.ends(2, "summary", "liar.yaml"), says)
+        self.liar(before="static int check(const void *o, struct skl_err *e) { (void)o, (void)e; exit(0); }", more=", .check = check")
+        self.assertRegex(self.ends(2, "summary", "liar.yaml"), r"its check\(\) ends the process")
+        self.liar(before=TABLE % (".def = 1", ", SKL_PARAM_END"), declare="if (((const struct o *)opts)->a == 2) exit(0)", more=OPTIONS)
+        self.ends(0, "summary", "liar.yaml")
+        self.assertRegex(self.ends(2, "summary", "liar.yaml", "model.shortcut.a=2"), r"shortcut 'liar', a plug-in: its declare\(\) ends the process")
+
+    def test_an_exit_in_the_middle_is_a_failure(self):
+        self.liar(affine="exit(0)")
+        self.assertRegex(self.ends(1, "check", "./liar.so"), "FAIL  writes[^\\n]*\\n *affine ends the process")
+        self.assertIn("affine ends the process", self.ends(2, "train", "liar.yaml"))
+        self.liar(affine="if (k->iteration > 20) exit(0)")
+        self.assertIn("ended by an exit(0) from inside", self.ends(1, "train", "liar.yaml", "--threads", "1", "--quiet"))
+
     def test_one_that_breaks_its_contract_is_not_run(self):
         """Each with its name and what it does, before anything is written; other runs of a sweep go on."""
         wrong = {"beyond": ("y[i] = x[i] + f[i]", "; y[i] = 0;", "forward .* y"), "before": ("y[i] = x[i] + f[i]", "; y[-1] = 0;", "forward .* y"),
@@ -306,14 +391,15 @@ class Plugins(unittest.TestCase):
     def test_one_that_fails_late_fails_its_run_only(self):
         """Nothing wrong at first; then a crash, a call of exit(), or a NaN in a gradient or an output."""
         late = {"crash": ("__builtin_trap();", 1, "failed", r"killed by signal \d+ \(.*\); its shortcut 'crash' is a plug-in"),
-                "leave": ("exit(0);", 1, "failed", "ended without finishing the run; its shortcut 'leave' is a plug-in"),
-                "leave_3": ("exit(3);", 1, "failed", "ended with exit code 3.*; its shortcut 'leave_3' is a plug-in"),
+                "leave": ("exit(0);", 1, "failed", r"ended by an exit\(0\) from inside.*; its shortcut 'leave' is a plug-in"),
+                "leave_3": ("exit(3);", 1, "failed", r"ended by an exit\(3\) from inside.*; its shortcut 'leave_3' is a plug-in"),
+                "leave_at_once": ("_exit(0);", 1, "failed", "ended without finishing the run; its shortcut 'leave_at_once' is a plug-in"),
                 "nan": ("dx[0] = 0.0f / (float)(calls - calls);", 0, "diverged", "not finite in iteration .*; its shortcut 'nan' is a plug-in"),
                 "nan_y": (";", 0, "diverged", "not finite in iteration .*; its shortcut 'nan_y' is a plug-in")}
         for name, (harm, code, state, cause) in late.items():
             output = "y[i] = i == 0 && calls > 1000 ? 0.0f / zero : x[i] + f[i]" if name == "nan_y" else "y[i] = x[i] + f[i]"
             source = WRONG.replace("NAME", name) % (output, "")
-            source = source.replace("dh[i] = 0;", "dh[i] = 0;\n    if (++calls > 1000) { %s }" % harm).replace("static volatile", "#include <stdlib.h>\nstatic volatile int calls;\nstatic volatile", 1)
+            source = source.replace("dh[i] = 0;", "dh[i] = 0;\n    if (++calls > 1000) { %s }" % harm).replace("static volatile", "#include <stdlib.h>\n#include <unistd.h>\nstatic volatile int calls;\nstatic volatile", 1)
             self.write(name + ".c", source)
             self.build(name)
             with self.subTest(name):
