@@ -64,8 +64,8 @@ static int run(int argc, char **argv, struct skl_err *err)
     if (!status && !json) print_notes(&a);
     json_decref(faults);
     if (!status && a.faults)
-        status = skl_fail(err, SKL_DATA, "%s: %d faults in %d runs; 'skiplab sweep' finishes what is half-done",
-                          argv[0], a.faults, a.runs);
+        status = skl_fail(err, SKL_DATA, "%s: %d fault%s in %d run%s; 'skiplab sweep' finishes what is half-done",
+                          argv[0], a.faults, a.faults == 1 ? "" : "s", a.runs, a.runs == 1 ? "" : "s");
     return status;
 }
 

@@ -301,8 +301,8 @@ const struct skl_command skl_cmd_probe = {
         "images of --batch; random ones where the file has no data: section.  docs/probe.md explains the columns.",
     .examples = "skiplab probe configs/table1.yaml --variant original\n"
                 "skiplab probe configs/figure3.yaml --json model.depth=20\n"
-                "skiplab probe results/quickstart/identity/seed-1\n"
-                "skiplab probe results/quickstart/identity/seed-1/prev.safetensors --responses\n",
+                "skiplab probe results/quickstart/original/seed-1\n"
+                "skiplab probe results/quickstart/original/seed-1/prev.safetensors --responses\n",
     .options = options,
     .min_args = 1,
     .max_args = -1,

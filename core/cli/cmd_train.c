@@ -129,9 +129,9 @@ const struct skl_command skl_cmd_train = {
         "Trains one run of an experiment file in its folder and logs it there.  The same command goes on where an\n"
         "interrupted run stopped, with the same bytes as if it had never stopped.  Any key of the file can be\n"
         "overridden: model.depth=20.  A run's own config.yaml is such a file.",
-    .examples = "skiplab train configs/quickstart.yaml --variant identity\n"
+    .examples = "skiplab train configs/quickstart.yaml --variant dropout\n"
                 "skiplab train configs/table1.yaml --variant original --seed 3 --threads 8\n"
-                "skiplab train configs/quickstart.yaml train.iterations=100 --run-dir /tmp/try\n",
+                "skiplab train configs/quickstart.yaml train.iterations=100 --run-dir try\n",
     .options = options,
     .min_args = 1,
     .max_args = -1,
