@@ -24,17 +24,21 @@ static json_t *text_of(const char *text)
     return value ? value : json_string("(not UTF-8)");
 }
 
+struct collected {
+    json_t *faults, *notes;
+};
+
 static void collect_fault(void *context, enum skl_fault kind, const char *path, const char *text)
 {
-    json_array_append_new(context, json_pack("{s:s, s:o, s:o}", "kind", skl_fault_name[kind], "path", text_of(path),
-                                             "text", text_of(text)));
+    json_array_append_new(
+        ((struct collected *)context)->faults,
+        json_pack("{s:s, s:o, s:o}", "kind", skl_fault_name[kind], "path", text_of(path), "text", text_of(text)));
 }
 
-static void print_json(const struct skl_audit *a, json_t *faults)
+static void print_json(const struct skl_audit *a, const struct collected *c)
 {
-    json_t *o =
-        json_pack("{s:b, s:i, s:I, s:I, s:i, s:O}", "ok", a->faults == 0, "runs", a->runs, "files",
-                  (json_int_t)a->files, "bytes", (json_int_t)a->bytes, "plugin_lacking", a->lacking, "faults", faults);
+    json_t *o = json_pack("{s:b, s:i, s:I, s:I, s:O, s:O}", "ok", a->faults == 0, "runs", a->runs, "files",
+                          (json_int_t)a->files, "bytes", (json_int_t)a->bytes, "faults", c->faults, "notes", c->notes);
     char *text = json_dumps(o, JSON_SORT_KEYS | JSON_INDENT(2));
     skl_print_raw(text);
     skl_print("\n");
@@ -42,27 +46,31 @@ static void print_json(const struct skl_audit *a, json_t *faults)
     json_decref(o);
 }
 
-/* What was not looked at, once for all. */
-static void print_notes(const struct skl_audit *a)
+static void print_note(void *context, const char *path, const char *text)
 {
-    if (a->lacking)
-        skl_print("note       %d run%s: settings compared by the hash of their file alone; %s\n", a->lacking,
-                  a->lacking == 1 ? "" : "s", a->lacking_why);
+    skl_print("note       %s: %s\n", path, text);
+}
+
+static void collect_note(void *context, const char *path, const char *text)
+{
+    json_array_append_new(((struct collected *)context)->notes,
+                          json_pack("{s:o, s:o}", "path", text_of(path), "text", text_of(text)));
 }
 
 static int run(int argc, char **argv, struct skl_err *err)
 {
-    json_t *faults = json_array();
-    struct skl_audit a = {.tell = json ? collect_fault : print_fault, .context = faults};
+    struct collected c = {json_array(), json_array()};
+    struct skl_audit a = {
+        .tell = json ? collect_fault : print_fault, .note = json ? collect_note : print_note, .context = &c};
     char size[32];
     int status = skl_audit(&a, argv[0], err);
     if (!status && json)
-        print_json(&a, faults);
+        print_json(&a, &c);
     else if (!status && !a.faults)
         skl_print("%s: OK: %d runs, %lld files, %s: complete, and every hash as recorded\n", argv[0], a.runs,
                   (long long)a.files, skl_bytes((double)a.bytes, size));
-    if (!status && !json) print_notes(&a);
-    json_decref(faults);
+    json_decref(c.faults);
+    json_decref(c.notes);
     if (!status && a.faults)
         status = skl_fail(err, SKL_DATA, "%s: %d fault%s in %d run%s; 'skiplab sweep' finishes what is half-done",
                           argv[0], a.faults, a.faults == 1 ? "" : "s", a.runs, a.runs == 1 ? "" : "s");
@@ -76,8 +84,10 @@ const struct skl_command skl_cmd_audit = {
     .description =
         "Reads every file of a sweep (or of one run, or of all sweeps below a folder) and compares: the files with "
         "the\n"
-        "sizes and SHA-256 in run.json, the checkpoints with their own digest, their weights with the hash in\n"
-        "test.csv, the settings with the plan's.  Names each run or file that is missing, edited, stale (of other\n"
+        "sizes and SHA-256 in run.json, run.json and plan.json with their seals, the checkpoints with their own "
+        "digest,\n"
+        "their weights with the hash in test.csv, the settings with the plan's.  Names each run or file that is "
+        "missing, edited, stale (of other\n"
         "settings) or half-done.  Exit 0: one line, all is as recorded; 3: not.  Writes nothing.",
     .examples = "skiplab audit results/quickstart\n"
                 "skiplab audit results --json\n",

@@ -40,22 +40,6 @@ static char *config_beside(const char *path)
     return config;
 }
 
-static int load(const char *path, struct skl_session *session, int64_t *iteration, struct skl_err *err)
-{
-    struct skl_st file;
-    struct skl_state state;
-    int status = skl_st_read(path, true, &file, err);
-    if (status) return status;
-    status = skl_state_parse(&file, path, &state, err);
-    const char *hash = skl_st_meta(&file, "config_hash");
-    if (!status && (!hash || strcmp(hash, session->exp->hash)))
-        status = skl_fail(err, SKL_DATA, "%s does not belong to the config.yaml beside it", path);
-    if (!status) status = skl_weights_load(session->net, &file, SKL_WEIGHTS_ONLY, path, err);
-    *iteration = state.iteration;
-    skl_st_release(&file);
-    return status;
-}
-
 static void print(const char *path, int64_t iteration, int images, const struct skl_evaluation *e)
 {
     if (!json) {
@@ -91,17 +75,18 @@ static int evaluate(const char *path, const struct skl_experiment *exp, struct s
 {
     struct skl_session session;
     struct skl_evaluation e;
-    int64_t iteration;
+    struct skl_state state;
     int status = skl_session_open(&session, exp, threads, !bn_from_train, err);
     if (status) return status;
-    status = load(path, &session, &iteration, err);
+    const struct skl_identity identity = skl_session_identity(&session);
+    status = skl_state_load_weights(path, session.net, &state, &identity, err);
     if (!status && bn_from_train && skl_part_count(&session, SKL_PART_TRAIN) < exp->train.batch)
         status = skl_fail(err, SKL_USAGE, "--bn-from-train needs a training set of at least one batch (%d images)",
                           exp->train.batch);
     if (!status) {
         if (bn_from_train) estimate_statistics(&session);
         skl_evaluate(&session, SKL_PART_TEST, NULL, NULL, &e);
-        print(path, iteration, skl_part_count(&session, SKL_PART_TEST), &e);
+        print(path, state.iteration, skl_part_count(&session, SKL_PART_TEST), &e);
     }
     skl_session_close(&session);
     return status;

@@ -164,19 +164,11 @@ static int probe_random(const struct skl_experiment *exp, struct skl_pool *pool,
 }
 
 /* ---- data, and a checkpoint's weights or the initial ones ---- */
-static int load_checkpoint(const char *path, const struct skl_experiment *exp, struct skl_net *net, struct skl_err *err)
+static int load_checkpoint(const char *path, struct skl_session *session, struct skl_err *err)
 {
-    struct skl_st file;
     struct skl_state state;
-    int status = skl_st_read(path, true, &file, err);
-    if (status) return status;
-    status = skl_state_parse(&file, path, &state, err);
-    const char *hash = skl_st_meta(&file, "config_hash");
-    if (!status && (!hash || strcmp(hash, exp->hash)))
-        status = skl_fail(err, SKL_DATA, "%s does not belong to the config.yaml beside it", path);
-    if (!status) status = skl_weights_load(net, &file, SKL_WEIGHTS_ONLY, path, err);
-    skl_st_release(&file);
-    return status;
+    const struct skl_identity identity = skl_session_identity(session);
+    return skl_state_load_weights(path, session->net, &state, &identity, err);
 }
 
 static int probe_data(const struct skl_experiment *exp, const char *checkpoint, struct skl_err *err)
@@ -188,7 +180,7 @@ static int probe_data(const struct skl_experiment *exp, const char *checkpoint, 
     if (status) return status;
     const int have = skl_part_count(&session, SKL_PART_TRAIN), n = images < have ? images : have;
     skl_loader_clean(session.loader, SKL_PART_TRAIN, 0, n, session.images, session.labels);
-    if (checkpoint) status = load_checkpoint(checkpoint, exp, session.net, err);
+    if (checkpoint) status = load_checkpoint(checkpoint, &session, err);
     if (!status) probe_and_print(exp, session.net, session.images, session.labels, n);
     skl_session_close(&session);
     return status;

@@ -12,13 +12,13 @@
 
 #include "core/base/footprint.h"
 #include "core/base/fs.h"
+#include "core/base/limits.h"
 #include "core/base/trial.h"
 #include "core/config/tryout.h"
 #include "core/variant/descriptor.h"
 
 #define TEXT(word) TEXT_(word)
 #define TEXT_(word) #word
-#define PLUGIN_MAX ((size_t)64 << 20)
 
 static int check_path(const char *path, struct skl_err *err)
 {
@@ -63,7 +63,7 @@ int skl_plugin_copy(const char *path, struct skl_plugin_copy *copy, struct skl_e
     int status = check_path(path, err);
     if (!status) status = check_file(path, err);
     if (status) return status;
-    if (skl_file_read(path, PLUGIN_MAX, &data, &n, err)) return err->status = SKL_USAGE;
+    if (skl_file_read(path, SKL_LIMIT_PLUGIN, &data, &n, err)) return err->status = SKL_USAGE;
     skl_sha256_hex(data, n, copy->sha256);
     copy->fd = memfd_create("skiplab-plugin", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (copy->fd < 0 || seal(copy, data, n)) {

@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "core/base/fs.h"
+#include "core/base/limits.h"
 
-#define MAX_TABLE ((size_t)1 << 30)
 #define MAX_COLUMNS 4096
 #define STEP ((size_t)64 << 10)
 
@@ -263,10 +263,44 @@ int skl_table_read(const char *path, struct skl_table *t, struct skl_err *err)
     char *data;
     size_t n;
     *t = (struct skl_table){0};
-    int status = skl_file_read(path, MAX_TABLE, &data, &n, err);
+    int status = skl_file_read(path, SKL_LIMIT_TABLE, &data, &n, err);
     if (status) return status;
     status = read_table(path, data, n, t, err);
     free(data);
+    if (status) skl_table_release(t);
+    return status;
+}
+
+/* Bytes of an open file from `at` on, up to n; a 0 follows. */
+static size_t read_part(int fd, int64_t at, char *part, size_t n)
+{
+    size_t have = 0;
+    for (ssize_t got = 1; got > 0 && have<n; have += got> 0 ? (size_t)got : 0)
+        got = pread(fd, part + have, n - have, (off_t)at + (off_t)have);
+    part[have] = 0;
+    return have;
+}
+
+int skl_table_read_last(const char *path, struct skl_table *t, struct skl_err *err)
+{
+    enum { LINE = 64 << 10 }; /* a row has a few hundred bytes */
+    int fd, status = skl_open(path, O_RDONLY, &fd, err);
+    *t = (struct skl_table){0};
+    if (status) return status;
+    char *text = skl_alloc(2 * LINE + 2), *tail = skl_alloc(LINE + 1);
+    struct stat st;
+    int64_t size = fstat(fd, &st) ? 0 : (int64_t)st.st_size, from = size > LINE ? size - LINE : 0;
+    size_t n = read_part(fd, 0, text, LINE);
+    const char *line = memchr(text, '\n', n);
+    size_t header = line ? (size_t)(line + 1 - text) : 0;
+    n = read_part(fd, from, tail, LINE);
+    char *end = memrchr(tail, '\n', n), *start = end ? memrchr(tail, '\n', (size_t)(end - tail)) : NULL;
+    if (header && start && end - start > 1) memcpy(text + header, start + 1, (size_t)(end - start));
+    size_t row = header && start && end - start > 1 ? (size_t)(end - start) : 0;
+    status = read_table(path, text, header + row, t, err);
+    free(text);
+    free(tail);
+    close(fd);
     if (status) skl_table_release(t);
     return status;
 }

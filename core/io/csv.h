@@ -34,6 +34,8 @@ struct skl_table {
     char **text;   /* the cells */
 };
 int skl_table_read(const char *path, struct skl_table *t, struct skl_err *err); /* a torn last line is left out */
-int skl_table_column(const struct skl_table *t, const char *name);              /* -1: absent */
+/* The header and the last whole line alone, whatever the size of the file; rows 0: there is none. */
+int skl_table_read_last(const char *path, struct skl_table *t, struct skl_err *err);
+int skl_table_column(const struct skl_table *t, const char *name); /* -1: absent */
 void skl_table_release(struct skl_table *t);
 #endif

@@ -1,16 +1,22 @@
 #include "core/io/safetensors.h"
 
 #include <jansson.h>
-#include <sha2.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "core/base/fs.h"
+#include "core/base/limits.h"
+#include "core/base/sha256.h"
+#include "core/io/json.h"
 
 #define MAX_HEADER 100000000u /* the format's limit */
-#define MAX_FILE ((size_t)8 << 30)
-#define MAX_ENTRIES 200000 /* JSON objects, and as many arrays: bounds what the header can make jansson allocate */
-#define MAX_DEPTH 3        /* { tensor: { shape: [ */
+#define MAX_ENTRIES 200000    /* JSON objects, and as many arrays: bounds what the header can make jansson allocate */
+#define MAX_DEPTH 3           /* { tensor: { shape: [ */
 #define MAX_DIMS 8
 #define DIGEST_KEY "sha256"
 #define DIGEST_LENGTH 64
@@ -29,7 +35,7 @@ struct source {
     const char *name;
     const char *header;
     size_t header_length;
-    const char *data;
+    const char *data; /* NULL: not in memory */
     size_t data_length;
 };
 struct range {
@@ -42,31 +48,15 @@ struct range {
 /* A header of brackets alone would make jansson allocate a hundred times its size: count them first. */
 static int check_json_size(const struct source *s, struct skl_err *err)
 {
-    size_t depth = 0, opened = 0, commas = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < s->header_length; i++) {
-        char c = s->header[i];
-        if (in_string) {
-            if (c == '\\')
-                i++;
-            else if (c == '"')
-                in_string = false;
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '{' || c == '[') {
-            if (++depth > MAX_DEPTH) return skl_fail(err, SKL_DATA, "%s: the header is nested too deep", s->name);
-            opened++;
-        } else if (c == '}' || c == ']') {
-            depth -= depth > 0;
-        }
-        commas += !in_string && c == ',';
-    }
-    if (opened > 2 * MAX_ENTRIES || commas > (size_t)MAX_ENTRIES * (MAX_DIMS + 4))
+    const struct skl_json_size size = skl_json_measure(s->header, s->header_length);
+    if (size.depth > MAX_DEPTH) return skl_fail(err, SKL_DATA, "%s: the header is nested too deep", s->name);
+    if (size.opened > 2 * MAX_ENTRIES || size.commas > (size_t)MAX_ENTRIES * (MAX_DIMS + 4))
         return skl_fail(err, SKL_DATA, "%s: more than %d tensors", s->name, MAX_ENTRIES);
     return SKL_OK;
 }
 
-static int split(const char *name, const char *data, size_t n, struct source *s, struct skl_err *err)
+/* Of the header, told by the first 9 bytes of a file of n. */
+static int check_length(const char *name, const char *data, size_t n, size_t *header, struct skl_err *err)
 {
     if (n < 8) return skl_fail(err, SKL_DATA, "%s: not a safetensors file: only %zu bytes", name, n);
     uint64_t length = 0;
@@ -79,7 +69,16 @@ static int split(const char *name, const char *data, size_t n, struct source *s,
                         (unsigned long long)length, n);
     if (length == 0 || data[8] != '{')
         return skl_fail(err, SKL_DATA, "%s: not a safetensors file: the header does not start with '{'", name);
-    *s = (struct source){name, data + 8, (size_t)length, data + 8 + length, n - 8 - (size_t)length};
+    *header = (size_t)length;
+    return SKL_OK;
+}
+
+static int split(const char *name, const char *data, size_t n, struct source *s, struct skl_err *err)
+{
+    size_t length;
+    int status = check_length(name, data, n, &length, err);
+    if (status) return status;
+    *s = (struct source){name, data + 8, length, data + 8 + length, n - 8 - length};
     return check_json_size(s, err);
 }
 
@@ -146,7 +145,8 @@ static int read_offsets(const struct source *s, json_t *offsets, struct skl_st_t
                         t->name, (long long)(end - start), t->bytes);
     range->start = (size_t)start;
     range->end = (size_t)end;
-    t->data = s->data + start;
+    t->data = s->data ? s->data + start : NULL;
+    t->at = 8 + (int64_t)s->header_length + start;
     return SKL_OK;
 }
 
@@ -224,23 +224,28 @@ static int read_header(const struct source *s, struct skl_st *st, struct skl_err
     return status;
 }
 
-/* SHA-256 of header length, header and data with the digest's own characters (NULL: none) as '0'. */
-static void digest_of(const char *file, size_t n, const char *own, char hex[DIGEST_LENGTH + 1])
+/* SHA-256 of header length, header and data with the digest's own characters (NULL: none) as '0'.  fd: where the data
+ * are not in memory. */
+static int digest_of(const struct source *s, const char *own, int fd, char hex[DIGEST_LENGTH + 1], struct skl_err *err)
 {
-    SHA2_CTX context;
-    size_t before = own ? (size_t)(own - file) : n;
+    struct skl_sha256 *sum = skl_sha256_new();
+    const char *start = s->header - 8, *end = s->header + s->header_length;
     char zeros[DIGEST_LENGTH];
+    int status = SKL_OK;
     memset(zeros, '0', sizeof zeros);
-    SHA256Init(&context);
-    SHA256Update(&context, (const uint8_t *)file, before);
-    if (own) {
-        SHA256Update(&context, (const uint8_t *)zeros, sizeof zeros);
-        SHA256Update(&context, (const uint8_t *)own + DIGEST_LENGTH, n - before - DIGEST_LENGTH);
-    }
-    SHA256End(&context, hex);
+    skl_sha256_add(sum, start, (size_t)(own - start));
+    skl_sha256_add(sum, zeros, sizeof zeros);
+    skl_sha256_add(sum, own + DIGEST_LENGTH, (size_t)(end - own - DIGEST_LENGTH));
+    if (s->data)
+        skl_sha256_add(sum, s->data, s->data_length);
+    else
+        status = skl_sha256_add_file(sum, fd, s->name, end - start, end - start + (int64_t)s->data_length, NULL, err);
+    skl_sha256_sum(sum, hex);
+    free(sum);
+    return status;
 }
 
-static int check_digest(const struct source *s, const struct skl_st *st, size_t n, struct skl_err *err)
+static int check_digest(const struct source *s, const struct skl_st *st, int fd, struct skl_err *err)
 {
     static const char key[] = "\"" DIGEST_KEY "\":\""; /* cannot stand inside a JSON string: its quotes are bare */
     const char *recorded = skl_st_meta(st, DIGEST_KEY);
@@ -249,10 +254,10 @@ static int check_digest(const struct source *s, const struct skl_st *st, size_t 
         memcmp(found + sizeof key - 1, recorded, DIGEST_LENGTH) != 0)
         return skl_fail(err, SKL_DATA, "%s: no sha256 in its metadata: not a file that skiplab wrote", s->name);
     char hex[DIGEST_LENGTH + 1];
-    digest_of(s->header - 8, n, found + sizeof key - 1, hex);
-    if (strcmp(hex, recorded) != 0)
+    int status = digest_of(s, found + sizeof key - 1, fd, hex, err);
+    if (!status && strcmp(hex, recorded) != 0)
         return skl_fail(err, SKL_DATA, "%s: damaged or edited: its SHA-256 is not the recorded one", s->name);
-    return SKL_OK;
+    return status;
 }
 
 /* Tensors whose numbers do not stand at a multiple of their size (a header of odd length, bytes before floats) move into
@@ -282,7 +287,7 @@ int skl_st_parse(const char *name, char *data, size_t n, bool require_sha256, st
     *st = (struct skl_st){.buffer = data};
     int status = split(name, data, n, &s, err);
     if (!status) status = read_header(&s, st, err);
-    if (!status && require_sha256) status = check_digest(&s, st, n, err);
+    if (!status && require_sha256) status = check_digest(&s, st, -1, err);
     if (status)
         skl_st_release(st);
     else
@@ -290,14 +295,65 @@ int skl_st_parse(const char *name, char *data, size_t n, bool require_sha256, st
     return status;
 }
 
-int skl_st_read(const char *path, bool require_sha256, struct skl_st *st, struct skl_err *err)
+int skl_st_read_within(const char *path, bool require_sha256, size_t limit, struct skl_st *st, struct skl_err *err)
 {
     char *data;
     size_t n;
     *st = (struct skl_st){0};
-    int status = skl_file_read(path, MAX_FILE, &data, &n, err);
+    int status = skl_file_read(path, limit, &data, &n, err);
     if (status) return status;
     return skl_st_parse(path, data, n, require_sha256, st, err);
+}
+
+int skl_st_read(const char *path, bool require_sha256, struct skl_st *st, struct skl_err *err)
+{
+    return skl_st_read_within(path, require_sha256, SKL_LIMIT_WEIGHTS, st, err);
+}
+
+/* ---- without the data ---- */
+
+/* The first n bytes of an open file; malloc'd. */
+static char *read_start(int fd, size_t n)
+{
+    char *data = skl_alloc(n + 1);
+    size_t have = 0;
+    for (ssize_t got = 1; got > 0 && have<n; have += got> 0 ? (size_t)got : 0)
+        got = pread(fd, data + have, n - have, (off_t)have);
+    if (have == n) return data;
+    free(data);
+    return NULL;
+}
+
+/* As split(), with the header alone in memory; st->buffer holds it. */
+static int split_open(const char *name, int fd, struct source *s, struct skl_st *st, struct skl_err *err)
+{
+    struct stat file;
+    if (fstat(fd, &file)) return skl_fail(err, SKL_DATA, "cannot look at '%s': %s", name, strerror(errno));
+    size_t n = (size_t)file.st_size, length;
+    char *start = read_start(fd, n < 9 ? n : 9);
+    int status = start ? check_length(name, start, n, &length, err)
+                       : skl_fail(err, SKL_DATA, "cannot read '%s': %s", name, strerror(errno));
+    free(start);
+    if (status) return status;
+    st->buffer = read_start(fd, 8 + length);
+    if (!st->buffer) return skl_fail(err, SKL_DATA, "cannot read '%s': %s", name, strerror(errno));
+    *s = (struct source){name, st->buffer + 8, length, NULL, n - 8 - length};
+    return check_json_size(s, err);
+}
+
+int skl_st_look(const char *path, bool require_sha256, struct skl_st *st, struct skl_err *err)
+{
+    struct source s = {0};
+    int fd;
+    *st = (struct skl_st){0};
+    int status = skl_open(path, O_RDONLY, &fd, err);
+    if (status) return status;
+    status = split_open(path, fd, &s, st, err);
+    if (!status) status = read_header(&s, st, err);
+    if (!status && require_sha256) status = check_digest(&s, st, fd, err);
+    close(fd);
+    if (status) skl_st_release(st);
+    return status;
 }
 
 void skl_st_release(struct skl_st *st)
@@ -427,11 +483,11 @@ static void fill_digest(char *header, size_t n, const struct skl_st_tensor *tens
 {
     static const char key[] = "\"" DIGEST_KEY "\":\"";
     char hex[DIGEST_LENGTH + 1];
-    SHA2_CTX context;
-    SHA256Init(&context);
-    SHA256Update(&context, (const uint8_t *)header, n);
-    for (int i = 0; i < count; i++) SHA256Update(&context, tensors[i].data, tensors[i].bytes);
-    SHA256End(&context, hex);
+    struct skl_sha256 *sum = skl_sha256_new();
+    skl_sha256_add(sum, header, n);
+    for (int i = 0; i < count; i++) skl_sha256_add(sum, tensors[i].data, tensors[i].bytes);
+    skl_sha256_sum(sum, hex);
+    free(sum);
     char *place = memmem(header + 8, n - 8, key, sizeof key - 1);
     SKL_CHECK(place);
     memcpy(place + sizeof key - 1, hex, DIGEST_LENGTH);

@@ -14,8 +14,9 @@ struct skl_st_tensor {
     enum skl_dtype dtype;
     int ndim;
     int64_t shape[8];
-    const void *data;
+    const void *data; /* NULL after skl_st_look */
     size_t bytes;
+    int64_t at; /* where the data begin, in the file */
 };
 struct skl_st_meta {
     char *key, *value;
@@ -29,6 +30,10 @@ struct skl_st {
 };
 
 int skl_st_read(const char *path, bool require_sha256, struct skl_st *st, struct skl_err *err);
+/* A file of more than `limit` bytes is refused before it is read; the other has SKL_LIMIT_WEIGHTS. */
+int skl_st_read_within(const char *path, bool require_sha256, size_t limit, struct skl_st *st, struct skl_err *err);
+/* The same without the data, which pass through a buffer: names, shapes, places and metadata, whatever the size. */
+int skl_st_look(const char *path, bool require_sha256, struct skl_st *st, struct skl_err *err);
 /* Takes data (malloc'd) over, and frees it after a failure.  Tensors are sorted by name; each one's data are aligned to
  * its numbers, however the file has them.  Without require_sha256 a digest is not looked at. */
 int skl_st_parse(const char *name, char *data, size_t n, bool require_sha256, struct skl_st *st, struct skl_err *err);

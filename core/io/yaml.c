@@ -11,8 +11,8 @@
 #include <string.h>
 #include <yaml.h>
 #include "core/base/fs.h"
+#include "core/base/limits.h"
 
-#define MAX_BYTES ((size_t)1 << 20)
 #define MAX_DEPTH 32
 #define MAX_NODES 50000 /* bounds the memory a file of 1 MiB can ask for */
 
@@ -287,7 +287,7 @@ static int check_bytes(const char *name, const char *text, size_t n, struct skl_
 int skl_yaml_parse(const char *name, const char *text, size_t n, struct skl_ynode **root, struct skl_err *err)
 {
     *root = NULL;
-    if (n > MAX_BYTES) return skl_fail(err, SKL_USAGE, "%s: larger than 1 MiB", name);
+    if (n > SKL_LIMIT_CONFIG) return skl_fail(err, SKL_USAGE, "%s: larger than 1 MiB", name);
     int status = check_bytes(name, text, n, err);
     if (status) return status;
     if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) text += 3, n -= 3; /* a UTF-8 byte order mark */
@@ -306,7 +306,7 @@ int skl_yaml_read(const char *path, struct skl_ynode **root, struct skl_err *err
     char *text;
     size_t n;
     *root = NULL;
-    if (skl_file_read(path, MAX_BYTES, &text, &n, err)) {
+    if (skl_file_read(path, SKL_LIMIT_CONFIG, &text, &n, err)) {
         if (err) err->status = SKL_USAGE;
         return SKL_USAGE;
     }

@@ -5,17 +5,20 @@
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "core/base/fs.h"
+#include "core/base/limits.h"
+#include "core/config/plan.h"
 #include "core/io/csv.h"
+#include "core/io/json.h"
 #include "core/io/yaml.h"
 
 enum { MAX_DEPTH = 4, MAX_RUNS = 1000000 }; /* VARIANT/k=v/seed-N is 3 deep */
-#define RUN_JSON_LIMIT ((size_t)1 << 20)
 
 const struct skl_metric_info skl_metric_table[SKL_METRICS] = {
     [SKL_TRAIN_LOSS] = {"train_loss", "train.csv", "loss", "Training loss", ""},
@@ -76,31 +79,73 @@ static char *readable(const char *path, size_t n)
     return out;
 }
 
-static struct skl_result_setting *find_setting(struct skl_results *r, const char *path)
+/* ---- settings and runs by name: a tree, since there may be many thousands ---- */
+
+struct leaf {
+    char *path; /* of the setting, borrowed */
+    uint64_t seed;
+    bool is_run;
+    int setting, run; /* indices */
+};
+
+static int by_leaf(const void *a, const void *b)
 {
-    /* The walk is depth first, so the runs of one setting come together. */
-    for (int i = r->settings - 1; i >= 0; i--)
-        if (!strcmp(r->setting[i].path, path)) return &r->setting[i];
-    size_t n = (size_t)r->settings + 1;
-    struct skl_result_setting *longer = realloc(r->setting, n * sizeof *longer);
-    SKL_CHECK(longer);
-    r->setting = longer;
+    const struct leaf *x = a, *y = b;
+    int order = strcmp(x->path, y->path);
+    if (order) return order;
+    if (x->is_run != y->is_run) return x->is_run ? 1 : -1;
+    return (x->seed > y->seed) - (x->seed < y->seed);
+}
+
+/* The leaf with this key, or a new one: *found tells. */
+static struct leaf *find_leaf(struct skl_results *r, struct leaf key, bool *found)
+{
+    struct leaf **at = tfind(&key, &r->index, by_leaf);
+    *found = at != NULL;
+    if (at) return *at;
+    struct leaf *leaf = skl_alloc(sizeof *leaf);
+    *leaf = key;
+    return leaf;
+}
+
+static void keep_leaf(struct skl_results *r, struct leaf *leaf) { SKL_CHECK(tsearch(leaf, &r->index, by_leaf)); }
+
+static int find_setting(struct skl_results *r, const char *path)
+{
+    bool found;
+    struct leaf *leaf = find_leaf(r, (struct leaf){.path = (char *)(uintptr_t)path}, &found);
+    if (found) return leaf->setting;
+    if ((r->settings & (r->settings - 1)) == 0) { /* full at powers of two */
+        size_t room = r->settings ? 2 * (size_t)r->settings : 1;
+        struct skl_result_setting *longer = realloc(r->setting, room * sizeof *longer);
+        SKL_CHECK(longer);
+        r->setting = longer;
+    }
     r->setting[r->settings] = (struct skl_result_setting){
         .path = skl_strdup(path), .name = readable(path, strlen(path)), .variant = readable(path, strcspn(path, "/"))};
-    return &r->setting[r->settings++];
+    leaf->path = r->setting[r->settings].path;
+    leaf->setting = r->settings++;
+    keep_leaf(r, leaf);
+    return leaf->setting;
 }
 
 /* A new run waits until more is known. */
 static struct skl_result_run *find_run(struct skl_results *r, const char *path, uint64_t seed)
 {
-    struct skl_result_setting *s = find_setting(r, path);
-    for (int i = 0; i < s->runs; i++)
-        if (s->run[i].seed == seed) return &s->run[i];
-    struct skl_result_run *longer = realloc(s->run, (size_t)(s->runs + 1) * sizeof *longer);
-    SKL_CHECK(longer);
-    s->run = longer;
+    int setting = find_setting(r, path);
+    struct skl_result_setting *s = &r->setting[setting];
+    bool found;
+    struct leaf *leaf = find_leaf(r, (struct leaf){.path = s->path, .seed = seed, .is_run = true}, &found);
+    if (found) return &s->run[leaf->run];
+    if ((s->runs & (s->runs - 1)) == 0) {
+        struct skl_result_run *longer = realloc(s->run, (s->runs ? 2 * (size_t)s->runs : 1) * sizeof *longer);
+        SKL_CHECK(longer);
+        s->run = longer;
+    }
     s->run[s->runs] = (struct skl_result_run){.seed = seed, .state = "waiting"};
     r->runs++;
+    leaf->run = s->runs;
+    keep_leaf(r, leaf);
     return &s->run[s->runs++];
 }
 
@@ -164,32 +209,23 @@ static void read_curves(struct skl_results *r, struct skl_result_run *run, unsig
 
 static void read_state(struct skl_results *r, struct skl_result_run *run)
 {
-    char *path = skl_path(run->folder, "run.json"), *text;
-    size_t n;
+    char *path = skl_path(run->folder, "run.json");
     struct skl_err err = {0};
-    if (!skl_exists(path)) {
-        free(path);
-        return;
-    }
-    if (skl_file_read(path, RUN_JSON_LIMIT, &text, &n, &err)) {
+    json_t *root = NULL;
+    if (skl_exists(path) && skl_json_read(path, SKL_LIMIT_RECORD, SKL_LIMIT_RECORD_VALUES, &root, NULL, &err))
         warn(r, err.text);
-        free(path);
-        return;
-    }
-    json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
     const char *state = json_string_value(json_object_get(root, "state"));
     const char *cause = json_string_value(json_object_get(root, "cause"));
     if (state) {
         snprintf(run->state, sizeof run->state, "%s", state);
-    } else {
+    } else if (root) {
         skl_fail(&err, SKL_DATA, "%s: no \"state\" in it; its curves are drawn as those of an unfinished run", path);
         warn(r, err.text);
     }
-    snprintf(run->cause, sizeof run->cause, "%s", cause ? cause : "");
+    if (root) snprintf(run->cause, sizeof run->cause, "%s", cause ? cause : "");
     int64_t iterations = json_integer_value(json_object_get(root, "iterations"));
     if (iterations > 0) run->iterations = iterations;
     json_decref(root);
-    free(text);
     free(path);
 }
 
@@ -264,15 +300,24 @@ static char *text_of(const json_t *object, const char *key)
 static void read_plan(struct skl_results *r, char **baseline)
 {
     char *path = skl_path(r->folder, "plan.json");
-    json_t *root = skl_exists(path) ? json_load_file(path, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    struct skl_err err = {0};
+    json_t *root = NULL;
+    if (skl_exists(path) && skl_json_read(path, SKL_LIMIT_PLAN, SKL_LIMIT_PLAN_VALUES, &root, NULL, &err))
+        warn(r, err.text);
     const json_t *runs = json_object_get(root, "runs");
+    if (json_array_size(runs) > SKL_PLAN_MAX_RUNS) {
+        skl_fail(&err, SKL_DATA, "%s: it lists %zu runs, a plan has at most %d", path, json_array_size(runs),
+                 SKL_PLAN_MAX_RUNS);
+        warn(r, err.text);
+        runs = NULL;
+    }
     for (size_t i = 0; i < json_array_size(runs) && r->runs < MAX_RUNS; i++) {
         const json_t *item = json_array_get(runs, i), *seed = json_object_get(item, "seed");
         const char *setting = json_string_value(json_object_get(item, "setting"));
         if (!setting || !*setting || !json_is_integer(seed)) continue;
         find_run(r, setting, (uint64_t)json_integer_value(seed))->iterations =
             json_integer_value(json_object_get(item, "iterations"));
-        struct skl_result_setting *s = find_setting(r, setting);
+        struct skl_result_setting *s = &r->setting[find_setting(r, setting)];
         if (!s->paper) s->paper = text_of(item, "paper");
     }
     r->label = text_of(root, "label");
@@ -355,6 +400,7 @@ static void release_run(struct skl_result_run *run)
 
 void skl_results_release(struct skl_results *r)
 {
+    tdestroy(r->index, free);
     for (int i = 0; i < r->settings; i++) {
         struct skl_result_setting *s = &r->setting[i];
         for (int k = 0; k < s->runs; k++) release_run(&s->run[k]);

@@ -51,6 +51,7 @@ struct skl_results {
     int settings, runs;
     int baseline;   /* index: the first setting of the experiment's `baseline:`, else of a variant called
                                     "original", else the first */
+    void *index;    /* settings and runs by name, collect.c's own */
     char **warning; /* one line each: files that could not be read; their runs are drawn without them */
     int warnings;
 };

@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include "core/base/fs.h"
+#include "core/base/limits.h"
 #include "core/io/csv.h"
 #include "core/report/collect.h"
 
-#define LOG_LIMIT ((size_t)1 << 30)
 #define BLOCK ((size_t)1 << 20)
 
 const char *const skl_log_names[SKL_LOGS] = {"train.csv", "test.csv", "validation.csv"};
@@ -59,7 +59,7 @@ static int read_log(const char *folder, const char *name, char **text, size_t *n
     char *path = skl_path(folder, name);
     *text = NULL;
     *n = 0;
-    int status = skl_exists(path) ? skl_file_read(path, LOG_LIMIT, text, n, err) : SKL_OK;
+    int status = skl_exists(path) ? skl_file_read(path, SKL_LIMIT_TABLE, text, n, err) : SKL_OK;
     free(path);
     return status;
 }

@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/base/limits.h"
 #include "core/config/tree.h"
+#include "core/io/json.h"
 #include "core/io/yaml.h"
-
-#define RECORD_LIMIT ((size_t)1 << 20)
 
 /* ---- config.yaml ---- */
 
@@ -124,13 +124,9 @@ static char *text(const json_t *root, const char *key)
 
 static json_t *read_json(const char *folder)
 {
-    char *path = skl_path(folder, "run.json"), *data;
-    size_t n;
-    json_t *root = NULL;
-    if (skl_file_read(path, RECORD_LIMIT, &data, &n, NULL) == SKL_OK) {
-        root = json_loadb(data, n, JSON_REJECT_DUPLICATES, NULL);
-        free(data);
-    }
+    char *path = skl_path(folder, "run.json");
+    json_t *root;
+    skl_json_read(path, SKL_LIMIT_RECORD, SKL_LIMIT_RECORD_VALUES, &root, NULL, NULL);
     free(path);
     return root;
 }

@@ -13,9 +13,9 @@
 
 #include "core/base/fs.h"
 #include "core/base/say.h"
+#include "core/base/limits.h"
 
 extern char **environ;
-#define LOG_LIMIT ((size_t)1 << 20)
 static const char *const formats[] = {"svg", "pdf", "png"};
 enum { FORMATS = sizeof formats / sizeof *formats };
 
@@ -66,7 +66,7 @@ static int refused(const char *folder, const char *log, const char *stem, struct
     char *text = NULL;
     size_t n;
     const char *said = "no message";
-    if (skl_file_read(log, LOG_LIMIT, &text, &n, NULL) == SKL_OK)
+    if (skl_file_read(log, SKL_LIMIT_OUTPUT, &text, &n, NULL) == SKL_OK)
         for (char *save, *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
             if (strspn(line, " \t^") < strlen(line) && !strstr(line, "warning:")) said = line;
     int status = skl_fail(err, SKL_FAILED, "%s/%s.gp: gnuplot failed: %s", folder, stem, said);

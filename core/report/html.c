@@ -8,8 +8,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
-
-#define FIGURE_LIMIT ((size_t)32 << 20)
+#include "core/base/limits.h"
 
 static const char head[] =
     "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
@@ -179,7 +178,7 @@ static void put_figure(FILE *out, const struct skl_block *b)
 {
     char *path = skl_format("%s/%s.svg", b->folder, b->file), *data;
     size_t n;
-    if (skl_file_read(path, FIGURE_LIMIT, &data, &n, NULL) == SKL_OK) {
+    if (skl_file_read(path, SKL_LIMIT_FIGURE, &data, &n, NULL) == SKL_OK) {
         fputs("<figure>\n<div class=\"wide\"><img alt=\"", out);
         put(out, b->alt);
         fputc('"', out);

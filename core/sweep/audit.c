@@ -72,11 +72,33 @@ static void check_build(const struct sweep *s, const char *path)
                        run.plugin, planned);
 }
 
+static void check_plan_seal(struct skl_audit *a, const char *folder, enum skl_seal seal)
+{
+    char *path = skl_path(folder, "plan.json");
+    if (seal == SKL_SEAL_BROKEN)
+        skl_audit_tell(a, SKL_EDITED, path, "its seal is broken: it was edited since it was written");
+    if (seal == SKL_UNSEALED) skl_audit_note(a, path, "not sealed: of an earlier version, edits of it do not show");
+    free(path);
+}
+
+/* What was not looked at in a folder's runs, once for all. */
+static void tell_notes(struct skl_audit *a, const char *folder)
+{
+    if (a->unsealed)
+        skl_audit_note(a, folder, "%d run%s not sealed: of an earlier version, edits of run.json do not show",
+                       a->unsealed, a->unsealed == 1 ? "" : "s");
+    if (a->lacking)
+        skl_audit_note(a, folder, "%d run%s: settings compared by the hash of their file alone; %s", a->lacking,
+                       a->lacking == 1 ? "" : "s", a->lacking_why);
+    a->unsealed = a->lacking = 0;
+}
+
 static int audit_sweep(struct skl_audit *a, const char *folder, struct skl_err *err)
 {
     struct sweep s = {.audit = a};
     int status = skl_run_list_read(folder, &s.list, err);
     if (status) return status;
+    check_plan_seal(a, folder, s.list.seal);
     for (int i = 0; i < s.list.count; i++) {
         char *path = skl_path(folder, s.list.run[i].dir);
         skl_audit_run(a, path, s.list.run[i].hash);
@@ -84,6 +106,7 @@ static int audit_sweep(struct skl_audit *a, const char *folder, struct skl_err *
         free(path);
     }
     each_folder(folder, "", MAX_DEPTH, check_unlisted, &s);
+    tell_notes(a, folder);
     skl_run_list_release(&s.list);
     return SKL_OK;
 }
@@ -109,6 +132,7 @@ int skl_audit(struct skl_audit *a, const char *folder, struct skl_err *err)
     if (has(folder, "plan.json")) return audit_sweep(a, folder, err);
     if (has(folder, "run.json")) {
         skl_audit_run(a, folder, NULL);
+        tell_notes(a, folder);
         return SKL_OK;
     }
     struct many m = {.audit = a, .err = err};

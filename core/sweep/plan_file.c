@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/base/limits.h"
 #include "core/config/registry.h"
 
-#define LIST_LIMIT ((size_t)256 << 20)
 enum { SCHEMA = 1 };
 
 /* ---- reading ---- */
@@ -67,15 +67,15 @@ const char *skl_run_list_plugin(const struct skl_run_list *list, const char *nam
 int skl_run_list_read(const char *folder, struct skl_run_list *list, struct skl_err *err)
 {
     *list = (struct skl_run_list){0};
-    char *path = skl_path(folder, "plan.json"), *text = NULL;
-    size_t n;
-    json_error_t why;
-    int status = skl_file_read(path, LIST_LIMIT, &text, &n, err);
-    json_t *root = status ? NULL : json_loadb(text, n, JSON_REJECT_DUPLICATES, &why);
+    char *path = skl_path(folder, "plan.json");
+    json_t *root;
+    int status = skl_json_read(path, SKL_LIMIT_PLAN, SKL_LIMIT_PLAN_VALUES, &root, &list->seal, err);
     const json_t *runs = json_object_get(root, "runs");
-    if (!status && !root) status = skl_fail(err, SKL_DATA, "%s:%d:%d: %s", path, why.line, why.column, why.text);
     if (!status && (!json_is_array(runs) || json_integer_value(json_object_get(root, "schema_version")) != SCHEMA))
         status = skl_fail(err, SKL_DATA, "%s: not the list of a sweep's runs, or one of another version", path);
+    if (!status && json_array_size(runs) > SKL_PLAN_MAX_RUNS)
+        status = skl_fail(err, SKL_DATA, "%s: it lists %zu runs, a plan has at most %d", path, json_array_size(runs),
+                          SKL_PLAN_MAX_RUNS);
     list->name = text_of(root, "name");
     list->label = text_of(root, "label");
     list->baseline = text_of(root, "baseline");
@@ -85,7 +85,6 @@ int skl_run_list_read(const char *folder, struct skl_run_list *list, struct skl_
         if (!read_run(json_array_get(runs, i), &list->run[list->count++]))
             status = skl_fail(err, SKL_DATA, "%s: run %zu of the list is incomplete", path, i + 1);
     json_decref(root);
-    free(text);
     free(path);
     if (status) skl_run_list_release(list);
     return status;
@@ -111,14 +110,11 @@ void skl_run_list_release(struct skl_run_list *list)
 
 char *skl_run_list_settings(const char *folder, const char *setting)
 {
-    char *path = skl_path(folder, "plan.json"), *text = NULL, *found = NULL;
-    size_t n;
-    if (!skl_file_read(path, LIST_LIMIT, &text, &n, NULL)) {
-        json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
+    char *path = skl_path(folder, "plan.json"), *found = NULL;
+    json_t *root;
+    if (!skl_json_read(path, SKL_LIMIT_PLAN, SKL_LIMIT_PLAN_VALUES, &root, NULL, NULL))
         found = text_of(json_object_get(root, "settings"), setting);
-        json_decref(root);
-    }
-    free(text);
+    json_decref(root);
     free(path);
     return found;
 }
@@ -173,10 +169,7 @@ static char *format_list(const struct skl_plan *plan)
                              "label", optional(plan->label), "baseline", optional(plan->baseline), "hash", plan->hash,
                              "runs", runs, "settings", pack_settings(plan), "plugins", pack_plugins(plan));
     SKL_CHECK(root);
-    char *body = json_dumps(root, JSON_SORT_KEYS | JSON_INDENT(1));
-    SKL_CHECK(body);
-    char *text = skl_format("%s\n", body);
-    free(body);
+    char *text = skl_json_seal(root);
     json_decref(root);
     return text;
 }
@@ -185,7 +178,8 @@ int skl_run_list_write(const char *folder, const struct skl_plan *plan, struct s
 {
     char *path = skl_path(folder, "plan.json"), *text = format_list(plan), *old = NULL;
     size_t n = 0;
-    bool same = skl_file_read(path, LIST_LIMIT, &old, &n, NULL) == SKL_OK && n == strlen(text) && !memcmp(old, text, n);
+    bool same =
+        skl_file_read(path, SKL_LIMIT_PLAN, &old, &n, NULL) == SKL_OK && n == strlen(text) && !memcmp(old, text, n);
     int status = same ? SKL_OK : skl_file_write(path, text, strlen(text), err);
     free(old);
     free(text);

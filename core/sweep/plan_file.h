@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include "core/base/err.h"
 #include "core/config/plan.h"
+#include "core/io/json.h"
 
 struct skl_listed_run {
     char *dir, *setting, *variant, *paper, hash[65];
@@ -28,6 +29,7 @@ struct skl_run_list {
     int plugins;
     struct skl_listed_run *run;
     int count;
+    enum skl_seal seal;
 };
 
 /* SKL_DATA: absent, or not such a file. */

@@ -7,9 +7,10 @@
 #include <unistd.h>
 
 #include "core/base/fs.h"
+#include "core/base/limits.h"
 #include "core/sweep/slurm.h"
 
-enum { OUTPUT_LIMIT = 8 << 20, LIST_LIMIT = 64 << 20 };
+enum { OUTPUT_LIMIT = 8 << 20 };
 
 int skl_program_output(char *const argv[], char *text, size_t size)
 {
@@ -48,7 +49,7 @@ static char *read_text(const char *path)
 {
     char *text = NULL;
     size_t n;
-    return skl_exists(path) && !skl_file_read(path, LIST_LIMIT, &text, &n, NULL) ? text : NULL;
+    return skl_exists(path) && !skl_file_read(path, SKL_LIMIT_QUEUE, &text, &n, NULL) ? text : NULL;
 }
 
 static void read_list(struct array *a, const char *path)

@@ -1,6 +1,7 @@
 #include "core/train/audit.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/fs.h"
 #include "core/base/sha256.h"
@@ -16,7 +18,6 @@
 #include "core/train/run.h"
 #include "core/train/state.h"
 
-#define FILE_LIMIT ((size_t)16 << 30)
 const char *const skl_fault_name[] = {
     [SKL_MISSING] = "missing", [SKL_EDITED] = "edited", [SKL_STALE] = "stale", [SKL_HALF_DONE] = "half-done"};
 
@@ -38,22 +39,39 @@ void skl_audit_tell(struct skl_audit *a, enum skl_fault kind, const char *path, 
     if (a->tell) a->tell(a->context, kind, path, text);
 }
 
+void skl_audit_note(const struct skl_audit *a, const char *path, const char *fmt, ...)
+{
+    char text[1536];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    if (a->note) a->note(a->context, path, text);
+}
+
 /* ---- checkpoints ---- */
 
 /* The start of the SHA-256 over parameters and statistics, which stand together before all momentum. */
-static void weights_hash(const struct skl_st *st, char hash[17])
+static int weights_hash(const struct skl_st *st, const char *path, char hash[17], struct skl_err *err)
 {
-    const char *first = NULL, *momentum = NULL, *end = NULL;
+    int64_t first = INT64_MAX, momentum = INT64_MAX, end = 0;
     for (int i = 0; i < st->count; i++) {
-        const char *data = st->tensor[i].data;
-        if (!first || data < first) first = data;
-        if (!end || data + st->tensor[i].bytes > end) end = data + st->tensor[i].bytes;
-        if (!strncmp(st->tensor[i].name, "momentum.", 9) && (!momentum || data < momentum)) momentum = data;
+        const struct skl_st_tensor *t = &st->tensor[i];
+        if (t->at < first) first = t->at;
+        if (t->at + (int64_t)t->bytes > end) end = t->at + (int64_t)t->bytes;
+        if (!strncmp(t->name, "momentum.", 9) && t->at < momentum) momentum = t->at;
     }
     char hex[65];
-    skl_sha256_hex(first, (size_t)((momentum ? momentum : end) - first), hex);
+    int fd, status = skl_open(path, O_RDONLY, &fd, err);
+    if (status) return status;
+    struct skl_sha256 *sum = skl_sha256_new();
+    status = skl_sha256_add_file(sum, fd, path, first, momentum < end ? momentum : end, NULL, err);
+    skl_sha256_sum(sum, hex);
     memcpy(hash, hex, 16);
     hash[16] = 0;
+    free(sum);
+    close(fd);
+    return status;
 }
 
 /* Where test.csv ends with a row of the checkpoint's iteration, that row carries the hash of its weights. */
@@ -61,11 +79,13 @@ static void check_weights(struct visit *v, const char *path, const struct skl_st
 {
     char *csv = skl_path(v->folder, "test.csv"), hash[17];
     struct skl_table t;
-    if (st->count && !skl_table_read(csv, &t, NULL)) {
+    struct skl_err err = {0};
+    if (st->count && !skl_table_read_last(csv, &t, NULL)) {
         int column = skl_table_column(&t, "weights");
-        const char *last = t.rows && column >= 0 ? t.text[(t.rows - 1) * t.columns + column] : NULL;
-        weights_hash(st, hash);
-        if (last && (int64_t)t.value[(t.rows - 1) * t.columns] == state->iteration && strcmp(last, hash))
+        const char *last = t.rows && column >= 0 && t.value[0] == (double)state->iteration ? t.text[column] : NULL;
+        if (last && weights_hash(st, path, hash, &err))
+            skl_audit_tell(v->audit, SKL_EDITED, path, "%s", err.text);
+        else if (last && strcmp(last, hash))
             skl_audit_tell(v->audit, SKL_EDITED, path, "its weights are %s, test.csv says %s at iteration %" PRId64,
                            hash, last, state->iteration);
         skl_table_release(&t);
@@ -78,9 +98,9 @@ static void check_figures(struct visit *v, const char *csv, const char *column, 
 {
     char *path = skl_path(v->folder, csv);
     struct skl_table t;
-    if (!isnan(recorded) && !skl_table_read(path, &t, NULL)) {
+    if (!isnan(recorded) && !skl_table_read_last(path, &t, NULL)) {
         int i = skl_table_column(&t, column);
-        double last = t.rows && i >= 0 ? t.value[(t.rows - 1) * t.columns + i] : NAN;
+        double last = t.rows && i >= 0 ? t.value[i] : NAN;
         if (!(fabs(last - recorded) <= 1e-8 * fabs(last)))
             skl_audit_tell(v->audit, SKL_EDITED, path, "its last %s is %.9g, run.json says %.9g", column, last,
                            recorded);
@@ -106,28 +126,31 @@ static void check_digest(struct visit *v, const char *path, const struct skl_sta
 static void check_lengths(struct visit *v, const struct skl_state *state)
 {
     for (int i = 0; i < SKL_LOGS; i++) {
-        char *path = skl_path(v->folder, skl_log_name[i]), *data = NULL;
-        size_t n = 0;
-        bool there = skl_exists(path) && !skl_file_read(path, FILE_LIMIT, &data, &n, NULL);
-        if (state->length[i] && !there && !v->run.complete)
-            skl_audit_tell(v->audit, SKL_MISSING, path, "the checkpoint records %" PRId64 " bytes", state->length[i]);
-        else if (there && ((int64_t)n < state->length[i] || (v->run.complete && (int64_t)n != state->length[i])))
-            skl_audit_tell(v->audit, SKL_EDITED, path, "%zu bytes, the checkpoint records %" PRId64, n,
+        char *path = skl_path(v->folder, skl_log_name[i]);
+        struct skl_seen seen;
+        struct skl_err err = {0};
+        if (skl_look(path, &seen, &err)) {
+            skl_audit_tell(v->audit, SKL_EDITED, path, "%s", err.text);
+        } else if (seen.kind != SKL_FILE) {
+            if (state->length[i] && !v->run.complete)
+                skl_audit_tell(v->audit, SKL_MISSING, path, "the checkpoint records %" PRId64 " bytes",
+                               state->length[i]);
+        } else if (seen.size < state->length[i] || (v->run.complete && seen.size != state->length[i])) {
+            skl_audit_tell(v->audit, SKL_EDITED, path, "%" PRId64 " bytes, the checkpoint records %" PRId64, seen.size,
                            state->length[i]);
-        else if (there)
+        } else {
             check_digest(v, path, state, i);
-        free(data);
+        }
         free(path);
     }
 }
 
-/* Takes data over. */
-static void check_checkpoint(struct visit *v, const char *path, char *data, size_t n, bool newest)
+static void check_checkpoint(struct visit *v, const char *path, bool newest)
 {
     struct skl_st st;
     struct skl_state state;
     struct skl_err err = {0};
-    if (skl_st_parse(path, data, n, true, &st, &err)) {
+    if (skl_st_look(path, true, &st, &err)) {
         skl_audit_tell(v->audit, SKL_EDITED, path, "%s", err.text);
         return;
     }
@@ -137,6 +160,8 @@ static void check_checkpoint(struct visit *v, const char *path, char *data, size
     } else if (!hash || strcmp(hash, v->run.config_hash)) {
         skl_audit_tell(v->audit, SKL_STALE, path, "trained with settings %.12s, the run's are %.12s", hash ? hash : "?",
                        v->run.config_hash);
+    } else if (skl_state_check(&state, v->run.iterations, path, &err)) {
+        skl_audit_tell(v->audit, SKL_EDITED, path, "%s", err.text);
     } else if (newest) {
         if (v->run.complete && state.iteration != v->run.iteration)
             skl_audit_tell(v->audit, SKL_EDITED, path, "it is of iteration %" PRId64 ", run.json says %" PRId64,
@@ -149,14 +174,17 @@ static void check_checkpoint(struct visit *v, const char *path, char *data, size
 
 /* ---- recorded files ---- */
 
-static void check_recorded(struct visit *v, const char *path, const json_t *entry, const char *data, size_t n)
+/* Not read where its size says enough. */
+static void check_recorded(struct visit *v, const char *path, const json_t *entry, int64_t size)
 {
     json_int_t bytes = json_integer_value(json_object_get(entry, "bytes"));
     const char *recorded = json_string_value(json_object_get(entry, "sha256"));
     char hex[65];
-    skl_sha256_hex(data, n, hex);
-    if ((json_int_t)n != bytes)
-        skl_audit_tell(v->audit, SKL_EDITED, path, "%zu bytes, run.json records %lld", n, (long long)bytes);
+    struct skl_err err = {0};
+    if (size != bytes)
+        skl_audit_tell(v->audit, SKL_EDITED, path, "%" PRId64 " bytes, run.json records %lld", size, (long long)bytes);
+    else if (skl_file_sha256(path, -1, hex, NULL, &err))
+        skl_audit_tell(v->audit, SKL_EDITED, path, "%s", err.text);
     else if (!recorded || strcmp(recorded, hex))
         skl_audit_tell(v->audit, SKL_EDITED, path, "its SHA-256 is %.16s..., run.json records %.16s...", hex,
                        recorded ? recorded : "none");
@@ -166,26 +194,24 @@ static void check_file(struct visit *v, const char *name)
 {
     static const char last[] = "last.safetensors", prev[] = "prev.safetensors";
     const json_t *entry = json_object_get(v->files, name);
-    char *path = skl_path(v->folder, name), *data = NULL;
+    char *path = skl_path(v->folder, name);
+    struct skl_seen seen;
     struct skl_err err = {0};
-    size_t n;
-    if (!skl_exists(path)) {
-        if (entry) skl_audit_tell(v->audit, SKL_MISSING, path, "run.json records it");
-    } else if (skl_file_read(path, FILE_LIMIT, &data, &n, &err)) {
+    if (skl_look(path, &seen, &err)) {
         skl_audit_tell(v->audit, SKL_EDITED, path, "%s", err.text);
+    } else if (seen.kind == SKL_ABSENT) {
+        if (entry) skl_audit_tell(v->audit, SKL_MISSING, path, "run.json records it");
+    } else if (seen.kind != SKL_FILE) {
+        skl_audit_tell(v->audit, SKL_EDITED, path, "it is no regular file");
     } else {
         v->audit->files++;
-        v->audit->bytes += (int64_t)n;
+        v->audit->bytes += seen.size;
         if (entry)
-            check_recorded(v, path, entry, data, n);
+            check_recorded(v, path, entry, seen.size);
         else if (v->files)
             skl_audit_tell(v->audit, SKL_EDITED, path, "run.json does not record it");
         bool newest = !strcmp(name, last);
-        if (newest || !strcmp(name, prev)) {
-            check_checkpoint(v, path, data, n, newest);
-            data = NULL;
-        }
-        free(data);
+        if (newest || !strcmp(name, prev)) check_checkpoint(v, path, newest);
     }
     free(path);
 }
@@ -245,10 +271,20 @@ static void check_leftovers(struct visit *v)
     if (d) closedir(d);
 }
 
+static void check_seal(struct visit *v)
+{
+    char *path = skl_path(v->folder, "run.json");
+    if (v->run.seal == SKL_SEAL_BROKEN)
+        skl_audit_tell(v->audit, SKL_EDITED, path, "its seal is broken: it was edited since it was written");
+    v->audit->unsealed += v->run.seal == SKL_UNSEALED;
+    free(path);
+}
+
 static void check_run(struct visit *v, const char *planned)
 {
     const struct skl_run_state *s = &v->run;
     bool ended = !strcmp(s->state, "done") || !strcmp(s->state, "diverged"), running = !strcmp(s->state, "running");
+    check_seal(v);
     if (ended)
         check_list(v);
     else

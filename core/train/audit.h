@@ -16,8 +16,11 @@ struct skl_audit {
     int64_t files, bytes;   /* read and hashed */
     int lacking;            /* runs whose settings could not be hashed anew: their plug-in was not given; */
     char lacking_why[1024]; /* what to give for the first of them */
+    int unsealed;           /* runs whose run.json is of a version that did not seal it */
     /* Called for each fault: the folder or file, and one line that says what is wrong. */
     void (*tell)(void *context, enum skl_fault kind, const char *path, const char *text);
+    /* Called for what is no fault but was not looked at; may be NULL. */
+    void (*note)(void *context, const char *path, const char *text);
     void *context;
 };
 extern const char *const skl_fault_name[]; /* "missing", "edited", "stale", "half-done" */
@@ -25,6 +28,9 @@ extern const char *const skl_fault_name[]; /* "missing", "edited", "stale", "hal
 /* Calls tell() and counts the fault. */
 void skl_audit_tell(struct skl_audit *a, enum skl_fault kind, const char *path, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* Calls note(). */
+void skl_audit_note(const struct skl_audit *a, const char *path, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 /* One run's folder.  hash: the one the plan gives it; NULL: there is no plan. */
 void skl_audit_run(struct skl_audit *a, const char *folder, const char *hash);
 #endif

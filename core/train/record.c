@@ -6,38 +6,30 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/base/sha256.h"
 #include "core/base/fs.h"
+#include "core/base/limits.h"
+#include "core/base/sha256.h"
 #include "core/run/claim.h"
 #include "core/train/run.h"
-
-#define RECORD_LIMIT ((size_t)1 << 20)
 
 const char *const skl_result_files[] = {"config.yaml",      "train.csv", "test.csv",      "validation.csv",
                                         "probe.csv",        "sums.csv",  "responses.csv", "last.safetensors",
                                         "prev.safetensors", NULL};
 
 /* *json: an object, or NULL where the file is absent or (*damaged, SKL_DATA) holds none. */
-static int read_object(const char *path, json_t **json_out, bool *damaged, struct skl_err *err)
+static int read_object(const char *path, json_t **json, enum skl_seal *seal, bool *damaged, struct skl_err *err)
 {
     char *text;
     size_t n;
-    *json_out = NULL;
+    *json = NULL;
     *damaged = false;
-    int status = skl_file_read_if_there(path, RECORD_LIMIT, &text, &n, err);
+    int status = skl_file_read_if_there(path, SKL_LIMIT_RECORD, &text, &n, err);
     if (!text) return status;
-    json_error_t why;
-    json_t *json = json_loadb(text, n, JSON_REJECT_DUPLICATES, &why);
+    status = skl_json_parse(path, text, n, SKL_LIMIT_RECORD_VALUES, json, err);
+    if (!status) *seal = skl_json_seal_of(*json, text, n);
+    *damaged = status != SKL_OK;
     free(text);
-    if (json_is_object(json)) {
-        *json_out = json;
-        return SKL_OK;
-    }
-    *damaged = true;
-    skl_fail(err, SKL_DATA, "%s:%d:%d: %s", path, json ? 1 : why.line, json ? 1 : why.column,
-             json ? "not a JSON object" : why.text);
-    json_decref(json);
-    return SKL_DATA;
+    return status;
 }
 
 int skl_record_open(struct skl_record *r, const char *folder, int desk, struct skl_err *err)
@@ -45,7 +37,8 @@ int skl_record_open(struct skl_record *r, const char *folder, int desk, struct s
     bool damaged;
     r->desk = desk;
     r->path = skl_path(folder, "run.json");
-    int status = read_object(r->path, &r->json, &damaged, err);
+    enum skl_seal seal;
+    int status = read_object(r->path, &r->json, &seal, &damaged, err);
     if (!r->json) r->json = json_object();
     SKL_CHECK(r->json);
     return damaged ? SKL_OK : status;
@@ -110,11 +103,8 @@ int skl_record_files(struct skl_record *r, const char *folder, struct skl_err *e
 
 int skl_record_write(const struct skl_record *r, struct skl_err *err)
 {
-    char *text = json_dumps(r->json, JSON_SORT_KEYS | JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-    SKL_CHECK(text);
-    char *whole = skl_format("%s\n", text);
-    int status = skl_file_write_at(r->desk, r->path, whole, strlen(whole), err);
-    free(whole);
+    char *text = skl_json_seal(r->json);
+    int status = skl_file_write_at(r->desk, r->path, text, strlen(text), err);
     free(text);
     return status;
 }
@@ -223,7 +213,7 @@ int skl_run_state_read(const char *folder, struct skl_run_state *state, struct s
     snprintf(state->state, sizeof state->state, "waiting");
     char *path = skl_path(folder, "run.json");
     json_t *json;
-    int status = read_object(path, &json, &state->damaged, err);
+    int status = read_object(path, &json, &state->seal, &state->damaged, err);
     if (json) status = fill(state, json, folder, err);
     if (json && !known_state(state->state)) {
         status = skl_fail(err, SKL_DATA, "%s: unknown state '%s'", path, state->state);

@@ -9,6 +9,7 @@
 
 #include "core/base/desk.h"
 #include "core/base/say.h"
+#include "core/base/limits.h"
 #include "core/config/registry.h"
 #include "core/train/loop.h"
 #include "core/train/settings.h"
@@ -17,7 +18,6 @@
 #define TRAIN_HEADER "iteration,epoch,lr,loss,error"
 #define TEST_HEADER "iteration,epoch,loss,error,weights"
 #define TIMING_HEADER "iteration,seconds,images_per_second"
-#define TIMING_LIMIT ((size_t)1 << 30)
 
 /* ---- the folder ---- */
 
@@ -60,7 +60,7 @@ static int timing_until(const char *path, int64_t iteration, int64_t *length, do
     size_t n;
     *length = 0;
     *seconds = 0;
-    int status = skl_file_read_if_there(path, TIMING_LIMIT, &text, &n, err);
+    int status = skl_file_read_if_there(path, SKL_LIMIT_TABLE, &text, &n, err);
     for (char *line = text, *end; line && (end = strchr(line, '\n')); line = end + 1) {
         long long at;
         double spent;
@@ -184,8 +184,7 @@ static int prepare(struct skl_training *t, const struct skl_run_options *options
     int status = skl_session_open(&t->session, t->session.exp, options->threads, false, err);
     if (status) return status;
     skl_snapshot_new(&t->snapshot, t->session.net);
-    t->identity = (struct skl_identity){.config_hash = t->session.exp->hash, .numerics = t->session.numerics};
-    snprintf(t->identity.data, sizeof t->identity.data, "%016llx", (unsigned long long)t->session.set.fingerprint);
+    t->identity = skl_session_identity(&t->session);
     status = resume(t, options->allow_other_numerics, err);
     if (!status) status = open_logs(t, err);
     if (!status) status = record_start(t, options, err);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include "core/base/err.h"
 #include "core/config/plan.h"
+#include "core/io/json.h"
 #include "core/run/claim.h"
 
 struct skl_run_options {
@@ -31,6 +32,7 @@ struct skl_run_state {
     int64_t iteration, iterations;
     double images_per_second, seconds;                                             /* training so far */
     double train_loss_final, train_error_final, test_loss_final, test_error_final; /* NaN until done */
+    enum skl_seal seal;                                                            /* of run.json */
     bool complete; /* done or diverged, and all recorded files have their recorded sizes */
 };
 /* Are these SHA-256 of one file, as far as both are known? */

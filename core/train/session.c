@@ -1,6 +1,7 @@
 #include "core/train/session.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -118,6 +119,14 @@ void skl_session_close(struct skl_session *s)
     free(s->kernels);
     free(s->numerics);
     *s = (struct skl_session){0};
+}
+
+struct skl_identity skl_session_identity(const struct skl_session *s)
+{
+    struct skl_identity id = {
+        .config_hash = s->exp->hash, .numerics = s->numerics, .iterations = s->exp->train.iterations};
+    snprintf(id.data, sizeof id.data, "%016llx", (unsigned long long)s->set.fingerprint);
+    return id;
 }
 
 struct skl_step_result skl_iteration(struct skl_net *net, const struct skl_train_config *c, int64_t t,

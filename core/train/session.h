@@ -6,6 +6,7 @@
 #include "core/config/experiment.h"
 #include "core/data/dataset.h"
 #include "core/nn/net.h"
+#include "core/train/state.h"
 
 struct skl_session {
     const struct skl_experiment *exp; /* borrowed */
@@ -23,6 +24,8 @@ struct skl_session {
 int skl_session_open(struct skl_session *s, const struct skl_experiment *exp, int threads, bool inference,
                      struct skl_err *err);
 void skl_session_close(struct skl_session *s);
+/* What a checkpoint of this experiment must agree with; borrows from the session. */
+struct skl_identity skl_session_identity(const struct skl_session *s);
 
 /* The net's settings that follow from an experiment and the shape of its images. */
 struct skl_net_options skl_net_options_for(const struct skl_experiment *exp, int size, int channels, int classes);

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/base/limits.h"
 #include "core/io/yaml.h"
 
-#define CONFIG_LIMIT ((size_t)1 << 20)
 enum { MAX_KEYS = 512, MAX_SHOWN = 8 };
 
 struct entry {
@@ -120,7 +120,7 @@ static int other_run(const char *folder, const char *path, const struct skl_plan
 {
     char *there, *here = skl_plan_emit(plan, run);
     size_t n;
-    int status = skl_file_read(path, CONFIG_LIMIT, &there, &n, err);
+    int status = skl_file_read(path, SKL_LIMIT_CONFIG, &there, &n, err);
     if (!status) {
         char *diff = skl_settings_diff(there, here);
         status = skl_fail(err, SKL_USAGE,
@@ -163,7 +163,7 @@ int skl_settings_write(const struct skl_plan *plan, const struct skl_plan_run *r
     size_t n;
     int status = SKL_OK;
     for (int tries = 0; tries < 2; tries++) {
-        status = skl_file_read_if_there(path, CONFIG_LIMIT, &there, &n, err);
+        status = skl_file_read_if_there(path, SKL_LIMIT_CONFIG, &there, &n, err);
         bool same = there && n == strlen(text) && !memcmp(there, text, n);
         free(there);
         if (status || same) break;

@@ -71,9 +71,10 @@ static int load_file(const char *path, struct skl_net *net, struct skl_state *st
 {
     struct skl_st file;
     *broken = true;
-    int status = skl_st_read(path, true, &file, err);
+    int status = skl_st_read_within(path, true, skl_weights_file_limit(net), &file, err);
     if (status) return status;
     status = skl_state_parse(&file, path, state, err);
+    if (!status) status = skl_state_check(state, id->iterations, path, err);
     if (!status) {
         *broken = false;
         status = check_identity(&file, path, id, allow_other_numerics, &resume->other_numerics, err);
@@ -81,6 +82,24 @@ static int load_file(const char *path, struct skl_net *net, struct skl_state *st
     if (!status) status = skl_weights_load(net, &file, SKL_WEIGHTS_MOMENTUM, path, err);
     skl_st_release(&file);
     resume->found = !status;
+    return status;
+}
+
+int skl_state_load_weights(const char *path, struct skl_net *net, struct skl_state *state,
+                           const struct skl_identity *id, struct skl_err *err)
+{
+    struct skl_st file;
+    int status = skl_st_read_within(path, true, skl_weights_file_limit(net), &file, err);
+    if (status) return status;
+    const char *hash = skl_st_meta(&file, "config_hash");
+    status = skl_state_parse(&file, path, state, err);
+    if (!status && (!hash || strcmp(hash, id->config_hash)))
+        status = skl_fail(err, SKL_DATA, "%s does not belong to the config.yaml beside it", path);
+    if (!status) status = skl_state_check(state, id->iterations, path, err);
+    bool other_numerics;
+    if (!status) status = check_identity(&file, path, id, true, &other_numerics, err);
+    if (!status) status = skl_weights_load(net, &file, SKL_WEIGHTS_ONLY, path, err);
+    skl_st_release(&file);
     return status;
 }
 

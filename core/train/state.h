@@ -27,10 +27,11 @@ struct skl_state {
     bool scheduled;            /* false: made by a signal */
 };
 
-/* What a checkpoint must agree with; all three stand in its metadata. */
+/* What a checkpoint must agree with; the texts stand in its metadata. */
 struct skl_identity {
     const char *config_hash, *numerics;
-    char data[17]; /* fingerprint of the data set in hex */
+    int64_t iterations; /* of the experiment */
+    char data[17];      /* fingerprint of the data set in hex */
 };
 
 /* Writes last.safetensors; the former one becomes prev.safetensors if `rotate`.  At every instant last.safetensors is
@@ -53,7 +54,12 @@ int skl_state_load(const char *folder, struct skl_net *net, struct skl_state *st
 /* Fills net and state from one file; other numerics are refused. */
 int skl_state_load_file(const char *path, struct skl_net *net, struct skl_state *state,
                         const struct skl_identity *identity, struct skl_err *err);
+/* Weights and statistics alone, for whoever trains nothing: id->numerics is not looked at. */
+int skl_state_load_weights(const char *path, struct skl_net *net, struct skl_state *state,
+                           const struct skl_identity *identity, struct skl_err *err);
 /* The metadata alone (from a file already read): SKL_DATA where it is no checkpoint. */
 int skl_state_parse(const struct skl_st *file, const char *path, struct skl_state *state, struct skl_err *err);
+/* Does it fit an experiment of so many iterations?  A checkpoint of a right digest may say anything all the same. */
+int skl_state_check(const struct skl_state *state, int64_t iterations, const char *path, struct skl_err *err);
 extern const char *const skl_log_name[SKL_LOGS];
 #endif

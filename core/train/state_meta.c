@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,4 +103,18 @@ int skl_state_parse(const struct skl_st *file, const char *path, struct skl_stat
             return skl_state_bad_meta(path, digest_key[i], err);
     }
     return SKL_OK;
+}
+
+int skl_state_check(const struct skl_state *s, int64_t iterations, const char *path, struct skl_err *err)
+{
+    const bool ended = s->outcome != SKL_RUNNING;
+    const char *key = NULL;
+    if (s->iteration > iterations) key = "iteration";
+    if (s->end < s->iteration || s->end > iterations || (ended ? s->end != s->iteration : s->end != iterations))
+        key = "end";
+    if (s->tested > s->iteration) key = "tested";
+    if (s->count > s->iteration || s->errors / INT_MAX > s->count) key = "sums";
+    if (!key) return SKL_OK;
+    return skl_fail(err, SKL_DATA, "%s: metadata '%s' does not fit an experiment of %" PRId64 " iterations", path, key,
+                    iterations);
 }

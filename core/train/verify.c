@@ -1,10 +1,12 @@
 #include "core/train/verify.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/base/sha256.h"
 #include "core/config/plan.h"
 #include "core/run/claim.h"
 #include "core/train/progress.h"
@@ -13,14 +15,17 @@
 #include "core/train/session.h"
 #include "core/train/state.h"
 
-#define LOG_LIMIT ((size_t)1 << 30)
-
 struct replay {
     struct skl_session session;
     struct skl_snapshot snapshot;
     struct skl_state state, newer; /* of the replay now, and where it ends */
     struct skl_st last;
-    char *last_path, *prev_path, *log[SKL_LOGS]; /* log: the texts of the CSVs, NULL where absent */
+    char *last_path, *prev_path;
+    struct {
+        FILE *file; /* NULL: absent */
+        char line[SKL_ROW_MAX + 2];
+        int64_t left; /* bytes up to the length that the newer checkpoint records */
+    } log[SKL_LOGS];
     const char *folder;
     struct skl_verdict *verdict;
     bool quiet;
@@ -28,8 +33,7 @@ struct replay {
 
 static int start(struct replay *r, struct skl_err *err)
 {
-    struct skl_identity id = {.config_hash = r->session.exp->hash, .numerics = r->session.numerics};
-    snprintf(id.data, sizeof id.data, "%016llx", (unsigned long long)r->session.set.fingerprint);
+    struct skl_identity id = skl_session_identity(&r->session);
     /* The newer one is loaded first, to see that it belongs here; its weights are overwritten at once. */
     int status = skl_state_load_file(r->last_path, r->session.net, &r->newer, &id, err);
     r->state = (struct skl_state){0};
@@ -39,18 +43,22 @@ static int start(struct replay *r, struct skl_err *err)
     return status;
 }
 
-/* Reads what there is of a log, up to the length that the newer checkpoint records. */
-static int read_logs(struct replay *r, struct skl_err *err)
+static int open_logs(struct replay *r, struct skl_err *err)
 {
     int status = SKL_OK;
     for (int i = 0; i < SKL_LOGS && !status; i++) {
         int64_t length = r->newer.length[i];
+        if (!length) continue;
         char *path = skl_path(r->folder, skl_log_name[i]);
-        size_t n;
-        if (length) status = skl_file_read(path, LOG_LIMIT, &r->log[i], &n, err);
-        if (length && !status && n < (size_t)length)
-            status = skl_fail(err, SKL_DATA, "%s: %zu bytes, the checkpoint records %lld", path, n, (long long)length);
-        if (length && !status) r->log[i][length] = 0;
+        struct skl_seen seen;
+        int fd;
+        status = skl_look(path, &seen, err);
+        if (!status && seen.size < length)
+            status = skl_fail(err, SKL_DATA, "%s: %lld bytes, the checkpoint records %lld", path, (long long)seen.size,
+                              (long long)length);
+        if (!status) status = skl_open(path, O_RDONLY, &fd, err);
+        if (!status) SKL_CHECK(r->log[i].file = fdopen(fd, "r"));
+        r->log[i].left = length;
         free(path);
     }
     return status;
@@ -67,13 +75,32 @@ static void differs(struct replay *r, const char *what, int64_t iteration)
                  (long long)iteration, what);
 }
 
-/* Is `row` a line of the log? */
+/* The next line into log.line, without its end; false: there is none.  One that is longer than any row comes in parts. */
+static bool next_line(struct replay *r, enum skl_log log)
+{
+    char *line = r->log[log].line;
+    if (r->log[log].left <= 0 || !fgets(line, sizeof r->log[log].line, r->log[log].file)) return false;
+    size_t n = strlen(line);
+    r->log[log].left -= n ? (int64_t)n : 1; /* a NUL at its start */
+    if (n && line[n - 1] == '\n') line[n - 1] = 0;
+    return true;
+}
+
+/* Does the log go on with `row`, rows of earlier iterations aside? */
+static bool finds(struct replay *r, enum skl_log log, const char *row)
+{
+    while (r->log[log].file && next_line(r, log)) {
+        long long at;
+        if (!strcmp(r->log[log].line, row)) return true;
+        if (sscanf(r->log[log].line, "%lld,", &at) == 1 && at >= r->state.iteration) return false;
+    }
+    return false;
+}
+
 static void compare_row(struct replay *r, enum skl_log log, const char *row)
 {
-    char *line = skl_format("\n%s\n", row);
-    if (!r->log[log] || !strstr(r->log[log], line)) differs(r, skl_log_name[log], r->state.iteration);
+    if (!finds(r, log, row)) differs(r, skl_log_name[log], r->state.iteration);
     r->verdict->rows++;
-    free(line);
 }
 
 static void train_row(struct replay *r, double loss, int64_t errors, int64_t count)
@@ -141,8 +168,12 @@ static void compare_logs(struct replay *r)
     for (int i = 0; i < SKL_LOGS; i++) {
         char hex[65];
         if (!r->newer.length[i] || !*r->newer.digest[i]) continue;
-        skl_sha256_hex(r->log[i], (size_t)r->newer.length[i], hex);
-        if (strcmp(hex, r->newer.digest[i])) differs(r, skl_log_name[i], -1);
+        struct skl_sha256 *sum = skl_sha256_new();
+        const int fd = fileno(r->log[i].file);
+        bool same = !skl_sha256_add_file(sum, fd, skl_log_name[i], 0, r->newer.length[i], NULL, NULL);
+        skl_sha256_sum(sum, hex);
+        if (!same || strcmp(hex, r->newer.digest[i])) differs(r, skl_log_name[i], -1);
+        free(sum);
     }
 }
 
@@ -161,14 +192,14 @@ static void compare(struct replay *r)
 /* With no older checkpoint the net must stand at its initial weights: a fresh session. */
 static int replay(struct replay *r, const struct skl_experiment *exp, int threads, struct skl_err *err)
 {
-    int status = skl_st_read(r->last_path, true, &r->last, err);
-    if (!status) status = skl_session_open(&r->session, exp, threads, false, err);
+    int status = skl_session_open(&r->session, exp, threads, false, err);
+    if (!status) status = skl_st_read_within(r->last_path, true, skl_weights_file_limit(r->session.net), &r->last, err);
     if (!status) status = start(r, err);
     if (!status && r->state.iteration == 0) {
         skl_session_close(&r->session);
         status = skl_session_open(&r->session, exp, threads, false, err);
     }
-    if (!status) status = read_logs(r, err);
+    if (!status) status = open_logs(r, err);
     if (status) return status;
     skl_snapshot_new(&r->snapshot, r->session.net);
     *r->verdict = (struct skl_verdict){.same = true, .from = r->state.iteration, .to = r->newer.iteration};
@@ -184,7 +215,8 @@ static void release(struct replay *r)
     skl_snapshot_free(&r->snapshot);
     skl_session_close(&r->session);
     skl_st_release(&r->last);
-    for (int i = 0; i < SKL_LOGS; i++) free(r->log[i]);
+    for (int i = 0; i < SKL_LOGS; i++)
+        if (r->log[i].file) fclose(r->log[i].file);
     free(r->last_path);
     free(r->prev_path);
 }

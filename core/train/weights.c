@@ -123,6 +123,16 @@ int skl_weights_load(struct skl_net *net, const struct skl_st *file, enum skl_we
     return SKL_OK;
 }
 
+size_t skl_weights_file_limit(struct skl_net *net)
+{
+    enum { HEADER = 1 << 20, ENTRY = 512 }; /* of a tensor: its name, shape and place */
+    struct skl_tensor *t;
+    int count = skl_net_tensors(net, &t);
+    size_t bytes = HEADER;
+    for (int i = 0; i < count; i++) bytes += 2 * (t[i].count * sizeof(float) + ENTRY);
+    return bytes;
+}
+
 int skl_weights_check_names(struct skl_net *net, const struct skl_st *file, const char *path, struct skl_err *err)
 {
     struct skl_tensor *t;

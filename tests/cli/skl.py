@@ -1,4 +1,6 @@
 """What the tests of the program share: running it, looking at folders and processes."""
+import hashlib
+import json
 import os
 import re
 import shutil
@@ -125,9 +127,16 @@ class Case(unittest.TestCase):
         return process
 
 
+def sealed(value):
+    """JSON text with the seal that skiplab puts under it (core/io/json.h)."""
+    text = json.dumps({**{k: v for k, v in value.items() if k != "seal"}, "sealed": True}, indent=1, sort_keys=True, ensure_ascii=False)
+    text = text[:-2]
+    return text + f',\n "seal": "{hashlib.sha256(text.encode()).hexdigest()}"\n}}\n'
+
+
 def main():
     unittest.main(verbosity=2, argv=[sys.argv[0]])
 
 
-__all__ = ["Case", "EXACT", "PROGRAM", "SANITIZED", "SOURCE", "commands", "exact", "main", "os", "processes", "re", "run", "shutil", "signal",
+__all__ = ["Case", "EXACT", "PROGRAM", "SANITIZED", "SOURCE", "commands", "exact", "main", "os", "processes", "re", "run", "sealed", "shutil", "signal",
            "subprocess", "time", "tree", "unittest", "wait_until"]

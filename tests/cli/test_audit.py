@@ -1,6 +1,7 @@
 """skiplab audit: an untouched sweep passes, and every single change to a result is named."""
 import hashlib
 import json
+import random
 import struct
 
 from skl import *
@@ -15,6 +16,7 @@ train: {iterations: 6, batch: 16, log_every: 2, test_every: 3, checkpoint_every:
 seeds: 2
 """
 RUN = "results/t/identity/seed-1"
+SLOW = bool(os.environ.get("SKL_TEST_SLOW"))
 RECORDED = ("config.yaml", "train.csv", "test.csv", "validation.csv", "last.safetensors", "prev.safetensors")
 
 
@@ -47,10 +49,24 @@ class Audit(Case):
         with open(self.path(RUN, name), "wb") as f:
             f.write(data)
 
+    def write_bytes(self, name, data):
+        os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
+        with open(self.path(name), "wb") as f:
+            f.write(data)
+
+    def peak(self, *words):
+        """Exit code and the most memory it had at once, in bytes; what it said on stderr in self.said."""
+        with open(self.path("said"), "w") as said:
+            process = subprocess.Popen([PROGRAM, *words], cwd=self.dir, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        self.said = self.read("said")
+        return process.returncode, 0 if SANITIZED else usage.ru_maxrss << 10
+
     def record(self, change):
         record = json.loads(self.read(RUN, "run.json"))
         change(record)
-        self.write(RUN + "/run.json", json.dumps(record))
+        self.write(RUN + "/run.json", sealed(record))
 
     def test_untouched_results_are_one_line(self):
         before = tree(self.path("results"))
@@ -89,6 +105,83 @@ class Audit(Case):
         self.put("run.json", good[:-20])
         self.assertIn(("edited", "run.json"), self.faults())
 
+    def test_every_edited_character_is_noticed(self):
+        """Of run.json and plan.json; a few hundred of them, all in the slow form.  A digit that is changed, a blank, a key."""
+        rng = random.Random(1)
+        for name in (RUN + "/run.json", "results/t/plan.json"):
+            with open(self.path(name), "rb") as f:
+                good = f.read()
+            places = range(len(good)) if SLOW else sorted(rng.sample(range(len(good)), 40))
+            for at in places:
+                old = good[at]
+                new = (old - 48 + 1) % 10 + 48 if 48 <= old <= 57 else ord("\n") if old == 32 else old ^ 1
+                self.write_bytes(name, good[:at] + bytes([new]) + good[at + 1:])
+                result = self.skiplab("audit", "results/t")
+                self.assertEqual(result.returncode, 3, f"{name}: byte {at}: {good[max(0, at - 20):at + 20]}\n{result.stdout}")
+            for bad in (good[:-1], good + b"\n", good.replace(b'"sealed": true', b'"sealed": false'), good.replace(b'"seal"', b'"sea1"')):
+                self.write_bytes(name, bad)
+                self.assertEqual(self.skiplab("audit", "results/t").returncode, 3, bad)
+            self.write_bytes(name, good)
+        self.assertEqual(self.faults(), {})
+
+    def test_results_of_an_earlier_version_are_not_sealed(self):
+        """They pass, are reported and resumed; the audit says so once a sweep."""
+        for name in (RUN + "/run.json", "results/t/identity/seed-2/run.json", "results/t/plan.json"):
+            value = json.loads(self.read(name))
+            del value["seal"], value["sealed"]
+            self.write(name, json.dumps(value, indent=2))
+        notes = self.ends(0, "audit", "results/t").stdout.splitlines()
+        self.assertEqual([line.split()[0] for line in notes], ["note", "note", "results/t:"])
+        self.assertIn("plan.json: not sealed", notes[0])
+        self.assertIn("2 runs not sealed", notes[1])
+        said = json.loads(self.skiplab("audit", "results/t", "--json").stdout)
+        self.assertEqual(len(said["notes"]), 2)
+        self.ends(0, "report", "results/t")
+        self.ends(0, "status", "results/t")
+        self.ends(0, "sweep", "x.yaml", "--threads", "1")
+        self.assertEqual(self.skiplab("audit", "results/t").stdout.count("not sealed"), 1)
+
+    def test_files_of_any_size_in_bounded_memory(self):
+        """Sparse files of gigabytes where small ones belong: named by their size or hashed in steps, never held."""
+        big = 3 << 30
+        for name, changed in (("probe.csv", None), ("test.csv", None), ("last.safetensors", None), ("train.csv", "recorded")):
+            good = self.bytes(name) if os.path.exists(self.path(RUN, name)) else None
+            with open(self.path(RUN, name), "r+b" if good else "w+b") as f:
+                f.truncate(big)
+            record = self.bytes("run.json")
+            if changed and SLOW:        # takes the time of hashing
+                self.record(lambda r: r["files"][name].update(bytes=big))
+            result, peak = self.peak("audit", "results/t")
+            self.assertEqual(result, 3)
+            self.assertLess(peak, 200 << 20, name)
+            for command in ("verify", "eval"):
+                result, peak = self.peak(command, RUN)
+                self.assertLess(peak, 200 << 20, (command, name))
+            self.put("run.json", record)
+            os.remove(self.path(RUN, name))
+            if good: self.put(name, good)
+        self.assertEqual(self.faults(), {})
+
+    def test_a_plan_of_any_size_in_bounded_memory(self):
+        plan = json.loads(self.read("results/t/plan.json"))
+        many = {"runs": [dict(plan["runs"][0], run=f"v/seed-{i}", setting="v", seed=i) for i in range(20001)]}
+        for text, says in (('{"runs": [' + "[]," * (5 << 20) + "[]]}", "more than 400000 values"), (json.dumps({**plan, **many}), "it lists 20001 runs")):
+            self.write("results/t/plan.json", text)
+            for command in ("audit", "status", "report"):
+                result, peak = self.peak(command, "results/t")
+                self.assertEqual(result, 0 if command == "report" else 3)
+                self.assertLess(peak, 300 << 20, command)
+                self.assertIn(says, self.said)
+        with open(self.path("results/t/plan.json"), "w") as f:
+            f.truncate(4 << 30)
+        self.assertEqual(self.peak("status", "results/t")[0], 3)
+        self.assertIn("larger than", self.said)
+        count = 20000 if SLOW else 2000
+        start = time.monotonic()
+        self.write("results/t/plan.json", json.dumps({**plan, "runs": [dict(plan["runs"][0], run=f"v/a={i}/seed-1", setting=f"v/a={i}") for i in range(count)]}))
+        self.ends(0, "report", "results/t")
+        self.took(f"a report of {count} listed runs", time.monotonic() - start, count / 2000)
+
     def test_a_careful_forgery_is_noticed(self):
         """A weight is changed, the checkpoint signed anew, run.json brought in line: test.csv still knows the weights."""
         data = self.bytes("last.safetensors")
@@ -102,7 +195,7 @@ class Audit(Case):
 
     def test_other_settings_are_stale(self):
         plan = self.read("results/t/plan.json")
-        self.write("results/t/plan.json", plan.replace(json.loads(plan)["runs"][0]["hash"], "0" * 64))
+        self.write("results/t/plan.json", sealed(json.loads(plan.replace(json.loads(plan)["runs"][0]["hash"], "0" * 64))))
         self.assertEqual(list(self.faults()), [("stale", ".")])
         self.write("results/t/plan.json", plan)
         shutil.copytree(self.path(RUN), self.path("results/t/identity/seed-9"))
@@ -122,10 +215,10 @@ class Audit(Case):
     def test_what_is_not_finished_is_half_done(self):
         plan = json.loads(self.read("results/t/plan.json"))
         plan["runs"].append(dict(plan["runs"][0], run="identity/seed-3", seed=3))
-        self.write("results/t/plan.json", json.dumps(plan))
+        self.write("results/t/plan.json", sealed(plan))
         self.assertEqual(list(self.faults()), [("missing", "../seed-3")])
         plan["runs"].pop()
-        self.write("results/t/plan.json", json.dumps(plan))
+        self.write("results/t/plan.json", sealed(plan))
         for name in ("next.safetensors", "run.json.123-0.tmp"):
             self.write(RUN + "/" + name, "x")
             self.assertEqual(list(self.faults()), [("half-done", name)])
@@ -149,13 +242,19 @@ class Audit(Case):
         self.assertEqual({f["kind"] for f in killed}, {"half-done"})
         self.assertIn("its process is gone", killed[0]["text"])
 
-    def interrupted(self, folder="long", **more):
+    def iteration(self, path):
+        with open(path, "rb") as f:
+            return int(re.search(rb'"iteration":"(\d+)"', f.read(4096)).group(1))
+
+    def interrupted(self, folder="long"):
         """A run that stopped half-way; how it goes on."""
         words = ("train", "x.yaml", "train.iterations=400", "train.checkpoint_every=40", "--run-dir", folder, "--quiet", "--threads", "1")
         process = self.start(*words)
-        wait_until(lambda: os.path.exists(self.path(folder, "prev.safetensors")), every=0.002)
+        file = lambda name: os.path.exists(self.path(folder, name)) and self.iteration(self.path(folder, name))
+        wait_until(lambda: file("prev.safetensors") and file("prev.safetensors") < file("last.safetensors"), every=0.002)
         process.kill()
         process.wait()
+        if file("prev.safetensors") == file("last.safetensors"): return self.interrupted(folder)    # killed between their renames
         return words
 
     def edit(self, path, at=-2):
@@ -213,6 +312,20 @@ class Audit(Case):
         after = tree(self.path("copy/u"))
         self.assertEqual([name for name in done if after.get(name) != done[name]], [])
         self.assertEqual(exact(self.path("results/u")), exact(self.path("copy/u")))
+    def test_a_changed_test_set_is_refused_by_all(self):
+        """Labels of the test set changed since: verify, eval and probe say so alike."""
+        images, labels = os.urandom(32 * 28 * 28), bytes(i % 10 for i in range(32))
+        for part in ("train", "t10k"):
+            self.write_bytes(f"set/{part}-images-idx3-ubyte", struct.pack(">IIII", 2051, 32, 28, 28) + images)
+            self.write_bytes(f"set/{part}-labels-idx1-ubyte", struct.pack(">II", 2049, 32) + labels)
+        self.write("z.yaml", "name: z\nmodel: {depth: 8, width: 4}\ndata: {dataset: mnist, path: set}\ntrain: {iterations: 4, batch: 16, checkpoint_every: 2}\n")
+        self.ends(0, "train", "z.yaml", "--quiet")
+        run = "results/z/identity/seed-1"
+        for command in ("verify", "eval", "probe"):
+            self.ends(0, command, run)
+        self.write_bytes("set/t10k-labels-idx1-ubyte", struct.pack(">II", 2049, 32) + labels[1:] + labels[:1])
+        for command in ("verify", "eval", "probe"):
+            self.assertIn("the data set's files have changed since", self.ends(3, command, run).stderr)
 
     def test_what_holds_no_results(self):
         self.assertIn("holds no results", self.ends(3, "audit", "nowhere").stderr)

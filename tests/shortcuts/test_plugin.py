@@ -294,7 +294,7 @@ class Plugins(unittest.TestCase):
         self.sweep_of_two()
         os.remove(self.path("lib/mine.so"))
         text = self.ends(0, "audit", "results/x")
-        self.assertRegex(text, "complete, and every hash as recorded\nnote .*1 run: .*'mine': give it with --plugin FILE .SHA-256 [0-9a-f]{64}")
+        self.assertRegex(text, "note .*1 run: .*'mine': give it with --plugin FILE .SHA-256 [0-9a-f]{64}[^\n]*\n.*complete, and every hash as recorded")
         for words in (["report", "results/x"], ["status", "results/x"], ["compare", "results/x/mine/seed-1", "results/x/plain/seed-1"],
                       ["eval", "results/x/plain/seed-1"], ["verify", "results/x/plain/seed-1"], ["summary", "results/x/plain/seed-1/config.yaml"]):
             self.ends(0, *words)

@@ -34,7 +34,9 @@ static int make(void **state)
     struct skl_plan plan;
     struct skl_err err = {0};
     if (skl_st_read(path, true, &whole, &err) || skl_plan_load(config, NULL, 0, &plan, &err)) fail_msg("%s", err.text);
-    identity = (struct skl_identity){skl_st_meta(&whole, "config_hash"), skl_st_meta(&whole, "numerics"), ""};
+    identity = (struct skl_identity){.config_hash = skl_st_meta(&whole, "config_hash"),
+                                     .numerics = skl_st_meta(&whole, "numerics"),
+                                     .iterations = plan.run[0].exp.train.iterations};
     snprintf(identity.data, sizeof identity.data, "%s", skl_st_meta(&whole, "data"));
     struct skl_net_options o = skl_net_options_for(&plan.run[0].exp, 8, 3, 10);
     o.pool = pool = skl_pool_new(1);
@@ -261,13 +263,43 @@ static void other_versions_are_named(void **state)
     }
 }
 
+/* The digest is right and the metadata say what no run of this experiment can: each is passed over for the older one. */
+static void forged_metadata_are_refused(void **state)
+{
+    static const char *const far = "9223372036854775000";
+    lab_copy("run", "hurt");
+    int64_t older = prev_iteration();
+    static const char *const wrong[][2] = {{"end", "9223372036854775807"},
+                                           {"end", "100000"},
+                                           {"tested", "100000"},
+                                           {"sums", "0x1p0 0 100000"},
+                                           {"sums", "0x1p0 9223372036854775807 1"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        write_with(wrong[i][0], wrong[i][1]);
+        expect_prev(older, "does not fit an experiment of");
+    }
+    struct skl_st_meta *iteration = NULL;
+    for (int i = 0; i < whole.metas; i++)
+        if (!strcmp(whole.meta[i].key, "iteration")) iteration = &whole.meta[i];
+    assert_non_null(iteration);
+    char *right = iteration->value;
+    iteration->value = (char *)(uintptr_t)far;
+    write_with("end", far);
+    expect_prev(older, "does not fit an experiment of");
+    iteration->value = right;
+    char *path = lab_path("hurt", "last.safetensors"); /* larger than anything of this net: by its size */
+    assert_int_equal(truncate(path, (off_t)4 << 30), 0);
+    expect_prev(older, "larger than");
+    free(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_file_itself_is_good),         cmocka_unit_test(every_cut_is_noticed),
         cmocka_unit_test(every_flipped_bit_is_noticed),    cmocka_unit_test(lost_and_exchanged_blocks_are_noticed),
         cmocka_unit_test(the_older_checkpoint_takes_over), cmocka_unit_test(whole_files_of_others_are_refused),
-        cmocka_unit_test(other_versions_are_named),
+        cmocka_unit_test(other_versions_are_named),        cmocka_unit_test(forged_metadata_are_refused),
     };
     return cmocka_run_group_tests(tests, make, clean);
 }
