@@ -29,8 +29,14 @@ int skl_fail(struct skl_err *err, int status, const char *fmt, ...)
     }
     memcpy(err->text, text, strlen(text) + 1);
     free(text);
+    err->advice[0] = 0;
     err->status = status;
     return status;
+}
+
+void skl_advise(struct skl_err *err, const char *advice)
+{
+    if (err) snprintf(err->advice, sizeof err->advice, "%s", advice);
 }
 
 int skl_context(struct skl_err *err, const char *fmt, ...)

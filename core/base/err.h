@@ -19,6 +19,7 @@ enum skl_status {
 struct skl_err {
     int status;
     char text[1024];
+    char advice[200]; /* printed on a line of its own, after the reason; "": none */
 };
 
 /* Formats the message, remembers the status and returns it.  err may be NULL.  What a %s brings along is made visible:
@@ -26,6 +27,7 @@ struct skl_err {
 int skl_fail(struct skl_err *err, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* Puts "fmt: " before the message that is already there; returns err->status. */
 int skl_context(struct skl_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void skl_advise(struct skl_err *err, const char *advice); /* after the message; the next one clears it */
 
 _Noreturn void skl_bug(const char *file, int line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 #define SKL_BUG(...) skl_bug(__FILE__, __LINE__, __VA_ARGS__)

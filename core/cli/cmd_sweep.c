@@ -11,6 +11,7 @@
 #include "core/nn/net.h"
 #include "core/sweep/display.h"
 #include "core/sweep/driver.h"
+#include "core/sweep/jobs.h"
 #include "core/sweep/slurm.h"
 #include "core/train/run.h"
 #include "core/train/session.h"
@@ -78,27 +79,33 @@ static double measured_speed(const struct skl_plan *plan, const struct forecast 
     return seconds > 0 ? work / seconds : 0;
 }
 
-static void print_runs(const struct skl_plan *plan, const struct forecast *f, const struct skl_run_state *state,
-                       const bool *chosen)
+/* What the sweep would do with a run, or has done. */
+static const char *word_of(const struct skl_job *j, const struct skl_run_state *state)
 {
+    if (j->redo) return "redo";
+    if (j->status == SKL_JOB_WAITING && !strcmp(state->state, "failed")) return "retry";
+    return skl_sweep_state(j->folder, state);
+}
+
+static void print_runs(const struct skl_driver *d, const struct forecast *f, const struct skl_run_state *state)
+{
+    const struct skl_plan *plan = d->plan;
     double bytes = 0, work = 0, speed = measured_speed(plan, f, state);
-    int count = 0, left = 0, jobs = options.jobs ? options.jobs : 1;
+    int left = 0, jobs = options.jobs ? options.jobs : 1;
     char text[32];
     skl_print("%-12s %10s  %10s  %s\n", "state", "parameters", "iterations", "run");
-    for (int i = 0; i < plan->count; i++) {
-        if (!chosen[i]) continue;
-        const struct skl_experiment *exp = &plan->run[i].exp;
-        char *folder = skl_format("%s/%s/%s", options.results, plan->name, plan->run[i].dir);
-        skl_print("%-12s %10lld  %10lld  %s\n", skl_sweep_state(folder, &state[i]), (long long)f[i].parameters,
-                  (long long)exp->train.iterations, plan->run[i].dir);
-        free(folder);
-        count++;
+    for (int k = 0; k < d->count; k++) {
+        const struct skl_job *j = &d->job[k];
+        const ptrdiff_t i = j->run - plan->run;
+        const int64_t iterations = j->run->exp.train.iterations;
+        skl_print("%-12s %10lld  %10lld  %s\n", word_of(j, &state[i]), (long long)f[i].parameters,
+                  (long long)iterations, j->run->dir);
         bytes += f[i].bytes;
-        if (state[i].complete) continue;
+        if (state[i].complete && !j->redo) continue;
         left++;
-        work += f[i].work * (1 - (double)state[i].iteration / (double)exp->train.iterations);
+        work += f[i].work * (1 - (j->redo ? 0 : (double)state[i].iteration / (double)iterations));
     }
-    skl_print("\n%d runs, %d not finished; about %s on disk in %s/%s", count, left, skl_bytes(bytes, text),
+    skl_print("\n%d runs, %d not finished; about %s on disk in %s/%s", d->count, left, skl_bytes(bytes, text),
               options.results, plan->name);
     if (speed > 0)
         skl_print("; about %s left with --jobs %d\n", skl_duration(work / speed / jobs, text), jobs);
@@ -106,27 +113,26 @@ static void print_runs(const struct skl_plan *plan, const struct forecast *f, co
         skl_print("; time unknown until a first run was measured\n");
 }
 
+/* The sweep's own look at its runs: what it would refuse is refused. */
 static int list_runs(const struct skl_plan *plan, struct skl_err *err)
 {
     size_t n = (size_t)plan->count + 1;
     struct forecast *f = skl_alloc_array(n, sizeof *f);
     struct skl_run_state *state = skl_alloc_array(n, sizeof *state);
-    bool *chosen = skl_alloc_array(n, sizeof *chosen);
-    int status = forecast_all(plan, f, err), count = 0;
+    struct skl_driver d;
+    int status = skl_jobs_look(&d, plan, &options, err);
+    if (!status) status = forecast_all(plan, f, err);
     for (int i = 0; i < plan->count; i++) {
         char *folder = skl_format("%s/%s/%s", options.results, plan->name, plan->run[i].dir);
         struct skl_err ignored;
         if (skl_run_state_read(folder, &state[i], &ignored))
             snprintf(state[i].state, sizeof state[i].state, "unreadable");
-        chosen[i] = !options.only || skl_sweep_matches(&plan->run[i], options.only);
-        count += chosen[i];
         free(folder);
     }
-    if (!status && !count) status = skl_fail(err, SKL_USAGE, "--only '%s' fits no run", options.only);
-    if (!status) print_runs(plan, f, state, chosen);
+    if (!status) print_runs(&d, f, state);
+    skl_jobs_release(&d);
     free(f);
     free(state);
-    free(chosen);
     return status;
 }
 
@@ -155,6 +161,15 @@ static int check_data(const struct skl_plan *plan, struct skl_err *err)
     return SKL_OK;
 }
 
+/* Missing data is no fault of the list: it may be made for another machine. */
+static int dry(const struct skl_plan *plan, struct skl_err *err)
+{
+    struct skl_err why = {0};
+    int status = list_runs(plan, err);
+    if (!status && check_data(plan, &why)) skl_say("skiplab: note: the sweep would end here: %s\n", why.text);
+    return status;
+}
+
 static int run(int argc, char **argv, struct skl_err *err)
 {
     if (retry && strcmp(retry, "failed"))
@@ -165,8 +180,11 @@ static int run(int argc, char **argv, struct skl_err *err)
     struct skl_plan plan;
     int status = skl_plan_load(argv[0], argv + 1, argc - 1, &plan, err);
     if (status) return status;
+    char *beyond = skl_plan_beyond_end(plan.run, plan.count);
+    if (beyond) skl_say("skiplab: note: %s\n", beyond);
+    free(beyond);
     if (dry_run)
-        status = list_runs(&plan, err);
+        status = dry(&plan, err);
     else if (slurm)
         status = skl_sweep_slurm(&plan, &options, slurm_options, err);
     else if (!(status = check_data(&plan, err)))

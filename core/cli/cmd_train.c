@@ -11,6 +11,7 @@
 #include "core/config/plan.h"
 #include "core/data/dataset.h"
 #include "core/run/claim.h"
+#include "core/train/progress.h"
 #include "core/train/run.h"
 
 static const char *variant, *results = "results", *run_dir;
@@ -58,6 +59,9 @@ static int choose(const struct skl_plan *plan, const char *file, const struct sk
     if (fitting > 1 && !quiet)
         skl_say("skiplab: %s holds %d runs%s; this is %s ('skiplab sweep' does all)\n", file, fitting,
                 variant ? " of that variant" : "", (*run)->dir);
+    char *beyond = quiet || skl_progress_watched() ? NULL : skl_plan_beyond_end(*run, 1);
+    if (beyond) skl_say("skiplab: note: %s\n", beyond);
+    free(beyond);
     return SKL_OK;
 }
 

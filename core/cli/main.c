@@ -151,6 +151,7 @@ int main(int argc, char **argv)
     struct skl_err err = {0};
     int status = dispatch(argc, argv, &err);
     if (status && err.text[0]) skl_say("skiplab: %s\n", err.text);
+    if (status && err.advice[0]) skl_say("skiplab: %s\n", err.advice);
     status = close_output(status);
     commanded = 0; /* done: from here on it ends as it should */
     return status;

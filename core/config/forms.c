@@ -75,6 +75,47 @@ static int check_options(const struct skl_shortcut *s, const void *opts, struct 
     return s->check && s->check(opts, why) ? SKL_USAGE : SKL_OK;
 }
 
+static const struct skl_param *find_option(const struct skl_shortcut *s, const char *name)
+{
+    for (const struct skl_param *p = s->params; p && p->name; p++)
+        if (!strcmp(p->name, name)) return p;
+    return NULL;
+}
+
+static int no_such_option(const struct skl_ynode *node, const char *name, const char *type, struct skl_err *err)
+{
+    if (type) return skl_tree_fail(node, false, err, "shortcut '%.80s' has no option '%.80s'", type, name);
+    const char **names = skl_registry_options(), *near = skl_nearest(name, names);
+    free(names);
+    return skl_tree_fail(node, false, err, "no shortcut has an option '%.80s'%s%s%s", name,
+                         near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+}
+
+int skl_check_option(const struct skl_ynode *node, const char *name, const char *type, struct skl_err *err)
+{
+    _Alignas(16) char scratch[SKL_OPTS_MAX];
+    int status = SKL_USAGE;
+    bool found = false;
+    for (int i = 0; i < skl_registry_count() && status; i++) {
+        const struct skl_shortcut *s = skl_registry_get(i);
+        const struct skl_param *p = type && strcmp(s->name, type) ? NULL : find_option(s, name);
+        if (!p) continue;
+        struct skl_key key = skl_key_of_param(p);
+        found = true;
+        status = skl_key_read(&key, name, node, scratch, err);
+    }
+    return found ? status : no_such_option(node, name, type, err);
+}
+
+char *skl_default_option(const struct skl_ynode *type, const char *name)
+{
+    const struct skl_shortcut *s = skl_registry_find(type ? type->text : "identity");
+    const struct skl_param *p = s ? find_option(s, name) : NULL;
+    if (!p) return NULL;
+    struct skl_key key = skl_key_of_param(p);
+    return skl_key_default(&key);
+}
+
 int skl_read_shortcut(const struct skl_ynode *node, struct skl_experiment *exp, struct skl_err *err)
 {
     if (node->kind != SKL_YMAP)
@@ -218,7 +259,11 @@ int skl_read_paper(const struct skl_ynode *node, struct skl_experiment *exp, str
         return skl_tree_fail(node, true, err, "paper must be a mapping like {test_error: 6.61}");
     if (skl_tree_count(node) > MAX_PAPERS)
         return skl_tree_fail(node, true, err, "paper has more than %d figures", MAX_PAPERS);
-    for (const struct skl_ynode *c = node->child; c; c = c->next)
+    static const char *const read[] = {"test_error", NULL}; /* by reports; other words are for people */
+    for (const struct skl_ynode *c = node->child; c; c = c->next) {
         if (c->kind != SKL_YSCALAR) return skl_tree_fail(c, true, err, "paper.%.80s must be text or a number", c->key);
+        const char *near = strlen(c->key) > 7 && strcmp(c->key, read[0]) ? skl_nearest(c->key, read) : NULL;
+        if (near) return skl_tree_fail(c, false, err, "paper.%.80s: did you mean '%s'?", c->key, near);
+    }
     return SKL_OK;
 }

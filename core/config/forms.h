@@ -15,6 +15,10 @@ char *skl_write_shortcut_at(const struct skl_experiment *exp, bool exact);
 char *skl_write_size(const struct skl_experiment *exp, bool exact);
 char *skl_write_drops(const struct skl_experiment *exp, bool exact);
 
+/* Is it an option of a registered shortcut (type NULL: of any), with a value that it can have?  node has the value. */
+int skl_check_option(const struct skl_ynode *node, const char *name, const char *type, struct skl_err *err);
+/* The default of an option, malloc'd; NULL: the shortcut (node NULL: identity) has none of this name. */
+char *skl_default_option(const struct skl_ynode *type, const char *name);
 /* "unknown shortcut 'X' (did you mean 'Y'?)" unless the mapping's `type` is a registered variant. */
 int skl_check_shortcut_type(const struct skl_ynode *type, const struct skl_shortcut **found, struct skl_err *err);
 #endif

@@ -6,6 +6,7 @@
 #include "core/config/keys.h"
 #include "core/config/paths.h"
 #include "core/config/plan.h"
+#include "core/config/registry.h"
 #include "core/config/tree.h"
 
 static const char *const blocks[] = {"basic", "bottleneck", NULL};
@@ -374,13 +375,20 @@ static char **names_in(const char *prefix)
     return names;
 }
 
-/* A key of that name in another section: "model.depth" for "depth". */
+/* A key of that name in another section, or an option of a shortcut: "model.depth" for "depth". */
 static const char *elsewhere(const char *name)
 {
+    static char option[128];
     for (int i = 0; i < skl_key_count(); i++) {
         const char *last = strrchr(keys[i].path, '.');
         if (last && strcmp(last + 1, name) == 0) return keys[i].path;
     }
+    const char **options = skl_registry_options(), *found = NULL;
+    for (int i = 0; options[i] && !found; i++)
+        if (strcmp(options[i], name) == 0) found = options[i];
+    free(options);
+    snprintf(option, sizeof option, "model.shortcut.%.100s", found ? found : "");
+    if (found) return option;
     return NULL;
 }
 
@@ -400,4 +408,15 @@ int skl_key_unknown(const struct skl_ynode *node, const char *prefix, struct skl
     for (char **n = names; *n; n++) free(*n);
     free(names);
     return SKL_USAGE;
+}
+
+int skl_path_unknown(const struct skl_ynode *node, const char *path, struct skl_err *err)
+{
+    const char **names = skl_alloc_array((size_t)skl_key_count() + 1, sizeof *names);
+    for (int i = 0; i < skl_key_count(); i++) names[i] = keys[i].path;
+    const char *hint = skl_nearest(path, names);
+    if (!hint) hint = elsewhere(path);
+    free(names);
+    return skl_tree_fail(node, false, err, "unknown key '%.80s'%s%s%s", path, hint ? " (did you mean '" : "",
+                         hint ? hint : "", hint ? "'?)" : "");
 }

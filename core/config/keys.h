@@ -62,4 +62,6 @@ char *skl_key_write(const struct skl_key *key, const void *base, bool exact);
 
 /* "unknown key 'X' (did you mean 'Y'?)" at node; prefix: the section it stands in, "" at the top. */
 int skl_key_unknown(const struct skl_ynode *node, const char *prefix, struct skl_err *err);
+/* The same for a whole dotted path. */
+int skl_path_unknown(const struct skl_ynode *node, const char *path, struct skl_err *err);
 #endif

@@ -162,6 +162,17 @@ static int read_file(struct skl_layers *l, const char *path, const struct chain 
 
 /* ---- overrides ---- */
 
+/* A shell takes "key={a: b}" apart at the blank, and the value's own quotes away. */
+static int not_understood(const char *text, const char *equals, struct skl_err *err)
+{
+    struct skl_err why = *err;
+    const bool cut = strpbrk(equals, "[{") && !strpbrk(equals, "]}");
+    return skl_fail(err, why.status,
+                    cut ? "%s; give the shell the whole word in quotes: '%.*s={...}'"
+                        : "%s; if it is text it wants quotes of its own: '%.*s=\"...\"'",
+                    why.text, (int)(equals - text), text);
+}
+
 /* "a.b=value" as a mapping of one dotted key. */
 static int parse_override(struct skl_layers *l, const char *text, struct skl_ynode **layer, struct skl_err *err)
 {
@@ -170,7 +181,7 @@ static int parse_override(struct skl_layers *l, const char *text, struct skl_yno
     struct skl_ynode *value = NULL;
     if (equals[1]) {
         int status = skl_yaml_parse(name, equals + 1, strlen(equals + 1), &value, err);
-        if (status) return status;
+        if (status) return not_understood(text, equals, err);
     } else {
         value = skl_alloc(sizeof *value);
         value->kind = SKL_YSCALAR;

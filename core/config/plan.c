@@ -44,7 +44,9 @@ static int name_from_stem(const char *path, char **name, struct skl_err *err)
 static int read_texts(const struct skl_ynode *root, struct skl_plan *plan, struct skl_err *err)
 {
     const struct skl_ynode *label = skl_yaml_get(root, "label"), *baseline = skl_yaml_get(root, "baseline");
-    if (label && label->kind != SKL_YSCALAR) return skl_tree_fail(label, true, err, "label must be text");
+    if (label && label->kind != SKL_YSCALAR)
+        return skl_tree_fail(label, true, err, "label must be text, in quotes%s",
+                             label->line ? "" : " of its own: 'label=\"...\"'");
     if (label && *label->text) plan->label = skl_strdup(label->text);
     return baseline ? skl_read_name(baseline, "baseline", &plan->baseline, err) : SKL_OK;
 }
@@ -111,11 +113,11 @@ static int check_baseline(const struct skl_ynode *root, const struct skl_plan *p
         names[i] = settings->item[i].exp.variant;
         found = found || strcmp(names[i], plan->baseline) == 0;
     }
-    const char *near = found ? NULL : skl_nearest(plan->baseline, names);
+    const char *near = found ? NULL : skl_nearest(plan->baseline, names), *first = names[0];
     free(names);
     if (found) return SKL_OK;
     return skl_tree_fail(skl_yaml_get(root, "baseline"), true, err, "no variant is named '%s'%s%s%s", plan->baseline,
-                         near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+                         near ? " (did you mean '" : "; the first is '", near ? near : first, near ? "'?)" : "'");
 }
 
 /* ---- runs ---- */
@@ -250,4 +252,49 @@ void skl_plan_release(struct skl_plan *plan)
     free(plan->label);
     free(plan->baseline);
     memset(plan, 0, sizeof *plan);
+}
+
+/* ---- what never happens ---- */
+
+/* Adds "; KEY N" for what lies beyond; frees text. */
+static char *add_beyond(char *text, const char *key, int64_t at, int64_t iterations)
+{
+    if (at < iterations) return text;
+    char *longer = *key ? skl_format("%s%s%s %lld", text, *text ? "; " : "", key, (long long)at)
+                        : skl_format("%s, %lld", text, (long long)at);
+    free(text);
+    return longer;
+}
+
+static char *beyond_end(const struct skl_train_config *t, int64_t give_up)
+{
+    char *text = skl_strdup("");
+    for (int i = 0; i < t->lr_drops.count; i++)
+        text = add_beyond(text, *text ? "" : "train.lr_drops.at", t->lr_drops.at[i], t->iterations);
+    text = add_beyond(text, "the end of train.warmup.iterations", t->warmup.iterations, t->iterations);
+    return add_beyond(text, "give_up.iteration", give_up, t->iterations);
+}
+
+char *skl_plan_beyond_end(const struct skl_plan_run *run, int count)
+{
+    char *first = NULL;
+    long long iterations = 0;
+    int found = 0;
+    for (int i = 0; i < count; i++) {
+        const struct skl_experiment *exp = &run[i].exp;
+        char *text = beyond_end(&exp->train, exp->give_up.iteration);
+        if (*text && !found++) {
+            first = text;
+            iterations = (long long)exp->train.iterations;
+        } else {
+            free(text);
+        }
+    }
+    if (!found) return NULL;
+    char *note = skl_format("after the last of %lld iterations, so that it never happens: %s", iterations, first);
+    free(first);
+    if (found == count) return note;
+    char *longer = skl_format("%s (%d of %d runs)", note, found, count);
+    free(note);
+    return longer;
 }

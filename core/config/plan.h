@@ -31,6 +31,10 @@ struct skl_plan {
 };
 enum { SKL_PLAN_MAX_RUNS = 20000 };
 
+/* What the settings of runs ask for after their last iteration, so that it never happens (a drop of the learning rate,
+ * the end of the warm-up, give_up), in one line; malloc'd, NULL: nothing. */
+char *skl_plan_beyond_end(const struct skl_plan_run *run, int count);
+
 /* overrides: "train.iterations=10".  Every error is SKL_USAGE with file:line:column (or the override's text).
  * An override of a grid or zip key takes that key out of the grid: it has one value then.
  * path NULL: no file, defaults and overrides alone (name=... must be among them).

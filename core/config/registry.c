@@ -43,6 +43,18 @@ const char *const *skl_registry_names(void)
     return names;
 }
 
+const char **skl_registry_options(void)
+{
+    size_t count = 0;
+    for (int i = 0; i < skl_registry_count(); i++)
+        for (const struct skl_param *p = skl_registry_get(i)->params; p && p->name; p++) count++;
+    const char **names = skl_alloc_array(count + 1, sizeof *names);
+    count = 0;
+    for (int i = 0; i < skl_registry_count(); i++)
+        for (const struct skl_param *p = skl_registry_get(i)->params; p && p->name; p++) names[count++] = p->name;
+    return names;
+}
+
 /* ---- plug-ins ---- */
 
 int skl_registry_add(const struct skl_shortcut *s, const char *origin, const char *sha256, struct skl_err *err)

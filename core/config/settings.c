@@ -1,26 +1,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/config/axes.h"
+#include "core/config/exclude.h"
 #include "core/config/keys.h"
 #include "core/config/settings.h"
 #include "core/config/tree.h"
 
-enum {
-    MAX_FOLDER = 255,   /* bytes of one folder's name on every file system we know */
-    MAX_EXCLUDES = 1000 /* each is compared with each combination */
-};
+enum { MAX_FOLDER = 255 }; /* bytes of one folder's name on every file system we know */
 
-struct exclusion {
-    struct skl_entry *entry;
-    int count;
-};
 /* One variant while it is unrolled. */
 struct variant {
     const struct skl_layers *layers;
-    char *name;                   /* NULL: named after the shortcut */
-    const struct skl_ynode *node; /* entry of `variants`; NULL: a file without variants */
-    struct exclusion *exclude;    /* the file's, then the variant's */
-    int excludes;
+    char *name;                     /* NULL: named after the shortcut */
+    const struct skl_ynode *node;   /* entry of `variants`; NULL: a file without variants */
+    struct skl_excludes *file, own; /* exclude: */
     struct skl_axes axes;
 };
 
@@ -64,6 +57,8 @@ static int check_variant(struct variant *v, struct skl_err *err)
         char *path = skl_format("variants.%s", c->key);
         bool known = skl_key_find(path) != NULL;
         free(path);
+        if (!known && (strchr(c->key, '.') || skl_tree_is_section(c)))
+            return skl_tree_fail(c, false, err, "'%.80s' belongs under set:, as set: {%.80s: ...}", c->key, c->key);
         if (!known) return skl_key_unknown(c, "variants", err);
     }
     const struct skl_ynode *set = skl_yaml_get(v->node, "set");
@@ -79,64 +74,6 @@ static int add_axes(struct variant *v, const struct skl_ynode *map, struct skl_e
         if (zip || strcmp(c->key, "grid") == 0) status = skl_axes_add(&v->axes, c, zip, v->layers, err);
     }
     return status;
-}
-
-/* ---- exclude ---- */
-
-static int check_excluded(const struct skl_entry *e, struct skl_err *err)
-{
-    int status = skl_check_run_key(e->path, e->node, err);
-    if (status) return status;
-    if (e->node->kind != SKL_YSCALAR) return skl_tree_fail(e->node, true, err, "exclude takes single values");
-    if (skl_key_find(e->path) || strncmp(e->path, "model.shortcut.", 15) == 0 || skl_is_paper_key(e->path))
-        return SKL_OK;
-    return skl_tree_fail(e->node, false, err, "unknown key '%s'", e->path);
-}
-
-static int read_exclude(struct variant *v, const struct skl_ynode *list, struct skl_err *err)
-{
-    if (!list) return SKL_OK;
-    if (list->kind != SKL_YLIST) return skl_tree_fail(list, true, err, "exclude must be a list of mappings");
-    int more = skl_tree_count(list), status = SKL_OK;
-    if (more > MAX_EXCLUDES) return skl_tree_fail(list, true, err, "exclude has more than %d entries", MAX_EXCLUDES);
-    for (const struct skl_ynode *c = list->child; c && !status; c = c->next) {
-        if (c->kind != SKL_YMAP || !c->child)
-            return skl_tree_fail(c, true, err, "exclude must list mappings of keys to values");
-        struct exclusion *x = &v->exclude[v->excludes++];
-        status = skl_tree_flatten(c, &x->entry, &x->count, err);
-        for (int i = 0; i < x->count && !status; i++) status = check_excluded(&x->entry[i], err);
-    }
-    return status;
-}
-
-static bool same_value(const struct skl_ynode *a, const struct skl_ynode *b)
-{
-    double x, y;
-    if (skl_yaml_real(a, &x) == 0 && skl_yaml_real(b, &y) == 0) return x == y;
-    return strcmp(a->text, b->text) == 0;
-}
-
-/* The tree has this value at the path, or the key's default is this value. */
-static bool has_value(const struct skl_ynode *tree, const struct skl_entry *e)
-{
-    const struct skl_ynode *node = skl_tree_get(tree, e->path);
-    if (node) return node->kind == SKL_YSCALAR && same_value(node, e->node);
-    const struct skl_key *key = skl_key_find(e->path);
-    struct skl_ynode def = {.kind = SKL_YSCALAR, .text = key ? skl_key_default(key) : NULL};
-    bool same = def.text && same_value(&def, e->node);
-    free(def.text);
-    return same;
-}
-
-static bool is_excluded(const struct variant *v, const struct skl_ynode *tree)
-{
-    for (int i = 0; i < v->excludes; i++) {
-        const struct exclusion *x = &v->exclude[i];
-        int hits = 0;
-        while (hits < x->count && has_value(tree, &x->entry[hits])) hits++;
-        if (hits == x->count) return true;
-    }
-    return false;
 }
 
 /* ---- one combination ---- */
@@ -228,7 +165,8 @@ static int unroll(struct variant *v, int limit, struct settings *settings, struc
     for (int i = 0; i < combinations && !status; i++) {
         struct skl_ynode *tree = skl_yaml_copy(v->layers->run);
         status = lay_variant(v, i, tree, err);
-        if (!status && !is_excluded(v, tree)) {
+        const bool in_file = skl_excludes_match(v->file, tree), in_own = skl_excludes_match(&v->own, tree);
+        if (!status && !in_file && !in_own) {
             status = lay_overrides(v->layers, tree, err);
             if (!status) status = resolve(v, i, tree, new_setting(settings), err);
         }
@@ -238,18 +176,16 @@ static int unroll(struct variant *v, int limit, struct settings *settings, struc
 }
 
 static int read_variant(const struct skl_layers *layers, const struct skl_ynode *node, int limit,
-                        struct settings *settings, struct skl_err *err)
+                        struct skl_excludes *file, struct settings *settings, struct skl_err *err)
 {
-    struct variant v = {.layers = layers, .node = node};
-    v.exclude = skl_alloc_array(2 * MAX_EXCLUDES, sizeof *v.exclude);
+    struct variant v = {.layers = layers, .node = node, .file = file};
     int status = node ? check_variant(&v, err) : SKL_OK;
-    if (!status) status = read_exclude(&v, skl_yaml_get(layers->root, "exclude"), err);
-    if (!status && node) status = read_exclude(&v, skl_yaml_get(node, "exclude"), err);
+    if (!status && node) status = skl_excludes_read(skl_yaml_get(node, "exclude"), &v.own, err);
     if (!status) status = add_axes(&v, layers->root, err);
     if (!status && node) status = add_axes(&v, node, err);
     if (!status) status = unroll(&v, limit, settings, err);
-    for (int i = 0; i < v.excludes; i++) skl_tree_entries_free(v.exclude[i].entry, v.exclude[i].count);
-    free(v.exclude);
+    if (!status) status = skl_excludes_check(&v.own, layers, err);
+    skl_excludes_release(&v.own);
     skl_axes_release(&v.axes);
     free(v.name);
     return status;
@@ -311,11 +247,16 @@ int skl_settings_read(const struct skl_layers *layers, int limit, struct setting
         return skl_tree_fail(variants, true, err, "variants must be a list of mappings, each with a name");
     if (variants && skl_tree_count(variants) > limit)
         return skl_tree_fail(variants, true, err, "variants and seeds give more than %d runs", SKL_PLAN_MAX_RUNS);
-    int status = variants ? check_names(variants, err) : read_variant(layers, NULL, limit, settings, err);
+    struct skl_excludes exclude = {0};
+    int status = skl_excludes_read(skl_yaml_get(layers->root, "exclude"), &exclude, err);
+    if (!status)
+        status = variants ? check_names(variants, err) : read_variant(layers, NULL, limit, &exclude, settings, err);
     for (const struct skl_ynode *c = variants ? variants->child : NULL; c && !status; c = c->next)
-        status = read_variant(layers, c, limit, settings, err);
+        status = read_variant(layers, c, limit, &exclude, settings, err);
     if (!status && settings->count == 0)
         status = skl_tree_fail(layers->root, true, err, "no runs are left: exclude drops every combination");
+    if (!status) status = skl_excludes_check(&exclude, layers, err);
+    skl_excludes_release(&exclude);
     return status ? status : check_folders(settings, err);
 }
 

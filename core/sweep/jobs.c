@@ -65,9 +65,7 @@ static int check_settings(const struct skl_driver *d, struct skl_err *err)
             status = skl_fail(err, SKL_USAGE, "%s: run.json says that other settings were trained here", j->folder);
     }
     if (others > 1) skl_context(err, "%d runs are in the way; the first", others);
-    if (others)
-        skl_say(
-            "skiplab: to keep them give this experiment another 'name:'; to throw them away add --redo 'PATTERN'\n");
+    if (others) skl_advise(err, SKL_OTHER_SETTINGS_ADVICE);
     return status;
 }
 
@@ -120,17 +118,26 @@ void skl_jobs_release(struct skl_driver *d)
     free(d->job);
 }
 
-int skl_jobs_prepare(struct skl_driver *d, const struct skl_plan *plan, const struct skl_sweep_options *options,
-                     struct skl_err *err)
+int skl_jobs_look(struct skl_driver *d, const struct skl_plan *plan, const struct skl_sweep_options *options,
+                  struct skl_err *err)
 {
     *d = (struct skl_driver){.plan = plan, .options = options};
     char *folder = skl_path(options->results, plan->name);
     int status = select_jobs(d, err);
     if (!status) status = skl_plan_check(plan, folder, options, err);
     if (!status) status = check_settings(d, err);
+    if (!status) initial_states(d);
+    free(folder);
+    return status;
+}
+
+int skl_jobs_prepare(struct skl_driver *d, const struct skl_plan *plan, const struct skl_sweep_options *options,
+                     struct skl_err *err)
+{
+    char *folder = skl_path(options->results, plan->name);
+    int status = skl_jobs_look(d, plan, options, err);
     if (!status) status = skl_mkdirs(folder, err);
     if (!status) status = skl_run_list_write(folder, plan, err);
-    if (!status) initial_states(d);
     free(folder);
     return status;
 }

@@ -43,8 +43,13 @@ struct skl_driver {
     struct skl_display display;
 };
 
-/* The runs that --only chooses, with what is recorded of each; the plan's list is written.  SKL_USAGE: a pattern fits
- * no run, or runs with other settings are in the way.  release in every case. */
+#define SKL_OTHER_SETTINGS_ADVICE \
+    "to keep the results give this experiment another 'name:'; to throw them away add --redo 'PATTERN'"
+/* The runs that --only chooses, with what is recorded of each; nothing is written.  SKL_USAGE: a pattern fits no run, or
+ * runs with other settings are in the way.  release in every case. */
+int skl_jobs_look(struct skl_driver *d, const struct skl_plan *plan, const struct skl_sweep_options *options,
+                  struct skl_err *err);
+/* The same, and the plan's list is written. */
 int skl_jobs_prepare(struct skl_driver *d, const struct skl_plan *plan, const struct skl_sweep_options *options,
                      struct skl_err *err);
 /* Once a run has begun, the plan that FOLDER/plan.json lists may lose no run, change none but those of --redo, and gain

@@ -49,8 +49,7 @@ static int changed(const struct skl_plan *plan, const char *folder, const struct
     char *diff = there && here ? skl_settings_diff(there, here) : skl_strdup("");
     int status = skl_fail(err, SKL_USAGE, "%s: %d run%s planned with other settings; %s: %s", folder, count,
                           count > 1 ? "s were" : " was", first->dir, *diff ? diff : "its hash is another");
-    skl_say(
-        "skiplab: to keep the results give this experiment another 'name:'; to throw them away add --redo 'PATTERN'\n");
+    skl_advise(err, SKL_OTHER_SETTINGS_ADVICE);
     free(diff);
     free(there);
     free(here);

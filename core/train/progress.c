@@ -31,6 +31,8 @@ static int report_file(void)
     return fd > STDERR_FILENO && fd < 1024 && !*end && fcntl((int)fd, F_GET_SEALS) >= 0 ? (int)fd : -1;
 }
 
+bool skl_progress_watched(void) { return report_file() >= 0; }
+
 static void report(struct skl_progress *p, double time)
 {
     char text[REPORT_BYTES + 1];

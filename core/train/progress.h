@@ -35,4 +35,5 @@ void skl_progress_phase(struct skl_progress *p, const char *what);
 /* A whole line that stays; ends the live line first.  Also shown when quiet if `important`. */
 void skl_progress_say(struct skl_progress *p, bool important, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+bool skl_progress_watched(void); /* a sweep started this process and reads what it reports */
 #endif

@@ -9,6 +9,8 @@ data:
 train: {iterations: 3, batch: 16, log_every: 1, test_every: 3}
 """
 
+GRID = "grid: {model.depth: [8, 14]}\n"
+
 BAD = {
     "unknown key": (GOOD.replace("depth: 8", "dpeth: 8"), r":2:9: .*'dpeth'.*did you mean 'depth'"),
     "wrong type": (GOOD.replace("depth: 8", "depth: deep"), r":2:\d+: "),
@@ -25,6 +27,25 @@ BAD = {
     "tabs": ("model:\n\tdepth: 8\n", r":2:"),
     "two documents": (GOOD + "---\nname: u\n", r":\d+:\d+: "),
     "empty": ("", r"x\.yaml"),
+    "exclude: unknown key": (GOOD + GRID + "exclude: [{model.dpeth: 8}]\n", r":8:12: .*did you mean 'model.depth'"),
+    "exclude: key without its section": (GOOD + GRID + "exclude: [{depth: 8}]\n", r":8:12: .*did you mean 'model.depth'"),
+    "exclude: impossible value": (GOOD + GRID + "exclude: [{model.depth: x}]\n", r":8:\d+: model.depth must be a whole number"),
+    "exclude: out of range": (GOOD + GRID + "exclude: [{model.width: 0}]\n", r":8:\d+: model.width must be"),
+    "exclude: nothing has it": (GOOD + GRID + "exclude: [{model.depth: 32}]\n", r":8:\d+: exclude: no combination has"),
+    "exclude: unknown option": (GOOD + GRID + "exclude: [{model.shortcut.gate_bais: 0}]\n", r":8:12: .*did you mean 'gate_bias'"),
+    "exclude: impossible option": (GOOD + GRID + "exclude: [{model.shortcut.gate_bias: x}]\n", r":8:\d+: gate_bias must be a number"),
+    "exclude: another's option": (GOOD + GRID + "exclude: [{model.shortcut.gate_bias: -5}]\n", r":8:\d+: exclude: no combination has"),
+    "exclude: not the type's option": (GOOD + GRID + "exclude: [{model.shortcut: {type: dropout, gate_bias: 0}}]\n",
+                                       r":8:\d+: shortcut 'dropout' has no option 'gate_bias'"),
+    "exclude: unknown type": (GOOD + GRID + "exclude: [{model.shortcut.type: dropuot}]\n", r":8:\d+: .*did you mean 'dropout'"),
+    "exclude: a variant's own": (GOOD + "variants: [{name: a, exclude: [{model.depth: 14}]}]\n", r":7:\d+: exclude: no combination has"),
+    "option without its section": (GOOD + "grid: {gate_bias: [0, -5]}\n", r":7:8: .*did you mean 'model.shortcut.gate_bias'"),
+    "option without its section in set": (GOOD + "variants: [{name: a, set: {gate_bias: 0}}]\n", r":7:\d+: .*'model.shortcut.gate_bias'"),
+    "key beside set": (GOOD + "variants: [{name: a, model.depth: 14}]\n", r":7:22: 'model.depth' belongs under set:"),
+    "section beside set": (GOOD + "variants: [{name: a, model: {depth: 14}}]\n", r":7:22: 'model' belongs under set:"),
+    "misspelt figure": (GOOD + "paper: {tset_error: 6.61}\n", r":7:9: .*did you mean 'test_error'"),
+    "misspelt figure in zip": (GOOD + "zip: {model.depth: [8], paper.test_eror: [6.61]}\n", r":7:\d+: .*did you mean 'test_error'"),
+    "baseline that is nobody's": (GOOD + "baseline: nobody\nvariants: [{name: a}]\n", r":7:11: no variant is named 'nobody'; the first is 'a'"),
     "bad name": (GOOD.replace("name: t", "name: ../t"), r":1:\d+: "),
 }
 
@@ -50,6 +71,40 @@ class ConfigErrors(Case):
 
     def test_summary(self):
         self.check("summary")
+
+    def test_overrides_that_want_quotes(self):
+        self.write("x.yaml", GOOD)
+        for words, says in ((["model.shortcut={type:", "dropout}"], r"the whole word in quotes: 'model.shortcut={\.\.\.}'"),
+                            (["label=[a"], r"the whole word in quotes"), (["label=@a"], "'label=\"\\.\\.\\.\"'"),
+                            (["label=a: b"], "'label=\"\\.\\.\\.\"'"), (["gate_bias=3"], "'model.shortcut.gate_bias'")):
+            for command in ("sweep", "train", "summary"):
+                with self.subTest(words):
+                    result = self.ends(2, command, "x.yaml", *words)
+                    self.assertRegex(result.stderr, r"\Askiplab: override [^\n]+\n\Z")
+                    self.assertRegex(result.stderr, says)
+
+    def test_names_may_be_64_long(self):
+        name = "x" * 64
+        self.write("x.yaml", GOOD.replace("name: t", "name: " + name) + f"variants: [{{name: {name}}}]\n")
+        self.ends(0, "sweep", "x.yaml", "--threads", "1")
+        self.ends(0, "report", "results/" + name)
+        self.assertIn("name", self.ends(2, "sweep", "x.yaml", f"name={name}x").stderr)
+
+    def test_settings_beyond_the_end(self):
+        """One line says what never happens; --dry-run too."""
+        drops, warmup, stop = "train.lr_drops={at: [2, 3, 9]}", "train.warmup={lr: 0.01, iterations: 3}", "give_up={iteration: 3}"
+        self.write("x.yaml", GOOD + GRID)
+        for words, names in (([drops], ["train.lr_drops.at 3, 9"]), ([warmup], ["train.warmup.iterations 3"]), ([stop], ["give_up.iteration 3"]),
+                             ([drops, warmup, stop], ["train.lr_drops.at 3, 9", "train.warmup.iterations 3", "give_up.iteration 3"]),
+                             (["train.lr_drops={at: [2]}", "train.warmup={lr: 0.01, iterations: 2}", "give_up={iteration: 2}"], [])):
+            for command in (["sweep", "x.yaml", "--dry-run"], ["sweep", "x.yaml", "--redo", "*", "--only", "*=8"], ["train", "x.yaml", "--redo"]):
+                with self.subTest(words, command=command):
+                    shutil.rmtree(self.path("results"), True)
+                    said = self.ends(0, *command, *words).stderr
+                    lines = [line for line in said.splitlines() if "after the last" in line]
+                    self.assertEqual(len(lines), 1 if names else 0, said)
+                    for name in names:
+                        self.assertIn(name, lines[0])
 
     def test_shipped_files_are_good(self):
         folder = os.path.join(SOURCE, "configs")

@@ -163,9 +163,11 @@ class OtherSettings(Sweep):
         self.assertEqual(self.state("original/seed-2"), "done")
 
     def refused(self, pattern, *words):
+        """The reason first, then what to do; a dry run says the same."""
         before = tree(self.path("results"))
         result = self.ends(2, "sweep", "x.yaml", *words)
-        self.assertRegex(result.stderr, r"skiplab: results/t[^\n]*" + pattern)
+        self.assertRegex(result.stderr, r"\Askiplab: [^\n]*results/t[^\n]*" + pattern)
+        self.assertEqual(self.ends(2, "sweep", "x.yaml", *words, "--dry-run").stderr, result.stderr)
         self.assertEqual(tree(self.path("results")), before)
 
     def test_a_plan_that_began_is_not_changed(self):
@@ -187,6 +189,22 @@ class OtherSettings(Sweep):
         self.refused("now there are 2 more")
         self.write("x.yaml", good)
         self.ends(0, "sweep", "x.yaml")
+
+    def test_a_dry_run_says_what_the_sweep_will_do(self):
+        self.config()
+        self.ends(0, "sweep", "x.yaml", "--only", "original/seed-1")
+        os.remove(self.path("results/t/plan.json"))         # then the runs themselves are asked
+        self.refused(r"[^\n]*holds another run[^\n]*\nskiplab: to keep the results", "train.lr=0.05")
+        self.ends(0, "sweep", "x.yaml", "--only", "original/seed-1")
+        before = tree(self.path("results"))
+        listed = self.ends(0, "sweep", "x.yaml", "train.lr=0.05", "--redo", "*", "--dry-run").stdout
+        self.assertEqual(len(re.findall(r"(?m)^redo ", listed)), 4)
+        self.assertIn("4 runs, 4 not finished", listed)
+        self.assertIn("6 runs, 5 not finished", self.ends(0, "sweep", "x.yaml", "--extend", "seeds=3", "--dry-run").stdout)
+        for words in (["--only", "no"], ["--redo", "no"]):
+            result = self.ends(2, "sweep", "x.yaml", *words)
+            self.assertEqual(self.ends(2, "sweep", "x.yaml", *words, "--dry-run").stderr, result.stderr)
+        self.assertEqual(tree(self.path("results")), before)
 
     def test_extend_only_adds(self):
         self.config()

@@ -130,11 +130,11 @@ static const struct bad bad[] = {
      "data.size must be 8 or 4, the size of the synthetic images or half"},
     {"data: {dataset: synthetic, synthetic: {size: 30}}\n", "1:46", "a multiple of 4, not 30"},
     /* the whole file */
-    {"name: a b\n", "1:7", "name must be 1 to 63 letters"},
+    {"name: a b\n", "1:7", "name must be 1 to 64 letters"},
     {"name: ../x\n", "1:7", "name must be"},
     {"name: -x\n", "1:7", "beginning with a letter or digit"},
     {"name: \"\"\n", "1:7", "name must be"},
-    {"name: a123456789012345678901234567890123456789012345678901234567890123\n", "1:7", "1 to 63"},
+    {"name: a1234567890123456789012345678901234567890123456789012345678901234\n", "1:7", "1 to 64"},
     {"seeds: []\n", "1:8", "empty"},
     {"seeds: 0\n", "1:8", "a count from 1"},
     {"seeds: many\n", "1:8", "a list of whole numbers, or a count"},

@@ -227,12 +227,23 @@ static void exclude_drops_combinations(void **state)
         "    exclude:\n"
         "      - {model.depth: 20, train.lr: 1e-1}\n"
         "      - {train: {lr: 0.01}, model.order: full_preact, train.momentum: 0.5}\n"
-        "      - {model.depth: 32, train.momentum: 0.6}\n"
         "      - {model.width: 16, model.depth: 32, model.order: original}\n";
     assert_runs(text, NULL, "a/depth=20,lr=0.01,order=original/seed-1\na/depth=32,lr=0.1,order=full_preact/seed-1\n");
     /* the file's own excludes hold for every variant; what cannot run may be excluded */
     assert_runs("grid: {model.depth: [20, 21]}\nexclude: [{model.depth: 21}]\nvariants: [{name: a}, {name: b}]\n", NULL,
                 "a/depth=20/seed-1\nb/depth=20/seed-1\n");
+    /* one that nothing meets is a mistake, unless the command line took away what it is about */
+    static const char in_vain[] = "grid: {model.depth: [20, 32]}\nexclude: [{model.depth: 32, train.momentum: 0.6}]\n";
+    refused(in_vain, NULL, "2:11: exclude: no combination has all of these, from model.depth: 32");
+    assert_runs(in_vain, "model.depth=20", "identity/seed-1\n");
+    assert_runs(in_vain, "grid={train.lr: [1]}", "identity/lr=1/seed-1\n");
+    /* each variant's own must be met there, the file's anywhere; options have their shortcut's defaults */
+    refused("exclude: [{model.depth: 20}]\nvariants: [{name: a, grid: {model.depth: [20, 32]}}, {name: b, "
+            "exclude: [{model.depth: 20}]}]\n",
+            NULL, "2:74: exclude: no combination has model.depth: 20");
+    assert_runs("model.shortcut: {type: exclusive_gating}\ngrid: {model.depth: [20, 32]}\n"
+                "exclude: [{model.shortcut.gate_bias: -6, model.depth: 20}]\n",
+                NULL, "exclusive_gating/depth=32/seed-1\n");
 }
 
 static void an_override_takes_its_key_out(void **state)
@@ -271,9 +282,9 @@ static void variant_names(void **state)
     assert_false(skl_name_valid("") || skl_name_valid(".a") || skl_name_valid("-a") || skl_name_valid("_a"));
     assert_false(skl_name_valid("a b") || skl_name_valid("a/b") || skl_name_valid("ä"));
     char name[70] = {0};
-    memset(name, 'x', 64);
+    memset(name, 'x', 65);
     assert_false(skl_name_valid(name));
-    name[63] = 0;
+    name[64] = 0;
     assert_true(skl_name_valid(name));
 }
 
