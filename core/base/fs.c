@@ -381,8 +381,7 @@ int skl_file_read(const char *path, size_t limit, char **data, size_t *n, struct
 static int make_folder(const char *path, struct skl_err *err)
 {
     struct skl_seen seen;
-    int status = skl_look(path, &seen, err);
-    if (status || seen.kind == SKL_FOLDER) return status;
+    if (!skl_look(path, &seen, NULL) && seen.kind == SKL_FOLDER) return SKL_OK;
     if (skl_place_mkdir(path)) {
         int error = errno;
         if (error == EEXIST && !skl_look(path, &seen, NULL) && seen.kind == SKL_FOLDER) return SKL_OK; /* just made */
@@ -390,7 +389,7 @@ static int make_folder(const char *path, struct skl_err *err)
         return cannot("make folder", path, SKL_FAILED, error, err);
     }
     char *parent = folder_of(path);
-    status = skl_fsync_dir(parent, err);
+    int status = skl_fsync_dir(parent, err);
     free(parent);
     return status;
 }
@@ -410,6 +409,31 @@ int skl_mkdirs(const char *path, struct skl_err *err)
     if (!status) status = make_folder(part, err);
     free(part);
     return status;
+}
+
+int skl_scratch_make(char **folder, struct skl_err *err)
+{
+    const char *base = getenv("TMPDIR");
+    *folder = skl_path(base && *base ? base : "/tmp", "skiplab-XXXXXX");
+    if (mkdtemp(*folder)) return SKL_OK;
+    int status = cannot("make folder", *folder, SKL_FAILED, errno, err);
+    free(*folder);
+    *folder = NULL;
+    return status;
+}
+
+void skl_folder_remove(const char *folder)
+{
+    char **names;
+    int count;
+    if (!skl_place_rmdir(folder) || skl_list(folder, &names, &count, NULL)) return;
+    for (int i = 0; i < count; i++) {
+        char *path = skl_path(folder, names[i]);
+        if (skl_place_unlink(path)) skl_folder_remove(path);
+        free(path);
+    }
+    skl_list_free(names, count);
+    skl_place_rmdir(folder);
 }
 
 bool skl_exists(const char *path)

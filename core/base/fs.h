@@ -69,6 +69,9 @@ int skl_sync_all(const char *folder, struct skl_err *err); /* the file system th
 int skl_file_read(const char *path, size_t limit, char **data, size_t *n, struct skl_err *err);
 int skl_file_read_if_there(const char *path, size_t limit, char **data, size_t *n, struct skl_err *err);
 int skl_mkdirs(const char *path, struct skl_err *err); /* like mkdir -p */
+/* A new folder below TMPDIR or /tmp for one process's own files; malloc'd. */
+int skl_scratch_make(char **folder, struct skl_err *err);
+void skl_folder_remove(const char *folder); /* with all that is in it; links are removed, not followed */
 int skl_fsync_dir(const char *path, struct skl_err *err);
 char *skl_path(const char *folder, const char *name);          /* malloc'd "folder/name" */
 void skl_sha256_hex(const void *data, size_t n, char hex[65]); /* libmd */

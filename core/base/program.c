@@ -22,7 +22,9 @@ char *skl_program_path(void)
         to = mempcpy(to, path, n);
     }
     *to = 0;
-    return kept;
+    if (to > kept) return kept;
+    free(kept);
+    return skl_strdup(USUAL_PATH); /* an empty one would mean the working folder */
 }
 
 static bool can_run(const char *path)

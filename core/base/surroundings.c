@@ -4,11 +4,13 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/cpu.h"
+#include "core/base/program.h"
 
 /* Files opened later must not take the number of a closed standard stream; and a write to a closed one must fail, not
  * vanish: hence the wrong direction. */
@@ -51,10 +53,19 @@ bool skl_signal_ignored(int number)
     return !sigaction(number, NULL, &now) && now.sa_handler == SIG_IGN;
 }
 
+/* Whatever we start, and what that starts, comes from absolute folders: the working folder may hold others' results. */
+static void reset_path(void)
+{
+    char *path = skl_program_path();
+    setenv("PATH", path, 1);
+    free(path);
+}
+
 void skl_surroundings_reset(void)
 {
     reserve_standard_streams();
     reset_signals();
+    reset_path();
     umask(umask(0) & 077); /* what its owner cannot read could not be resumed */
     warn_before_cpu_limit();
     skl_arithmetic_reset();

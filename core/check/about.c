@@ -33,7 +33,7 @@ void check_descriptor(struct check *c)
 
 struct trial {
     struct check *c;
-    char folder[64], path[96];
+    char *folder, *path;
 };
 
 /* Loads a file with this text under `shortcut:`, the option in line 4. */
@@ -117,16 +117,17 @@ static void boolean(struct trial *t, const struct skl_param *p)
 
 void check_options(struct check *c)
 {
-    struct trial t = {.c = c, .folder = "/tmp/skiplab-check-XXXXXX"};
+    struct trial t = {.c = c};
+    struct skl_err err = {0};
     if (skl_registry_find(c->s->name) != c->s) {
         skip(c, "not registered, so no experiment file can name it");
         return;
     }
-    if (!mkdtemp(t.folder)) {
-        fail(c, "cannot make a folder in /tmp");
+    if (skl_scratch_make(&t.folder, &err)) {
+        fail(c, "%s", err.text);
         return;
     }
-    snprintf(t.path, sizeof t.path, "%s/check.yaml", t.folder);
+    t.path = skl_path(t.folder, "check.yaml");
     for (const struct skl_param *p = c->s->params; p && p->name; p++) {
         if (p->type == SKL_CHOICE)
             word(&t, p);
@@ -136,8 +137,9 @@ void check_options(struct check *c)
             number(&t, p);
     }
     refused(&t, "no_such_option", "1");
-    unlink(t.path);
-    rmdir(t.folder);
+    skl_folder_remove(t.folder);
+    free(t.folder);
+    free(t.path);
     note(c, "through the reader of experiment files; unknown options are refused too");
 }
 

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/base/fs.h"
 #include "core/check/internal.h"
 #include "core/config/registry.h"
 #include "core/train/weights.h"
@@ -271,15 +272,17 @@ static void resume_at(struct check *c, const struct setting *set, const char *pa
 
 void check_resume(struct check *c)
 {
-    char path[] = "/tmp/skiplab-check-XXXXXX";
-    int fd = mkstemp(path);
-    if (fd < 0) {
-        fail(c, "cannot make a file in /tmp");
+    char *folder;
+    struct skl_err err = {0};
+    if (skl_scratch_make(&folder, &err)) {
+        fail(c, "%s", err.text);
         return;
     }
-    close(fd);
+    char *path = skl_path(folder, "weights.safetensors");
     for (int i = 0; i < c->settings && !failed(c); i++) resume_at(c, &c->setting[i], path);
-    unlink(path);
+    skl_folder_remove(folder);
+    free(path);
+    free(folder);
     note(c, "three steps, a file, three steps, against six");
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/place.h"
 #include "core/base/say.h"
 #include "core/cli/cmd.h"
 #include "core/sweep/audit.h"
@@ -63,6 +64,7 @@ static int run(int argc, char **argv, struct skl_err *err)
     struct skl_audit a = {
         .tell = json ? collect_fault : print_fault, .note = json ? collect_note : print_note, .context = &c};
     char size[32];
+    skl_root_add(argv[0]);
     int status = skl_audit(&a, argv[0], err);
     if (!status && json)
         print_json(&a, &c);

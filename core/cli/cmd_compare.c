@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/place.h"
 #include "core/base/say.h"
 #include "core/cli/cmd.h"
 #include "core/report/compare.h"
@@ -259,6 +260,8 @@ static void print_json(const struct skl_comparison *c, const char *a, const char
 static int run(int argc, char **argv, struct skl_err *err)
 {
     struct skl_comparison c;
+    skl_root_add(argv[0]);
+    skl_root_add(argv[1]);
     int status = skl_compare(argv[0], argv[1], &c, err);
     if (status) return skl_context(err, "compare");
     if (as_json) {

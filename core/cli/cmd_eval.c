@@ -3,10 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "core/base/fs.h"
 #include "core/base/say.h"
+#include "core/cli/checkpoint.h"
 #include "core/cli/cmd.h"
 #include "core/config/plan.h"
 #include "core/train/session.h"
@@ -23,22 +22,6 @@ static const struct skl_option options[] = {
     SKL_PLUGIN_OPTION,
     {"json", SKL_OPT_FLAG, NULL, "print JSON", &json, 0, 0},
     {NULL}};
-
-/* A folder stands for its last.safetensors. */
-static char *checkpoint_path(const char *word)
-{
-    struct stat st;
-    return !stat(word, &st) && S_ISDIR(st.st_mode) ? skl_path(word, "last.safetensors") : skl_strdup(word);
-}
-
-static char *config_beside(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? skl_format("%.*s", slash == path ? 1 : (int)(slash - path), path) : skl_strdup(".");
-    char *config = skl_path(folder, "config.yaml");
-    free(folder);
-    return config;
-}
 
 static void print(const char *path, int64_t iteration, int images, const struct skl_evaluation *e)
 {
@@ -94,21 +77,16 @@ static int evaluate(const char *path, const struct skl_experiment *exp, struct s
 
 static int run(int argc, char **argv, struct skl_err *err)
 {
-    char *path = checkpoint_path(argv[0]), *config = config_beside(path);
+    struct skl_checkpoint c;
     struct skl_plan plan;
-    int status = SKL_OK;
-    if (!skl_exists(path))
-        status = skl_fail(err, SKL_DATA, "no checkpoint '%s'", path);
-    else if (!skl_exists(config))
-        status =
-            skl_fail(err, SKL_DATA, "'%s' is missing: eval needs the run's settings beside the checkpoint", config);
-    if (!status) status = skl_plan_load_recorded(config, false, &plan, err);
+    int status = skl_checkpoint_find(argv[0], true, &c, err);
+    if (status) return status;
+    status = skl_plan_load_recorded(c.config, false, &plan, err);
     if (!status) {
-        status = evaluate(path, &plan.run[0].exp, err);
+        status = evaluate(c.path, &plan.run[0].exp, err);
         skl_plan_release(&plan);
     }
-    free(config);
-    free(path);
+    skl_checkpoint_release(&c);
     return status;
 }
 

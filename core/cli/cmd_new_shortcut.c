@@ -154,9 +154,11 @@ static int run(int argc, char **argv, struct skl_err *err)
     int status = check_name(name, err);
     if (status) return status;
     char *path = skl_format("%s.c", name);
-    if (skl_exists(path)) {
+    bool there;
+    status = skl_is_there(path, &there, err);
+    if (!status && there) {
         status = skl_fail(err, SKL_USAGE, "new-shortcut: %s is there already; remove it or choose another name", path);
-    } else {
+    } else if (!status) {
         char *text = source(name);
         status = skl_file_write(path, text, strlen(text), err);
         free(text);

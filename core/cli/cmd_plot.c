@@ -9,6 +9,7 @@
 
 #include "core/base/fs.h"
 #include "core/base/parallel.h"
+#include "core/base/place.h"
 #include "core/base/say.h"
 #include "core/cli/cmd.h"
 #include "core/report/figures.h"
@@ -91,6 +92,11 @@ static char *folder_for(const struct skl_results *results)
     return skl_path(results->folder, only || xlim ? "figures-part" : "figures");
 }
 
+static int left_out(struct skl_err *err)
+{
+    return skl_fail(err, SKL_DATA, "plot: drawn, but without what could not be read (see above)");
+}
+
 static int draw(const struct skl_results *results, const char *folder, const struct skl_figure_options *o,
                 struct skl_err *err)
 {
@@ -106,36 +112,22 @@ static int draw(const struct skl_results *results, const char *folder, const str
     if (!status && as_json) print_json(folder, &figures);
     for (int i = 0; i < figures.count && !status && !as_json && !o->terminal; i++)
         skl_print("%s/%s.{svg,pdf,png,gp}\n", folder, figures.stem[i]);
+    if (!status && figures.warning) {
+        skl_say("skiplab: plot: %s (left out)\n", figures.warning);
+        status = left_out(err);
+    }
     skl_figures_release(&figures);
     return status;
 }
 
 /* gnuplot reads its scripts from files: what the terminal shows leaves none behind. */
-static void remove_folder(const char *folder)
-{
-    char **name;
-    int count;
-    if (skl_list(folder, &name, &count, NULL)) return;
-    for (int i = 0; i < count; i++) {
-        char *path = skl_path(folder, name[i]);
-        if (unlink(path)) remove_folder(path);
-        free(path);
-    }
-    skl_list_free(name, count);
-    rmdir(folder);
-}
-
 static int draw_on_terminal(const struct skl_results *results, const struct skl_figure_options *o, struct skl_err *err)
 {
-    const char *base = getenv("TMPDIR");
-    char *folder = skl_path(base && *base ? base : "/tmp", "skiplab-plot-XXXXXX");
-    int status = SKL_OK;
-    if (!mkdtemp(folder))
-        status = skl_fail(err, SKL_FAILED, "plot: cannot make a folder '%s': %s", folder, strerror(errno));
-    if (!status) {
-        status = draw(results, folder, o, err);
-        remove_folder(folder);
-    }
+    char *folder;
+    int status = skl_scratch_make(&folder, err);
+    if (status) return skl_context(err, "plot");
+    status = draw(results, folder, o, err);
+    skl_folder_remove(folder);
     free(folder);
     return status;
 }
@@ -156,10 +148,13 @@ static int run(int argc, char **argv, struct skl_err *err)
     if (!status) status = set_limits(&o, err);
     if (status) return status;
     set_size(&o);
+    skl_root_add(argv[0]);
+    if (out) skl_root_add(out);
     status = skl_results_read(argv[0], skl_figures_metrics(&o), &results, err);
     if (status) return skl_context(err, "plot");
     for (int i = 0; i < results.warnings; i++) skl_say("skiplab: plot: %s (left out)\n", results.warning[i]);
     status = terminal ? draw_on_terminal(&results, &o, err) : draw_into_folder(&results, &o, err);
+    if (!status && results.warnings) status = left_out(err);
     skl_results_release(&results);
     return status;
 }

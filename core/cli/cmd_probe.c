@@ -5,11 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "core/base/fs.h"
 #include "core/base/rng.h"
 #include "core/base/say.h"
+#include "core/cli/checkpoint.h"
 #include "core/cli/cmd.h"
 #include "core/config/plan.h"
 #include "core/nn/probe.h"
@@ -229,55 +228,31 @@ static int probe_config(int argc, char **argv, struct skl_err *err)
     return status;
 }
 
-static char *config_beside(const char *path)
+static int probe_checkpoint(const struct skl_checkpoint *c, struct skl_err *err)
 {
-    const char *slash = strrchr(path, '/');
-    return slash ? skl_format("%.*s/config.yaml", (int)(slash - path), path) : skl_strdup("config.yaml");
-}
-
-static int probe_checkpoint(const char *path, struct skl_err *err)
-{
-    char *config = config_beside(path);
     struct skl_plan plan;
-    int status = SKL_OK;
-    if (!skl_exists(path))
-        status = skl_fail(err, SKL_DATA, "no checkpoint '%s'", path);
-    else if (!skl_exists(config))
-        status =
-            skl_fail(err, SKL_DATA, "'%s' is missing: probe needs the run's settings beside the checkpoint", config);
-    else
-        status = skl_plan_load_recorded(config, false, &plan, err);
-    if (!status) {
-        status = probe(&plan.run[0].exp, path, err);
-        skl_plan_release(&plan);
-    }
-    free(config);
+    int status = skl_plan_load_recorded(c->config, false, &plan, err);
+    if (status) return status;
+    status = probe(&plan.run[0].exp, c->path, err);
+    skl_plan_release(&plan);
     return status;
-}
-
-/* A folder stands for its last.safetensors; NULL: an experiment file. */
-static char *checkpoint_path(const char *word)
-{
-    struct stat st;
-    const char *end = strrchr(word, '.');
-    if (!stat(word, &st) && S_ISDIR(st.st_mode)) return skl_path(word, "last.safetensors");
-    return end && !strcmp(end, ".safetensors") ? skl_strdup(word) : NULL;
 }
 
 static int run(int argc, char **argv, struct skl_err *err)
 {
-    char *checkpoint = checkpoint_path(argv[0]);
-    int status = SKL_OK;
+    struct skl_checkpoint c;
+    int status = skl_checkpoint_find(argv[0], false, &c, err);
+    if (status) return status;
     if (seed && (!*seed || seed[strspn(seed, "0123456789")]))
         status = skl_fail(err, SKL_USAGE, "--seed: '%s' is not a whole number", seed);
-    else if (checkpoint && (argc > 1 || variant || seed || weights_path))
+    else if (c.path && (argc > 1 || variant || seed || weights_path))
         status =
             skl_fail(err, SKL_USAGE,
                      "probe: a checkpoint has its settings and weights: no key=value, --variant, --seed or --weights");
     else if (batch_path && !weights_path)
         status = skl_fail(err, SKL_USAGE, "probe: --batch goes with --weights FILE");
-    if (!status) status = checkpoint ? probe_checkpoint(checkpoint, err) : probe_config(argc, argv, err);
-    free(checkpoint);
+    if (!status) status = c.path ? probe_checkpoint(&c, err) : probe_config(argc, argv, err);
+    skl_checkpoint_release(&c);
     return status;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/parallel.h"
+#include "core/base/place.h"
 #include "core/base/say.h"
 #include "core/cli/cmd.h"
 #include "core/cli/commit.h"
@@ -41,10 +42,14 @@ static int run(int argc, char **argv, struct skl_err *err)
                                    .commit = SKL_COMMIT};
     if (!o.by_validation && strcmp(select_by, "final"))
         return skl_fail(err, SKL_USAGE, "report: --select-by '%s': either final or validation", select_by);
+    for (int i = 0; i < argc; i++) skl_root_add(argv[i]);
+    if (folder) skl_root_add(folder);
     int status = skl_report_read(argv, argc, &o, &report, err);
     if (status) return skl_context(err, "report");
     for (int i = 0; i < report.warnings; i++) skl_say("skiplab: report: %s\n", report.warning[i]);
     status = write_report(&report, err);
+    if (!status && report.unread)
+        status = skl_fail(err, SKL_DATA, "written, but without what could not be read (see above)");
     skl_report_release(&report);
     return status ? skl_context(err, "report") : SKL_OK;
 }

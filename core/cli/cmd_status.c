@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/place.h"
 #include "core/base/say.h"
 #include "core/cli/cmd.h"
 #include "core/sweep/display.h"
@@ -202,6 +203,7 @@ static void print_text(const struct skl_run_list *list, const struct row *row)
 static int run(int argc, char **argv, struct skl_err *err)
 {
     struct skl_run_list list;
+    skl_root_add(argv[0]);
     int status = skl_run_list_read(argv[0], &list, err);
     if (status) return skl_context(err, "status");
     struct skl_queue queue;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/base/place.h"
 #include "core/base/say.h"
 #include "core/cli/cmd.h"
 #include "core/data/dataset.h"
@@ -183,6 +184,9 @@ static int run(int argc, char **argv, struct skl_err *err)
     char *beyond = skl_plan_beyond_end(plan.run, plan.count);
     if (beyond) skl_say("skiplab: note: %s\n", beyond);
     free(beyond);
+    char *folder = skl_path(options.results, plan.name);
+    skl_root_add(folder);
+    free(folder);
     if (dry_run)
         status = dry(&plan, err);
     else if (slurm)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/base/place.h"
 #include "core/base/say.h"
 #include "core/check/check.h"
 #include "core/cli/cmd.h"
@@ -93,6 +94,13 @@ static int check_plugin(const struct skl_model_config *model, struct skl_err *er
     return skl_check_before_run(model->shortcut, model->shortcut_opts, err);
 }
 
+/* A run of a sweep's folder stays inside the sweep's, another one inside its own. */
+static void add_root(const char *sweep, const char *folder)
+{
+    size_t n = strlen(sweep);
+    skl_root_add(!strncmp(folder, sweep, n) && folder[n] == '/' ? sweep : folder);
+}
+
 static int run(int argc, char **argv, struct skl_err *err)
 {
     struct skl_plan plan;
@@ -112,8 +120,11 @@ static int run(int argc, char **argv, struct skl_err *err)
                                     .version = SKL_VERSION,
                                     .commit = SKL_COMMIT};
         struct skl_claim *claim = NULL;
+        bool there = true;
+        add_root(sweep, folder);
         status = check_plugin(&chosen->exp.model, err);
-        if (!status && !skl_exists(folder)) status = check_data(&chosen->exp.data, err);
+        if (!status && skl_is_there(folder, &there, err)) status = err->status = SKL_FAILED; /* a place to write to */
+        if (!status && !there) status = check_data(&chosen->exp.data, err);
         if (!status) status = skl_mkdirs(folder, err);
         if (!status) status = skl_claim_take(folder, &claim, err);
         if (!status) status = skl_run(&plan, chosen, folder, claim, &o, err);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/place.h"
 #include "core/base/say.h"
 #include "core/cli/cmd.h"
 #include "core/train/verify.h"
@@ -40,6 +41,7 @@ static void print(const struct skl_verdict *v)
 static int run(int argc, char **argv, struct skl_err *err)
 {
     struct skl_verdict verdict;
+    skl_root_add(argv[0]);
     int status = skl_verify(argv[0], threads, quiet, &verdict, err);
     if (status) return status;
     print(&verdict);

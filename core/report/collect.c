@@ -1,7 +1,6 @@
 #include "core/report/collect.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
@@ -9,16 +8,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "core/base/fs.h"
 #include "core/base/limits.h"
+#include "core/base/twins.h"
 #include "core/config/plan.h"
 #include "core/io/csv.h"
 #include "core/io/json.h"
 #include "core/io/yaml.h"
 
 enum { MAX_DEPTH = 4, MAX_RUNS = 1000000 }; /* VARIANT/k=v/seed-N is 3 deep */
+
+struct walk {
+    struct skl_results *results;
+    unsigned metrics;
+    struct skl_twins twins;
+};
 
 const struct skl_metric_info skl_metric_table[SKL_METRICS] = {
     [SKL_TRAIN_LOSS] = {"train_loss", "train.csv", "loss", "Training loss", ""},
@@ -177,8 +182,10 @@ static int read_table(struct skl_result_run *run, const char *file, unsigned met
 {
     char *path = skl_path(run->folder, file);
     struct skl_table t;
-    int status = skl_exists(path) ? skl_table_read(path, &t, err) : -1;
-    if (status == SKL_OK) {
+    bool there;
+    int status = skl_is_there(path, &there, err);
+    if (!status && there) status = skl_table_read(path, &t, err);
+    if (!status && there) {
         int x = skl_table_column(&t, "iteration");
         for (int m = 0; m < SKL_METRICS && status == SKL_OK; m++) {
             if (!(metrics >> m & 1) || strcmp(skl_metric_table[m].file, file)) continue;
@@ -192,7 +199,7 @@ static int read_table(struct skl_result_run *run, const char *file, unsigned met
         skl_table_release(&t);
     }
     free(path);
-    return status == -1 ? SKL_OK : status;
+    return status;
 }
 
 static void read_curves(struct skl_results *r, struct skl_result_run *run, unsigned metrics)
@@ -207,13 +214,22 @@ static void read_curves(struct skl_results *r, struct skl_result_run *run, unsig
     }
 }
 
+static void mark_unreadable(struct skl_results *r, struct skl_result_run *run, const char *why)
+{
+    snprintf(run->state, sizeof run->state, "unreadable");
+    snprintf(run->cause, sizeof run->cause, "%.255s", why);
+    warn(r, why);
+}
+
 static void read_state(struct skl_results *r, struct skl_result_run *run)
 {
     char *path = skl_path(run->folder, "run.json");
     struct skl_err err = {0};
     json_t *root = NULL;
-    if (skl_exists(path) && skl_json_read(path, SKL_LIMIT_RECORD, SKL_LIMIT_RECORD_VALUES, &root, NULL, &err))
-        warn(r, err.text);
+    bool there;
+    int status = skl_is_there(path, &there, &err);
+    if (!status && there) status = skl_json_read(path, SKL_LIMIT_RECORD, SKL_LIMIT_RECORD_VALUES, &root, NULL, &err);
+    if (status) mark_unreadable(r, run, err.text);
     const char *state = json_string_value(json_object_get(root, "state"));
     const char *cause = json_string_value(json_object_get(root, "cause"));
     if (state) {
@@ -229,59 +245,76 @@ static void read_state(struct skl_results *r, struct skl_result_run *run)
     free(path);
 }
 
-static int by_name(const void *a, const void *b) { return strverscmp(*(char *const *)a, *(char *const *)b); }
-
-/* The names in a folder, sorted, without those that start with a dot; count -1 if it cannot be opened. */
-static char **list(const char *folder, int *count)
+/* Folder and log of a run that stand under another run's name too would be two seeds that agree. */
+static bool is_twin(struct skl_results *r, struct skl_twins *twins, struct skl_result_run *run)
 {
-    char **names = NULL;
-    *count = -1;
-    DIR *d = opendir(folder);
-    if (!d) return NULL;
-    *count = 0;
-    for (struct dirent *e; (e = readdir(d));) {
-        if (e->d_name[0] == '.') continue;
-        char **longer = realloc(names, (size_t)(*count + 1) * sizeof *longer);
-        SKL_CHECK(longer);
-        names = longer;
-        names[(*count)++] = skl_strdup(e->d_name);
+    char *log = skl_path(run->folder, "train.csv");
+    const char *paths[] = {run->folder, log}, *twin = NULL;
+    struct skl_err err = {0};
+    for (int i = 0; i < 2 && !twin && !err.status; i++) {
+        if (skl_twins_look(twins, paths[i], &twin, &err)) continue;
+        if (twin) skl_fail(&err, SKL_DATA, "%s is %s once more", paths[i], twin);
     }
-    closedir(d);
-    if (names) qsort(names, (size_t)*count, sizeof *names, by_name);
-    return names;
+    if (err.status) mark_unreadable(r, run, err.text);
+    free(log);
+    return err.status;
 }
 
-static bool is_folder(const char *path)
+static void read_run(struct walk *w, const char *path, const char *setting, uint64_t seed, const struct skl_seen *seen)
 {
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    struct skl_results *r = w->results;
+    struct skl_result_run *run = find_run(r, setting, seed);
+    struct skl_err err = {0};
+    if (seen->kind == SKL_LINK) {
+        skl_fail(&err, SKL_DATA, "%s is a link: inside results none is followed", path);
+        mark_unreadable(r, run, err.text);
+        return;
+    }
+    free(run->folder);
+    run->folder = skl_strdup(path);
+    if (is_twin(r, &w->twins, run)) return;
+    read_state(r, run);
+    read_curves(r, run, w->metrics);
 }
 
 /* below: the part of `folder` below the sweep's, "" at the top. */
-static void walk(struct skl_results *r, const char *folder, const char *below, int depth, unsigned metrics)
+static void walk(struct walk *w, const char *folder, const char *below, int depth)
 {
     int count;
-    char **names = list(folder, &count);
+    char **names;
+    struct skl_err err = {0};
+    if (skl_list(folder, &names, &count, &err)) warn(w->results, err.text);
     for (int i = 0; i < count; i++) {
         char *path = skl_path(folder, names[i]);
+        struct skl_seen seen = {0};
         uint64_t seed;
-        if (is_folder(path) && r->runs < MAX_RUNS) {
-            if (*below && seed_of(names[i], &seed)) {
-                struct skl_result_run *run = find_run(r, below, seed);
-                free(run->folder);
-                run->folder = skl_strdup(path);
-                read_state(r, run);
-                read_curves(r, run, metrics);
-            } else if (depth < MAX_DEPTH) {
-                char *deeper = *below ? skl_path(below, names[i]) : skl_strdup(names[i]);
-                walk(r, path, deeper, depth + 1, metrics);
-                free(deeper);
-            }
+        if (names[i][0] != '.' && skl_look(path, &seen, &err)) warn(w->results, err.text);
+        bool folder_or_link = seen.kind == SKL_FOLDER || seen.kind == SKL_LINK;
+        if (folder_or_link && *below && seed_of(names[i], &seed) && w->results->runs < MAX_RUNS) {
+            read_run(w, path, below, seed, &seen);
+        } else if (seen.kind == SKL_FOLDER && depth < MAX_DEPTH) {
+            char *deeper = *below ? skl_path(below, names[i]) : skl_strdup(names[i]);
+            walk(w, path, deeper, depth + 1);
+            free(deeper);
         }
         free(path);
-        free(names[i]);
     }
-    free(names);
+    skl_list_free(names, count);
+}
+
+/* A planned run that was not found has not begun, unless the way to it cannot be gone. */
+static void look_for_missing(struct skl_results *r)
+{
+    for (int i = 0; i < r->settings; i++)
+        for (int k = 0; k < r->setting[i].runs; k++) {
+            struct skl_result_run *run = &r->setting[i].run[k];
+            if (run->folder || !strcmp(run->state, "unreadable")) continue;
+            char *path = skl_format("%s/%s/seed-%llu", r->folder, r->setting[i].path, (unsigned long long)run->seed);
+            struct skl_seen seen;
+            struct skl_err err = {0};
+            if (skl_look(path, &seen, &err)) mark_unreadable(r, run, err.text);
+            free(path);
+        }
 }
 
 static int by_seed(const void *a, const void *b)
@@ -302,7 +335,9 @@ static void read_plan(struct skl_results *r, char **baseline)
     char *path = skl_path(r->folder, "plan.json");
     struct skl_err err = {0};
     json_t *root = NULL;
-    if (skl_exists(path) && skl_json_read(path, SKL_LIMIT_PLAN, SKL_LIMIT_PLAN_VALUES, &root, NULL, &err))
+    bool there;
+    if (skl_is_there(path, &there, &err) ||
+        (there && skl_json_read(path, SKL_LIMIT_PLAN, SKL_LIMIT_PLAN_VALUES, &root, NULL, &err)))
         warn(r, err.text);
     const json_t *runs = json_object_get(root, "runs");
     if (json_array_size(runs) > SKL_PLAN_MAX_RUNS) {
@@ -323,7 +358,6 @@ static void read_plan(struct skl_results *r, char **baseline)
     r->label = text_of(root, "label");
     *baseline = text_of(root, "baseline");
     json_decref(root);
-    free(path);
 }
 
 static const char *scalar(const struct skl_ynode *map, const char *key)
@@ -339,7 +373,7 @@ static void read_config(struct skl_results *r, struct skl_result_setting *s, cha
     if (s->paper || !s->run[0].folder) return;
     char *path = skl_path(s->run[0].folder, "config.yaml");
     struct skl_ynode *root = NULL;
-    if (skl_exists(path) && skl_yaml_read(path, &root, NULL) == SKL_OK) {
+    if (skl_yaml_read(path, &root, NULL) == SKL_OK) {
         const char *label = scalar(root, "label"), *base = scalar(root, "baseline");
         if (label && !r->label) r->label = skl_strdup(label);
         if (base && !*baseline) *baseline = skl_strdup(base);
@@ -365,7 +399,10 @@ static int baseline_of(const struct skl_results *r, const char *wanted)
 int skl_results_read(const char *folder, unsigned metrics, struct skl_results *r, struct skl_err *err)
 {
     *r = (struct skl_results){0};
-    if (!is_folder(folder))
+    struct skl_seen seen;
+    int status = skl_look(folder, &seen, err);
+    if (status) return status;
+    if (seen.kind != SKL_FOLDER)
         return skl_fail(err, SKL_DATA, "%s: no such folder; name one below results/, such as results/quickstart",
                         folder);
     r->folder = skl_strdup(folder);
@@ -376,7 +413,10 @@ int skl_results_read(const char *folder, unsigned metrics, struct skl_results *r
     r->name = skl_format("%.*s", (int)(folder + n - start), start);
     char *baseline = NULL;
     read_plan(r, &baseline);
-    walk(r, folder, "", 1, metrics);
+    struct walk w = {.results = r, .metrics = metrics};
+    walk(&w, folder, "", 1);
+    skl_twins_release(&w.twins);
+    look_for_missing(r);
     if (r->runs == 0) {
         free(baseline);
         skl_results_release(r);

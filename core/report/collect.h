@@ -31,7 +31,8 @@ int skl_metric_find(const char *name);     /* -1: unknown */
 struct skl_result_run {
     char *folder; /* NULL: planned, not begun */
     uint64_t seed;
-    char state[16];     /* what run.json says (running, done, diverged, failed, interrupted); "waiting": none */
+    char state[16];     /* what run.json says (running, done, diverged, failed, interrupted); "waiting": none;
+                           "unreadable": nobody can tell, or its files are another run's */
     char cause[256];    /* of failed and diverged runs; may be empty */
     int64_t iterations; /* planned; 0: unknown */
     struct skl_series curve[SKL_METRICS]; /* n = 0: no file, or not asked for; rows that are not finite left out */
@@ -49,10 +50,11 @@ struct skl_results {
     char *label;                        /* the experiment's; NULL: none */
     struct skl_result_setting *setting; /* in plan.json's order, others after them by name */
     int settings, runs;
-    int baseline;   /* index: the first setting of the experiment's `baseline:`, else of a variant called
+    int baseline; /* index: the first setting of the experiment's `baseline:`, else of a variant called
                                     "original", else the first */
-    void *index;    /* settings and runs by name, collect.c's own */
-    char **warning; /* one line each: files that could not be read; their runs are drawn without them */
+    void *index;  /* settings and runs by name, collect.c's own */
+    /* One line each: what could not be read and is left out; whoever draws the rest ends with SKL_DATA. */
+    char **warning;
     int warnings;
 };
 

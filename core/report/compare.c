@@ -30,7 +30,9 @@ static int read_settings(const char *folder, struct skl_facts *facts, struct skl
 {
     char *path = skl_path(folder, "config.yaml");
     *facts = (struct skl_facts){0};
-    int status = skl_exists(path) ? skl_facts_read(path, facts, err) : SKL_OK;
+    bool there;
+    int status = skl_is_there(path, &there, err);
+    if (!status && there) status = skl_facts_read(path, facts, err);
     free(path);
     return status == SKL_USAGE ? SKL_DATA : status;
 }
@@ -57,9 +59,7 @@ static int compare_settings(struct skl_pair_of_runs *p, struct skl_err *err)
 static int read_log(const char *folder, const char *name, char **text, size_t *n, struct skl_err *err)
 {
     char *path = skl_path(folder, name);
-    *text = NULL;
-    *n = 0;
-    int status = skl_exists(path) ? skl_file_read(path, SKL_LIMIT_TABLE, text, n, err) : SKL_OK;
+    int status = skl_file_read_if_there(path, SKL_LIMIT_TABLE, text, n, err);
     free(path);
     return status;
 }
@@ -166,16 +166,18 @@ static bool same_bytes(int a, int b)
     return same;
 }
 
-static void compare_checkpoints(struct skl_pair_of_runs *p)
+static int compare_checkpoints(struct skl_pair_of_runs *p, struct skl_err *err)
 {
     char *path_a = skl_path(p->folder_a, "last.safetensors"), *path_b = skl_path(p->folder_b, "last.safetensors");
-    int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, a = open(path_a, flags), b = open(path_b, flags);
+    int a, b = -1, status = skl_open_if_there(path_a, O_RDONLY, &a, err);
+    if (!status) status = skl_open_if_there(path_b, O_RDONLY, &b, err);
     p->checkpoints = a >= 0 && b >= 0;
     p->same_checkpoint = p->checkpoints && same_bytes(a, b);
     if (a >= 0) close(a);
     if (b >= 0) close(b);
     free(path_a);
     free(path_b);
+    return status;
 }
 
 /* ---- pairs ---- */
@@ -189,13 +191,13 @@ static int add_pair(struct skl_comparison *c, char *name, char *folder_a, char *
     struct skl_pair_of_runs *p = &c->pair[c->pairs++];
     *p = (struct skl_pair_of_runs){.name = name, .folder_a = folder_a, .folder_b = folder_b};
     p->weights.equal_to = p->weights.other = -1;
-    skl_run_record_read(folder_a, &p->a);
-    skl_run_record_read(folder_b, &p->b);
-    int status = compare_settings(p, err);
+    int status = skl_run_record_read(folder_a, &p->a, err), other = skl_run_record_read(folder_b, &p->b, err);
+    if (!status) status = other;
+    if (!status) status = compare_settings(p, err);
     for (int k = 0; k < SKL_LOGS && !status; k++) status = compare_log(p, k, err);
     if (!status) status = compare_weights(p, err);
+    if (!status) status = compare_checkpoints(p, err);
     if (status) return status;
-    compare_checkpoints(p);
     p->identical = p->settings == 0 && p->same_checkpoint;
     for (int k = 0; k < SKL_LOGS; k++)
         p->identical = p->identical && (p->log[k].same || (!p->log[k].in_a && !p->log[k].in_b));
@@ -261,23 +263,26 @@ static int compare_sweeps(struct skl_comparison *c, const char *a, const char *b
     return status;
 }
 
-static bool is_run(const char *folder)
+static int look_for_run(const char *folder, bool *is_run, struct skl_err *err)
 {
     static const char *const files[] = {"config.yaml", "run.json", "train.csv"};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    int status = SKL_OK;
+    *is_run = false;
+    for (size_t i = 0; i < sizeof files / sizeof *files && !*is_run && !status; i++) {
         char *path = skl_path(folder, files[i]);
-        bool there = skl_exists(path);
+        status = skl_is_there(path, is_run, err);
         free(path);
-        if (there) return true;
     }
-    return false;
+    return status;
 }
 
 int skl_compare(const char *a, const char *b, struct skl_comparison *c, struct skl_err *err)
 {
-    bool run_a = is_run(a), run_b = is_run(b);
+    bool run_a, run_b = false;
+    int status = look_for_run(a, &run_a, err);
+    if (!status) status = look_for_run(b, &run_b, err);
     *c = (struct skl_comparison){.sweeps = !run_a};
-    int status;
+    if (status) return status;
     if (run_a != run_b)
         status = skl_fail(err, SKL_USAGE, "%s is one run, and %s is none: compare two runs or two sweeps",
                           run_a ? a : b, run_a ? b : a);

@@ -122,18 +122,21 @@ static char *text(const json_t *root, const char *key)
     return skl_strdup(t ? t : "");
 }
 
-static json_t *read_json(const char *folder)
+static int read_json(const char *folder, json_t **root, struct skl_err *err)
 {
     char *path = skl_path(folder, "run.json");
-    json_t *root;
-    skl_json_read(path, SKL_LIMIT_RECORD, SKL_LIMIT_RECORD_VALUES, &root, NULL, NULL);
+    bool there;
+    int status = skl_is_there(path, &there, err);
+    *root = NULL;
+    if (!status && there) status = skl_json_read(path, SKL_LIMIT_RECORD, SKL_LIMIT_RECORD_VALUES, root, NULL, err);
     free(path);
-    return root;
+    return status;
 }
 
-void skl_run_record_read(const char *folder, struct skl_run_record *r)
+int skl_run_record_read(const char *folder, struct skl_run_record *r, struct skl_err *err)
 {
-    json_t *j = read_json(folder);
+    json_t *j;
+    int status = read_json(folder, &j, err);
     const json_t *last = json_object_get(json_object_get(j, "files"), "last.safetensors");
     *r = (struct skl_run_record){
         .test_error = real(j, "test_error_final"),
@@ -171,6 +174,7 @@ void skl_run_record_read(const char *folder, struct skl_run_record *r)
         .checkpoint = text(last, "sha256"),
     };
     json_decref(j);
+    return status;
 }
 
 void skl_run_record_release(struct skl_run_record *r)

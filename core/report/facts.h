@@ -33,7 +33,7 @@ struct skl_run_record {
     char *plugin, *plugin_sha256; /* the variant's; "": built in */
     char *checkpoint;             /* SHA-256 of last.safetensors */
 };
-/* An absent or unreadable run.json gives the record of a run that has none. */
-void skl_run_record_read(const char *folder, struct skl_run_record *record);
+/* An absent or damaged run.json gives the record of a run that has none.  SKL_DATA: it cannot be read; the same. */
+int skl_run_record_read(const char *folder, struct skl_run_record *record, struct skl_err *err);
 void skl_run_record_release(struct skl_run_record *record);
 #endif

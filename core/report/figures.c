@@ -406,6 +406,7 @@ void skl_figures_release(struct skl_figures *figures)
         free(figures->caption[i]);
         free(figures->alt[i]);
     }
+    free(figures->warning);
     free(figures->stem);
     free(figures->caption);
     free(figures->alt);

@@ -40,6 +40,7 @@ struct skl_figures {
     char **stem;           /* names without their ending, in the order above */
     char **caption, **alt; /* what it shows, and that in words with the numbers; NULL: left to the report */
     int count;
+    char *warning;     /* the first file that could not be read and is left out; NULL: none */
     int drawn, wanted; /* settings in the curves' pictures, of those that `only` chooses and that have rows */
 };
 

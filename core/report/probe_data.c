@@ -138,15 +138,18 @@ struct wanted {
 };
 
 static void read_file(const struct skl_result_setting *s, const char *file, const char *index, int first,
-                      const struct wanted *wanted, int count)
+                      const struct wanted *wanted, int count, struct skl_probed *p)
 {
     for (int i = 0; i < s->runs; i++) {
-        char *path = s->run[i].folder ? skl_path(s->run[i].folder, file) : NULL;
+        bool left_out = !s->run[i].folder || !strcmp(s->run[i].state, "unreadable"), there = false;
+        char *path = left_out ? NULL : skl_path(s->run[i].folder, file);
         struct skl_table t;
-        if (path && skl_exists(path) && skl_table_read(path, &t, NULL) == SKL_OK) {
+        struct skl_err err = {0};
+        if (path && !skl_is_there(path, &there, &err) && there && !skl_table_read(path, &t, &err)) {
             for (int k = 0; k < count; k++) take_grid(&t, index, wanted[k].column, first, &wanted[k].grid[i]);
             skl_table_release(&t);
         }
+        if (err.status && !p->warning) p->warning = skl_strdup(err.text);
         free(path);
     }
 }
@@ -168,9 +171,9 @@ void skl_probed_read(const struct skl_result_setting *s, struct skl_probed *p)
     *p = (struct skl_probed){0};
     for (int k = 0; k < KINDS; k++)
         wanted[k] = (struct wanted){columns[k], skl_alloc_array((size_t)s->runs + 1, sizeof *wanted[k].grid)};
-    read_file(s, "probe.csv", "unit", 0, &wanted[DIRECT], 2);
-    read_file(s, "sums.csv", "unit", 0, &wanted[SUM], 1);
-    read_file(s, "responses.csv", "layer", 1, &wanted[RESPONSE], 1);
+    read_file(s, "probe.csv", "unit", 0, &wanted[DIRECT], 2, p);
+    read_file(s, "sums.csv", "unit", 0, &wanted[SUM], 1, p);
+    read_file(s, "responses.csv", "layer", 1, &wanted[RESPONSE], 1, p);
     take_units(wanted[DIRECT].grid, s->runs, p);
     for (int k = 0; k < KINDS; k++) {
         take_profiles(wanted[k].grid, s->runs, profile[k]);
@@ -195,5 +198,6 @@ void skl_probed_release(struct skl_probed *p)
     release_profiles(p->sum);
     release_profiles(p->responses);
     free(p->map);
+    free(p->warning);
     *p = (struct skl_probed){0};
 }

@@ -15,10 +15,12 @@ struct skl_probed {
     int units;                                                       /* 0: no run was probed */
     double end;                                                      /* iterations done at the newest probe of all */
     struct skl_profile direct[2], gradient[2], sum[2], responses[2]; /* at the start, at each run's newest probe */
-    int columns; /* of the map, at equal distances from 0 to end; 0: none */
-    double *map; /* [columns][units]: medians of direct_gain */
+    int columns;   /* of the map, at equal distances from 0 to end; 0: none */
+    double *map;   /* [columns][units]: medians of direct_gain */
+    char *warning; /* NULL: none */
 };
-/* Reads all runs of a setting.  Files that cannot be read, are torn or of another net's size are left out. */
+/* Reads all runs of a setting.  Files that cannot be read or are of another net's size are left out; the first of
+ * those that cannot is told in `warning`. */
 void skl_probed_read(const struct skl_result_setting *setting, struct skl_probed *p);
 void skl_probed_release(struct skl_probed *p);
 #endif

@@ -364,7 +364,10 @@ static int draw_map(struct skl_sheet *s, const struct skl_probed *probed, struct
 int skl_draw_probes(struct skl_sheet *s, struct skl_err *err)
 {
     struct skl_probed *probed = skl_alloc_array((size_t)s->drawing.count, sizeof *probed);
-    for (int i = 0; i < s->drawing.count; i++) skl_probed_read(s->drawing.set[i].setting, &probed[i]);
+    for (int i = 0; i < s->drawing.count; i++) {
+        skl_probed_read(s->drawing.set[i].setting, &probed[i]);
+        if (probed[i].warning && !s->figures->warning) s->figures->warning = skl_strdup(probed[i].warning);
+    }
     int status = draw_profiles(s, probed, &direct, err);
     if (!status) status = draw_map(s, probed, err);
     for (size_t k = 0; k < sizeof others / sizeof *others && !status; k++)

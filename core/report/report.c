@@ -29,6 +29,10 @@ static void draw(struct skl_report *r, const char *folder, int i, struct skl_rep
         free(link);
         free(path);
     } else {
+        if (f->drawn.warning) {
+            skl_report_warn(r, "%s (left out)", f->drawn.warning);
+            r->unread++;
+        }
         f->folder = path;
         f->link = link;
         f->shown = results->settings < SKL_HEADLINE_SETTINGS ? results->settings : SKL_HEADLINE_SETTINGS;

@@ -84,6 +84,7 @@ struct skl_report {
     int studies;
     char **warning;
     int warnings;
+    int unread; /* of them: what could not be read and is left out */
 };
 
 /* SKL_DATA: a folder without runs; SKL_USAGE: by_validation where a finished run has no validation.csv. */

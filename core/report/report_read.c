@@ -81,7 +81,10 @@ static int take_run(const struct skl_result_run *run, double chance, bool by_val
                     struct skl_err *err)
 {
     *r = (struct skl_report_run){.run = run, .error = NAN, .measured = NAN, .best = NAN, .reached = NAN};
-    if (run->folder) skl_run_record_read(run->folder, &r->record);
+    if (run->folder && strcmp(run->state, "unreadable")) {
+        int status = skl_run_record_read(run->folder, &r->record, err);
+        if (status) return status;
+    }
     r->diverged = !strcmp(run->state, "diverged");
     r->finished = r->diverged || !strcmp(run->state, "done");
     r->stopped = !strcmp(run->state, "done") && !strncmp(run->cause, "fail (stopped)", 14);
@@ -107,8 +110,12 @@ static void take_facts(struct skl_report *report, struct skl_report_row *row)
         struct skl_err err = {0};
         if (!row->setting->run[i].folder) continue;
         char *path = skl_path(row->setting->run[i].folder, "config.yaml");
-        if (skl_exists(path) && skl_facts_read(path, &row->facts, &err)) {
+        bool there;
+        int status = skl_is_there(path, &there, &err);
+        if (!status && there) status = skl_facts_read(path, &row->facts, &err);
+        if (status) {
             skl_report_warn(report, "%s", err.text);
+            report->unread++;
             skl_facts_release(&row->facts);
         }
         free(path);
@@ -180,6 +187,7 @@ static int take_study(struct skl_report *report, const char *folder, struct skl_
     int status = skl_results_read(folder, CURVES, &s->results, err);
     if (status) return status;
     for (int i = 0; i < s->results.warnings; i++) skl_report_warn(report, "%s (left out)", s->results.warning[i]);
+    report->unread += s->results.warnings;
     s->row = skl_alloc_array((size_t)s->results.settings, sizeof *s->row);
     for (int i = 0; i < s->results.settings && !status; i++)
         status = take_row(report, &s->results.setting[i], &s->row[i], err);

@@ -275,7 +275,7 @@ static void say(FILE *out, const char *fmt, ...)
 
 static void say_unfinished(FILE *out, const struct skl_report_row *row)
 {
-    static const char *const states[] = {"running", "interrupted", "waiting", "failed"};
+    static const char *const states[] = {"running", "interrupted", "waiting", "failed", "unreadable"};
     const char *before = "unfinished: ";
     if (row->finished == row->runs) return;
     if (ftell(out) > 0) fputs("; ", out);

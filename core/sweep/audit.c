@@ -1,24 +1,23 @@
 /* audit.c - which runs a folder of results ought to hold, and which it does. */
 #include "core/sweep/audit.h"
 
-#include <dirent.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "core/base/fs.h"
+#include "core/base/twins.h"
 #include "core/sweep/plan_file.h"
 #include "core/train/run.h"
 
 enum { MAX_DEPTH = 8 };
 
-static bool has(const char *folder, const char *name)
+static int look_for(const char *folder, const char *name, bool *there, struct skl_err *err)
 {
     char *path = skl_path(folder, name);
-    bool there = skl_exists(path);
+    int status = skl_is_there(path, there, err);
     free(path);
-    return there;
+    return status;
 }
 
 static bool is_listed(const struct skl_run_list *list, const char *dir)
@@ -29,22 +28,26 @@ static bool is_listed(const struct skl_run_list *list, const char *dir)
 }
 
 /* Calls visit for each folder below `folder`, links not followed; dir: its path below the folder. */
-static void each_folder(const char *folder, const char *dir, int depth,
-                        void (*visit)(void *context, const char *path, const char *dir), void *context)
+static int each_folder(const char *folder, const char *dir, int depth,
+                       int (*visit)(void *context, const char *path, const char *dir, struct skl_err *err),
+                       void *context, struct skl_err *err)
 {
-    DIR *d = opendir(folder);
-    for (struct dirent *e; d && (e = readdir(d));) {
-        if (e->d_name[0] == '.') continue;
-        char *path = skl_path(folder, e->d_name), *inner = skl_path(dir, e->d_name);
-        struct stat st;
-        if (!lstat(path, &st) && S_ISDIR(st.st_mode)) {
-            visit(context, path, inner);
-            if (depth > 1) each_folder(path, inner, depth - 1, visit, context);
+    char **names;
+    int count, status = skl_list(folder, &names, &count, err);
+    for (int i = 0; i < count && !status; i++) {
+        if (names[i][0] == '.') continue;
+        char *path = skl_path(folder, names[i]), *inner = skl_path(dir, names[i]);
+        struct skl_seen seen;
+        status = skl_look(path, &seen, err);
+        if (!status && seen.kind == SKL_FOLDER) {
+            status = visit(context, path, inner, err);
+            if (!status && depth > 1) status = each_folder(path, inner, depth - 1, visit, context, err);
         }
         free(path);
         free(inner);
     }
-    if (d) closedir(d);
+    skl_list_free(names, count);
+    return status;
 }
 
 /* ---- one sweep ---- */
@@ -52,13 +55,32 @@ static void each_folder(const char *folder, const char *dir, int depth,
 struct sweep {
     struct skl_audit *audit;
     struct skl_run_list list;
+    struct skl_twins twins;
 };
 
-static void check_unlisted(void *context, const char *path, const char *dir)
+static int check_unlisted(void *context, const char *path, const char *dir, struct skl_err *err)
 {
     struct sweep *s = context;
-    if (has(path, "run.json") && !is_listed(&s->list, dir))
+    bool is_run;
+    int status = look_for(path, "run.json", &is_run, err);
+    if (!status && is_run && !is_listed(&s->list, dir))
         skl_audit_tell(s->audit, SKL_STALE, path, "a run that plan.json does not list");
+    return status;
+}
+
+/* Folder, log and checkpoint of a run that stand under another run's name too would be two seeds that agree. */
+static int check_twins(struct sweep *s, const char *folder, struct skl_err *err)
+{
+    static const char *const names[] = {"", "run.json", "train.csv", "last.safetensors"};
+    const char *twin = NULL;
+    int status = SKL_OK;
+    for (size_t i = 0; i < sizeof names / sizeof *names && !twin && !status; i++) {
+        char *path = i ? skl_path(folder, names[i]) : skl_strdup(folder);
+        status = skl_twins_look(&s->twins, path, &twin, err);
+        if (twin) skl_audit_tell(s->audit, SKL_EDITED, path, "it is %s once more", twin);
+        free(path);
+    }
+    return status;
 }
 
 static void check_build(const struct sweep *s, const char *path)
@@ -99,45 +121,54 @@ static int audit_sweep(struct skl_audit *a, const char *folder, struct skl_err *
     int status = skl_run_list_read(folder, &s.list, err);
     if (status) return status;
     check_plan_seal(a, folder, s.list.seal);
-    for (int i = 0; i < s.list.count; i++) {
+    for (int i = 0; i < s.list.count && !status; i++) {
         char *path = skl_path(folder, s.list.run[i].dir);
         skl_audit_run(a, path, s.list.run[i].hash);
         check_build(&s, path);
+        status = check_twins(&s, path, err);
         free(path);
     }
-    each_folder(folder, "", MAX_DEPTH, check_unlisted, &s);
+    if (!status) status = each_folder(folder, "", MAX_DEPTH, check_unlisted, &s, err);
     tell_notes(a, folder);
+    skl_twins_release(&s.twins);
     skl_run_list_release(&s.list);
-    return SKL_OK;
+    return status;
 }
 
 /* ---- many ---- */
 
 struct many {
     struct skl_audit *audit;
-    int status, sweeps;
-    struct skl_err *err;
+    int sweeps;
 };
 
-static void audit_if_sweep(void *context, const char *path, const char *dir)
+static int audit_if_sweep(void *context, const char *path, const char *dir, struct skl_err *err)
 {
     struct many *m = context;
-    if (m->status || !has(path, "plan.json")) return;
+    bool is_sweep;
+    int status = look_for(path, "plan.json", &is_sweep, err);
+    if (status || !is_sweep) return status;
     m->sweeps++;
-    m->status = audit_sweep(m->audit, path, m->err);
+    return audit_sweep(m->audit, path, err);
 }
 
 int skl_audit(struct skl_audit *a, const char *folder, struct skl_err *err)
 {
-    if (has(folder, "plan.json")) return audit_sweep(a, folder, err);
-    if (has(folder, "run.json")) {
+    bool is_sweep = false, is_run = false;
+    struct many m = {.audit = a};
+    struct skl_seen seen;
+    int status = skl_look(folder, &seen, err);
+    if (!status) status = look_for(folder, "plan.json", &is_sweep, err);
+    if (!status) status = look_for(folder, "run.json", &is_run, err);
+    if (status) return status;
+    if (is_sweep) return audit_sweep(a, folder, err);
+    if (is_run) {
         skl_audit_run(a, folder, NULL);
         tell_notes(a, folder);
         return SKL_OK;
     }
-    struct many m = {.audit = a, .err = err};
-    each_folder(folder, "", 1, audit_if_sweep, &m);
-    if (!m.status && !m.sweeps)
+    if (seen.kind == SKL_FOLDER) status = each_folder(folder, "", 1, audit_if_sweep, &m, err);
+    if (!status && !m.sweeps)
         return skl_fail(err, SKL_DATA, "'%s' holds no results: no plan.json, no run.json", folder);
-    return m.status;
+    return status;
 }

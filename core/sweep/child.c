@@ -89,8 +89,9 @@ void skl_child_release(struct skl_child *c)
 static char *read_tail(const struct skl_child *c)
 {
     char *text = skl_alloc(TAIL_BYTES + 1);
-    int fd = open(c->log, O_RDONLY | O_CLOEXEC);
+    int fd;
     struct stat st;
+    skl_open_if_there(c->log, O_RDONLY, &fd, NULL);
     if (fd >= 0 && !fstat(fd, &st)) {
         int64_t from = st.st_size - TAIL_BYTES > c->log_start ? st.st_size - TAIL_BYTES : c->log_start;
         ssize_t n = pread(fd, text, TAIL_BYTES, from);

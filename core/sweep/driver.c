@@ -42,9 +42,10 @@ static int start_process(struct skl_driver *d, struct skl_job *j, struct skl_err
     if (status) return status;
     char *config = skl_path(j->folder, "config.yaml"), *log = skl_path(j->folder, "stderr.log"), threads[16];
     snprintf(threads, sizeof threads, "%d", d->threads);
+    char *results = (char *)(uintptr_t)d->options->results; /* the run stays inside the sweep's folder */
     const char *plugin = skl_registry_path(j->run->exp.model.shortcut);
-    char *argv[12] = {"skiplab", "train", config, "--run-dir", j->folder, "--threads", threads};
-    int n = 7;
+    char *argv[14] = {"skiplab", "train", config, "--run-dir", j->folder, "--threads", threads, "--results", results};
+    int n = 9;
     if (plugin) argv[n++] = "--plugin", argv[n++] = (char *)(uintptr_t)plugin;
     if (j->redo) argv[n++] = "--redo";
     if (d->options->allow_other_numerics) argv[n++] = "--allow-other-numerics";

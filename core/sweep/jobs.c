@@ -94,14 +94,16 @@ static bool fits_any(const struct skl_plan *plan, const char *pattern)
 static int select_jobs(struct skl_driver *d, struct skl_err *err)
 {
     const struct skl_sweep_options *o = d->options;
+    char *sweep = skl_path(o->results, d->plan->name);
     d->job = skl_alloc_array((size_t)d->plan->count + 1, sizeof *d->job);
     for (int i = 0; i < d->plan->count; i++) {
         const struct skl_plan_run *run = &d->plan->run[i];
         if (o->only && !skl_sweep_matches(run, o->only)) continue;
         struct skl_job *j = &d->job[d->count++];
-        *j = (struct skl_job){.run = run, .folder = skl_format("%s/%s/%s", o->results, d->plan->name, run->dir)};
+        *j = (struct skl_job){.run = run, .folder = skl_path(sweep, run->dir)};
         j->redo = o->redo && skl_sweep_matches(run, o->redo);
     }
+    free(sweep);
     if (!d->count)
         return skl_fail(err, SKL_USAGE, "--only '%s' fits no run; 'skiplab sweep ... --dry-run' lists them", o->only);
     if (o->redo && !fits_any(d->plan, o->redo))

@@ -19,15 +19,16 @@ static const struct skl_plan_run *planned(const struct skl_plan *plan, const cha
     return NULL;
 }
 
-static bool has_begun(const struct skl_run_list *old, const char *folder)
+static int look_for_begun(const struct skl_run_list *old, const char *folder, bool *begun, struct skl_err *err)
 {
-    bool begun = false;
-    for (int i = 0; i < old->count && !begun; i++) {
+    int status = SKL_OK;
+    *begun = false;
+    for (int i = 0; i < old->count && !*begun && !status; i++) {
         char *path = skl_format("%s/%s/run.json", folder, old->run[i].dir);
-        begun = skl_exists(path);
+        status = skl_is_there(path, begun, err);
         free(path);
     }
-    return begun;
+    return status;
 }
 
 static int lacks(const char *folder, const struct skl_listed_run *first, int count, struct skl_err *err)
@@ -105,7 +106,9 @@ int skl_plan_check(const struct skl_plan *plan, const char *folder, const struct
 {
     struct skl_run_list old;
     if (skl_run_list_read(folder, &old, NULL)) return SKL_OK; /* none yet, or damaged: it is written anew */
-    int status = has_begun(&old, folder) ? compare(plan, &old, folder, options, err) : SKL_OK;
+    bool begun;
+    int status = look_for_begun(&old, folder, &begun, err);
+    if (!status && begun) status = compare(plan, &old, folder, options, err);
     skl_run_list_release(&old);
     return status;
 }

@@ -8,6 +8,7 @@
 
 #include "core/base/fs.h"
 #include "core/base/limits.h"
+#include "core/base/program.h"
 #include "core/sweep/slurm.h"
 
 enum { OUTPUT_LIMIT = 8 << 20 };
@@ -16,15 +17,20 @@ int skl_program_output(char *const argv[], char *text, size_t size)
 {
     int ends[2];
     text[0] = 0;
-    if (pipe(ends)) return -1;
+    char *program = skl_program(argv[0]);
+    if (!program || pipe(ends)) {
+        free(program);
+        return -1;
+    }
     pid_t pid = fork();
     if (pid == 0) {
         dup2(ends[1], STDOUT_FILENO);
         close(ends[0]);
         close(ends[1]);
-        execvp(argv[0], argv);
+        execv(program, argv);
         _exit(127);
     }
+    free(program);
     close(ends[1]);
     FILE *f = fdopen(ends[0], "r");
     SKL_CHECK(f);
@@ -49,7 +55,8 @@ static char *read_text(const char *path)
 {
     char *text = NULL;
     size_t n;
-    return skl_exists(path) && !skl_file_read(path, SKL_LIMIT_QUEUE, &text, &n, NULL) ? text : NULL;
+    skl_file_read_if_there(path, SKL_LIMIT_QUEUE, &text, &n, NULL);
+    return text;
 }
 
 static void read_list(struct array *a, const char *path)

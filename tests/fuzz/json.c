@@ -27,7 +27,7 @@ static void read_run(const char *folder)
     FUZZ_CHECK(memchr(state.state, 0, sizeof state.state) && memchr(state.cause, 0, sizeof state.cause));
     FUZZ_CHECK(!status || !strcmp(state.state, "failed"));
     struct skl_run_record record;
-    skl_run_record_read(folder, &record);
+    skl_run_record_read(folder, &record, NULL);
     skl_run_record_release(&record);
     struct skl_record r;
     skl_record_open(&r, folder, -1, NULL);
