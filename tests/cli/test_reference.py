@@ -43,8 +43,12 @@ class Man(Case):
         self.page = self.ends(0, "help", "--man").stdout
         self.text = plain(self.page)
 
+    def chapter(self, name):
+        """With the line feed that ends it, so that its last line is like any other."""
+        return self.text.split(f"\n.SH {name}\n")[1].split("\n.SH ")[0] + "\n"
+
     def section(self, command):
-        return self.text.split(f"\n.SS {command}\n")[1].split("\n.SS ")[0].split("\n.SH ")[0]
+        return self.text.split(f"\n.SS {command}\n")[1].split("\n.SS ")[0].split("\n.SH ")[0] + "\n"
 
     def test_every_command_with_its_options(self):
         for command in commands():
@@ -61,11 +65,11 @@ class Man(Case):
                     self.assertIn(line.strip(), part)
 
     def test_every_key(self):
-        part = self.text.split("\n.SH EXPERIMENT FILE\n")[1].split("\n.SH ")[0]
+        part = self.chapter("EXPERIMENT FILE")
         self.assertEqual(sorted(re.findall(r"\.TP\n\.B ([a-z_.]+)\n", part)), sorted(documented_keys()))
 
     def test_every_variant(self):
-        part = self.text.split("\n.SH SHORTCUTS\n")[1].split("\n.SH ")[0]
+        part = self.chapter("SHORTCUTS")
         for s in shortcuts():
             self.assertIn(f"\n.B {s['name']}\n{s['summary']}: {s['formula']}.  {s['source']}.\n", part)
             for option in s["options"]:
