@@ -6,47 +6,6 @@
 #include "core/config/plan.h"
 #include "core/config/registry.h"
 
-/* ---- text ---- */
-
-static bool is_plain(const char *text)
-{
-    static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/+-%";
-    if (!*text || strspn(text, safe) != strlen(text)) return false;
-    const char *number = text + (text[0] == '-' || text[0] == '+');
-    number += *number == '.';
-    return !strchr("%+-.", text[0]) || (*number >= '0' && *number <= '9');
-}
-
-/* One character of a text in double quotes; characters that YAML would read otherwise are escaped.  Returns its length. */
-static size_t put_quoted(FILE *out, const unsigned char *p)
-{
-    if (*p == '"' || *p == '\\') return (size_t)(fprintf(out, "\\%c", *p) > 0);
-    if (*p == '\n') return (size_t)(fputs("\\n", out) >= 0);
-    if (*p < 0x20 || *p == 0x7f) return (size_t)(fprintf(out, "\\x%02X", *p) > 0);
-    if (p[0] == 0xc2 && p[1] < 0xa0) return fprintf(out, "\\x%02X", p[1]), 2; /* C1 controls, NEL */
-    if (p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0xa8 || p[2] == 0xa9))
-        return fprintf(out, "\\u20%02X", p[2] - 0x80), 3;
-    if (p[0] == 0xef && p[1] == 0xbb && p[2] == 0xbf) return fputs("\\uFEFF", out), 3;
-    if (p[0] == 0xef && p[1] == 0xbf && p[2] >= 0xbe) return fprintf(out, "\\uFF%02X", p[2] + 0x40), 3;
-    fputc(*p, out);
-    return 1;
-}
-
-static char *quoted(const char *text)
-{
-    char *result = NULL;
-    size_t n;
-    FILE *out = open_memstream(&result, &n);
-    SKL_CHECK(out != NULL);
-    fputc('"', out);
-    for (const unsigned char *p = (const unsigned char *)text; *p;) p += put_quoted(out, p);
-    fputc('"', out);
-    fclose(out);
-    return result;
-}
-
-char *skl_yaml_quote(const char *text) { return is_plain(text) ? skl_strdup(text) : quoted(text); }
-
 static void put(FILE *out, const char *before, char *value, const char *after)
 {
     fprintf(out, "%s%s%s", before, value, after);
@@ -108,7 +67,7 @@ static void put_pairs(FILE *out, const char *heading, const struct skl_pair *pai
     fprintf(out, "    %s:\n", heading);
     for (int i = 0; i < count; i++) {
         put(out, "      ", skl_yaml_quote(pair[i].key), ": ");
-        char *value = pair[i].quoted ? quoted(pair[i].value) : skl_yaml_quote(pair[i].value);
+        char *value = pair[i].quoted ? skl_yaml_quoted(pair[i].value) : skl_yaml_quote(pair[i].value);
         put(out, lists ? "[" : "", value, lists ? "]\n" : "\n");
     }
 }
@@ -121,7 +80,7 @@ char *skl_plan_emit(const struct skl_plan *plan, const struct skl_plan_run *run)
     SKL_CHECK(out != NULL);
     fprintf(out, "# One run, every setting written out: skiplab train with this file repeats it.\nname: %s\n",
             plan->name);
-    if (plan->label) put(out, "label: ", quoted(plan->label), "\n");
+    if (plan->label) put(out, "label: ", skl_yaml_quoted(plan->label), "\n");
     put_keys(out, &run->exp);
     put_plan_keys(out, plan);
     put_plugin(out, run->exp.model.shortcut);

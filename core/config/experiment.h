@@ -16,7 +16,7 @@ enum skl_momentum_form { SKL_MOMENTUM_TORCH, SKL_MOMENTUM_CAFFE };
 enum skl_decay_on { SKL_DECAY_ALL, SKL_DECAY_WEIGHTS };
 enum skl_init_rule { SKL_HE_FAN_IN, SKL_HE_FAN_OUT };
 enum skl_fc_init { SKL_FC_UNIFORM, SKL_FC_HE, SKL_FC_NORMAL_001 };
-enum { SKL_MAX_DROPS = 16, SKL_NAME_MAX = 64 };
+enum { SKL_MAX_DROPS = 16 };
 
 struct skl_model_config {
     int depth, width;

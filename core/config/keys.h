@@ -47,8 +47,14 @@ int skl_key_count(void);
 const struct skl_key *skl_key_get(int i);             /* grouped by section, in the order of the documentation */
 const struct skl_key *skl_key_find(const char *path); /* NULL: no such row */
 bool skl_key_is_section(const char *path);            /* a mapping with rows below it, like "train.warmup" */
-struct skl_key skl_key_of_param(const struct skl_param *param); /* path: the bare name; offset in the options struct */
 
+/* "unknown key 'X' (did you mean 'Y'?)" at node; prefix: the section it stands in, "" at the top. */
+int skl_key_unknown(const struct skl_ynode *node, const char *prefix, struct skl_err *err);
+/* The same for a whole dotted path. */
+int skl_path_unknown(const struct skl_ynode *node, const char *path, struct skl_err *err);
+
+/* ---- key_value.c: one key's value ---- */
+struct skl_key skl_key_of_param(const struct skl_param *param); /* path: the bare name; offset in the options struct */
 char *skl_key_range(const struct skl_key *key);   /* "a whole number from 1 to 1024"; malloc'd */
 char *skl_key_default(const struct skl_key *key); /* "110", "original", "the batch"; malloc'd; NULL: none */
 
@@ -59,9 +65,5 @@ int skl_key_read(const struct skl_key *key, const char *name, const struct skl_y
                  struct skl_err *err);
 /* The value as YAML text, malloc'd; NULL: an absent text. */
 char *skl_key_write(const struct skl_key *key, const void *base, bool exact);
-
-/* "unknown key 'X' (did you mean 'Y'?)" at node; prefix: the section it stands in, "" at the top. */
-int skl_key_unknown(const struct skl_ynode *node, const char *prefix, struct skl_err *err);
-/* The same for a whole dotted path. */
-int skl_path_unknown(const struct skl_ynode *node, const char *path, struct skl_err *err);
+char *skl_join_words(const char *const *words); /* "a, b, c"; malloc'd */
 #endif

@@ -11,26 +11,7 @@
 
 enum { MAX_SEEDS = 1000 };
 
-bool skl_name_valid(const char *name)
-{
-    static const char first[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    static const char rest[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-    size_t n = strlen(name);
-    return n >= 1 && n <= SKL_NAME_MAX && strchr(first, name[0]) && strspn(name, rest) == n;
-}
-
 /* ---- keys of the whole file ---- */
-
-int skl_read_name(const struct skl_ynode *node, const char *what, char **name, struct skl_err *err)
-{
-    if (node->kind != SKL_YSCALAR || !skl_name_valid(node->text))
-        return skl_tree_fail(node, true, err,
-                             "%s must be 1 to %d letters, digits, '.', '_' or '-', beginning with a letter or digit",
-                             what, SKL_NAME_MAX);
-    free(*name);
-    *name = skl_strdup(node->text);
-    return SKL_OK;
-}
 
 /* The file's name without folder and extension. */
 static int name_from_stem(const char *path, char **name, struct skl_err *err)

@@ -4,6 +4,7 @@
 #ifndef SKL_PLAN_H
 #define SKL_PLAN_H
 #include "core/config/experiment.h"
+#include "core/config/names.h"
 
 struct skl_pair {
     char *key, *value;
@@ -49,8 +50,4 @@ void skl_plan_release(struct skl_plan *plan);
 /* A complete experiment file of one run, every default written out; malloc'd.  Loading it gives a plan of one run with
  * the same hash and folder. */
 char *skl_plan_emit(const struct skl_plan *plan, const struct skl_plan_run *run);
-/* [A-Za-z0-9][A-Za-z0-9._-]{0,63}: a sweep's or a variant's name. */
-bool skl_name_valid(const char *name);
-/* Text as a YAML scalar: plain where that is safe, else in double quotes; malloc'd. */
-char *skl_yaml_quote(const char *text);
 #endif

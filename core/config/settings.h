@@ -25,5 +25,4 @@ struct settings {
 /* At most `limit` settings. */
 int skl_settings_read(const struct skl_layers *layers, int limit, struct settings *settings, struct skl_err *err);
 void skl_settings_release(struct settings *settings);
-int skl_read_name(const struct skl_ynode *node, const char *what, char **name, struct skl_err *err);
 #endif

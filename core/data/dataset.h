@@ -1,5 +1,5 @@
 /* dataset.h - images and labels in memory, and the stream of mini-batches.
- * A dataset is a row of dataset.c's table: name, default folder, reader.  skiplab data walks the table. */
+ * A dataset is a row of sets.c's table: name, default folder, reader.  skiplab data walks the table. */
 #ifndef SKL_DATASET_H
 #define SKL_DATASET_H
 #include <stdint.h>

@@ -34,27 +34,6 @@ char *skl_set_get_command(const struct skl_set *set)
 
 /* ---- what lies in a folder ---- */
 
-/* "NAME" or "NAME.gz" in the folder, as it is or with the dot of MNIST's own archives (train-images.idx3-ubyte). */
-int skl_set_file(const char *folder, const char *name, char **found, struct skl_err *err)
-{
-    static const char *const ends[] = {".gz", ""};
-    const int bare = (int)(strlen(name) - (strlen(name) > 3 && !strcmp(name + strlen(name) - 3, ".gz") ? 3 : 0));
-    bool there = false;
-    int status = SKL_OK;
-    *found = NULL;
-    for (int i = 0; i < 4 && !there && !status; i++) {
-        char *path = skl_format("%s/%.*s%s", folder, bare, name, name[bare] ? ends[i % 2] : "");
-        char *dot = strstr(path + strlen(folder), "-idx");
-        if (i >= 2 && dot) *dot = '.';
-        status = skl_is_there(path, &there, err);
-        if (there)
-            *found = path;
-        else
-            free(path);
-    }
-    return status;
-}
-
 static int holds_a_file(const struct skl_set *set, const char *folder, bool *holds, struct skl_err *err)
 {
     int status = SKL_OK;

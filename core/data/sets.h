@@ -1,6 +1,6 @@
 /* sets.h - inside core/data: the table of known sets, their readers, and how files are opened.
  *
- * To add a set: write a reader (see cifar.c), add a row to the table in dataset.c and, when it can be downloaded, its
+ * To add a set: write a reader (see cifar.c), add a row to the table in sets.c and, when it can be downloaded, its
  * files with sizes and SHA-256.  `skiplab data`, the messages about missing files and the tests walk the table. */
 #ifndef SKL_SETS_H
 #define SKL_SETS_H

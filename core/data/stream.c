@@ -138,3 +138,24 @@ int skl_stream_end(struct skl_stream *s, struct skl_err *err)
         rc = skl_fail(err, SKL_DATA, "%s: trailing bytes after the expected end of the data", s->path);
     return rc ? rc : check_padding(s, err);
 }
+
+/* "NAME" or "NAME.gz" in the folder, as it is or with the dot of MNIST's own archives (train-images.idx3-ubyte). */
+int skl_set_file(const char *folder, const char *name, char **found, struct skl_err *err)
+{
+    static const char *const ends[] = {".gz", ""};
+    const int bare = (int)(strlen(name) - (strlen(name) > 3 && !strcmp(name + strlen(name) - 3, ".gz") ? 3 : 0));
+    bool there = false;
+    int status = SKL_OK;
+    *found = NULL;
+    for (int i = 0; i < 4 && !there && !status; i++) {
+        char *path = skl_format("%s/%.*s%s", folder, bare, name, name[bare] ? ends[i % 2] : "");
+        char *dot = strstr(path + strlen(folder), "-idx");
+        if (i >= 2 && dot) *dot = '.';
+        status = skl_is_there(path, &there, err);
+        if (there)
+            *found = path;
+        else
+            free(path);
+    }
+    return status;
+}

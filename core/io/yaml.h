@@ -31,4 +31,7 @@ int skl_yaml_fail(const struct skl_ynode *node, bool at_value, struct skl_err *e
 int skl_yaml_bool(const struct skl_ynode *node, bool *v); /* true false */
 int skl_yaml_int(const struct skl_ynode *node, long long *v);
 int skl_yaml_real(const struct skl_ynode *node, double *v);
+/* yaml_quote.c: text as a scalar, plain where that is safe, else in double quotes; quoted in any case.  malloc'd. */
+char *skl_yaml_quote(const char *text);
+char *skl_yaml_quoted(const char *text);
 #endif

@@ -32,6 +32,10 @@ VARIANT = {"core/variant/shortcut.h", "core/variant/vec.h", "core/variant/formul
 EXTRA = {
     "sweep": RUN_FILES, "report": RUN_FILES, "config": {"shortcut_list.h"},
 }
+# Arrows that are no include: the registry lists the shortcuts.
+MAY_CALL = {"config": {"shortcuts"}, "shortcuts": {"variant", "base"}}
+# Folders in which two files still call each other; a folder that no longer does is taken out.
+CIRCLES = {"nn", "sweep"}
 # Libraries that only one place knows.
 OWNERS = {"cblas.h": "core/device/cpu/kernels/gemm.c", "yaml.h": "core/io/yaml.c", "zlib.h": "core/data/"}
 
@@ -119,6 +123,68 @@ class Includes(unittest.TestCase):
                 p = subprocess.run(CC + ["-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function", "-fsyntax-only",
                                          *LEVEL, "-I", SOURCE, "-I", BUILD, "-x", "c", "-"], input=f'#include "{path}"\n', text=True, stderr=subprocess.PIPE)
                 self.assertEqual(p.returncode, 0, p.stderr)
+
+
+def circles(arrows):
+    """Nodes from which a path leads back to themselves."""
+    def reached(start):
+        seen, todo = set(), list(arrows.get(start, ()))
+        while todo:
+            at = todo.pop()
+            if at not in seen:
+                seen.add(at)
+                todo += arrows.get(at, ())
+        return seen
+    return {node for node in arrows if node in reached(node)}
+
+
+def objects():
+    """{folder: {object: (defined, wanted)}} of the libraries, {"nn": {"unit": ...}}; the shortcuts are a folder too.  By the
+    archives: beside them lie objects of files that are no more."""
+    found = {}
+    for archive in glob.glob(os.path.join(BUILD, "core/**/*.a"), recursive=True) + glob.glob(os.path.join(BUILD, "shortcuts/*.a")):
+        folder = os.path.relpath(os.path.dirname(archive), BUILD)
+        if not os.path.exists(os.path.join(SOURCE, folder, "meson.build")):
+            continue
+        p = subprocess.run(["nm", "--print-file-name", "--extern-only", "--format=posix", archive], cwd=os.path.dirname(archive), text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for member, name, kind in re.findall(r"(?m)\[(?:[^\]]*/)?([^\]/]+?)(?:\.c)?\.o\]: (\S+) (\S)\b", p.stdout):
+            parts = found.setdefault(folder.removeprefix("core/"), {}).setdefault(member, (set(), set()))
+            parts[kind in "Uw"].add(name)
+    return found
+
+
+class Circles(unittest.TestCase):
+    """What includes do not show: who calls whom, by the symbols of the objects that were built."""
+    @classmethod
+    def setUpClass(cls):
+        cls.folders = objects()
+
+    def test_between_headers(self):
+        arrows = {path: set(re.findall(r'(?m)^\s*#\s*include\s*"([^"]+)"', read(path))) for path in files("core/**/*.h")}
+        self.assertEqual(circles(arrows), set())
+
+    def test_between_files_of_a_folder(self):
+        self.assertGreater(len(self.folders), 8)
+        for folder, parts in self.folders.items():
+            home = {name: part for part, (defined, _) in parts.items() for name in defined}
+            arrows = {part: {home[n] for n in wanted if n in home} - {part} for part, (_, wanted) in parts.items()}
+            with self.subTest(folder):
+                if folder in CIRCLES:
+                    self.assertTrue(circles(arrows), "no circle any more: take it out of CIRCLES")
+                else:
+                    self.assertEqual(circles(arrows), set())
+
+    def test_between_folders(self):
+        home = {name: folder for folder, parts in self.folders.items() for defined, _ in parts.values() for name in defined}
+        for folder, parts in self.folders.items():
+            may = set(MAY_INCLUDE.get(folder, ())) | MAY_CALL.get(folder, set()) | {folder}
+            if EXTRA.get(folder, set()) & RUN_FILES:
+                may |= {"train"}
+            for part, (_, wanted) in parts.items():
+                for name in wanted:
+                    with self.subTest(f"{folder}/{part}", calls=name):
+                        self.assertIn(home.get(name, folder), may)
 
 
 class Lists(unittest.TestCase):

@@ -1,0 +1,38 @@
+/* What a check says. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "core/check/internal.h"
+
+static void say(struct check *c, enum skl_verdict verdict, const char *fmt, va_list args)
+{
+    if (c->row->verdict == SKL_VERDICT_FAIL) return;
+    c->row->verdict = verdict;
+    vsnprintf(c->row->text, sizeof c->row->text, fmt, args);
+}
+
+void fail(struct check *c, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    say(c, SKL_VERDICT_FAIL, fmt, args);
+    va_end(args);
+}
+
+void skip(struct check *c, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    say(c, SKL_VERDICT_SKIP, fmt, args);
+    va_end(args);
+}
+
+void note(struct check *c, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    say(c, SKL_VERDICT_PASS, fmt, args);
+    va_end(args);
+}
+
+bool failed(const struct check *c) { return c->row->verdict == SKL_VERDICT_FAIL; }
