@@ -12,7 +12,7 @@
 
 #include "core/base/footprint.h"
 #include "core/base/fs.h"
-#include "core/base/limits.h"
+#include "core/base/bounds.h"
 #include "core/base/trial.h"
 #include "core/config/tryout.h"
 #include "core/variant/descriptor.h"

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "core/base/fs.h"
-#include "core/base/limits.h"
+#include "core/base/bounds.h"
 
 #define MAX_COLUMNS 4096
 #define STEP ((size_t)64 << 10)

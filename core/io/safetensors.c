@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "core/base/fs.h"
-#include "core/base/limits.h"
+#include "core/base/bounds.h"
 #include "core/base/sha256.h"
 #include "core/io/json.h"
 

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <yaml.h>
 #include "core/base/fs.h"
-#include "core/base/limits.h"
+#include "core/base/bounds.h"
 
 #define MAX_DEPTH 32
 #define MAX_NODES 50000 /* bounds the memory a file of 1 MiB can ask for */

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
-#include "core/base/limits.h"
+#include "core/base/bounds.h"
 #include "core/base/twins.h"
 #include "core/config/plan.h"
 #include "core/io/csv.h"

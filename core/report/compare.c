@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "core/base/fs.h"
-#include "core/base/limits.h"
+#include "core/base/bounds.h"
 #include "core/io/csv.h"
 #include "core/report/collect.h"
 

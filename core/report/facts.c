@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
-#include "core/base/limits.h"
+#include "core/base/bounds.h"
 #include "core/config/tree.h"
 #include "core/io/json.h"
 #include "core/io/yaml.h"

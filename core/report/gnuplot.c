@@ -13,7 +13,7 @@
 
 #include "core/base/fs.h"
 #include "core/base/say.h"
-#include "core/base/limits.h"
+#include "core/base/bounds.h"
 
 extern char **environ;
 static const char *const formats[] = {"svg", "pdf", "png"};

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
-#include "core/base/limits.h"
+#include "core/base/bounds.h"
 
 static const char head[] =
     "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
-#include "core/base/limits.h"
+#include "core/base/bounds.h"
 #include "core/config/registry.h"
 
 enum { SCHEMA = 1 };

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "core/base/fs.h"
-#include "core/base/limits.h"
+#include "core/base/bounds.h"
 #include "core/base/program.h"
 #include "core/sweep/slurm.h"
 

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "core/base/fs.h"
-#include "core/base/limits.h"
+#include "core/base/bounds.h"
 #include "core/base/sha256.h"
 #include "core/run/claim.h"
 #include "core/train/run.h"

@@ -9,7 +9,7 @@
 
 #include "core/base/desk.h"
 #include "core/base/say.h"
-#include "core/base/limits.h"
+#include "core/base/bounds.h"
 #include "core/config/registry.h"
 #include "core/train/loop.h"
 #include "core/train/settings.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
-#include "core/base/limits.h"
+#include "core/base/bounds.h"
 #include "core/io/yaml.h"
 
 enum { MAX_KEYS = 512, MAX_SHOWN = 8 };

@@ -1,8 +1,8 @@
-/* limits.h - how much is read at most, in bytes; in one place, since every number is a promise about memory.
+/* bounds.h - how much is read at most, in bytes; in one place, since every number is a promise about memory.
  * Whatever is larger is refused by its size, before it is read.  Result files that are only hashed (skl_file_sha256)
  * have no limit: they pass through a buffer. */
-#ifndef SKL_LIMITS_H
-#define SKL_LIMITS_H
+#ifndef SKL_BOUNDS_H
+#define SKL_BOUNDS_H
 #include <stddef.h>
 
 #define SKL_LIMIT_CONFIG ((size_t)1 << 20)  /* an experiment file, a run's config.yaml */
