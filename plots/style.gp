@@ -3,7 +3,6 @@
 # NAME.png; FORMATS chooses others: gnuplot -e "FORMATS='pdf'" NAME.gp
 
 if (!exists('FORMATS')) FORMATS = 'svg pdf png'      # also: dumb (text on the terminal)
-if (!exists('PREFIX')) PREFIX = ''                   # put before the names of the pictures
 if (!exists('TEXT_COLUMNS')) TEXT_COLUMNS = 100      # size of the dumb terminal
 if (!exists('TEXT_ROWS')) TEXT_ROWS = 30
 FONT = 'Helvetica,10'                                # any sans-serif takes its place where it is missing
@@ -26,7 +25,8 @@ terminal(format, w, h) = format eq 'svg' ? terminal_svg(w, h) : format eq 'pdf' 
     format eq 'png' ? terminal_png(w, h) : terminal_dumb(w, h)
 # A copy of a script draws under the name of the copy.
 own_name(script) = strlen(script) > 3 && script[strlen(script)-2:*] eq '.gp' ? script[1:strlen(script)-3] : NAME
-picture(format) = format eq 'dumb' ? "set output" : sprintf("set output PREFIX.NAME.'.%s'", format)
+# skiplab gives OUTPUT_svg and its like, and writes the files itself once they are whole.
+picture(format) = format eq 'dumb' ? "set output" : sprintf(exists('OUTPUT_'.format) ? "set output OUTPUT_%s" : "set output NAME.'.%s'", format)
 
 # The palette of Okabe and Ito without its yellow, which is too pale for lines.  Style 0 is the baseline's and alone
 # black; the others go through 6 colours and 7 dashes, which repeat together after 42.
