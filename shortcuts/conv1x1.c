@@ -1,4 +1,4 @@
-/* y = BN(W x) + F: a 1x1 convolution on every shortcut, strided where the shape changes (the first paper's option C). */
+/* y = BN(W x) + F: a 1x1 convolution on every shortcut, strided where the shape changes (option C of paper 1). */
 #include "core/variant/shortcut.h"
 
 static void declare(struct skl_decl *d, const struct skl_unit *u, const void *opts)

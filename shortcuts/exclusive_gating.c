@@ -1,4 +1,4 @@
-/* y = (1 - g) x + g F,  g = sigmoid(W x + b) = h, the highway network's gate, 1x1; at b = -6 it starts near identity. */
+/* y = (1 - g) x + g F,  g = h = sigmoid(W x + b): the highway gate, 1x1.  At b = -6 the unit starts near identity. */
 #include "core/variant/formula.h"
 
 struct options {

@@ -1,5 +1,5 @@
-/* Training: y = x + b F, b = 1 with probability p_l, else 0.  Test: y = x + p_l F.  The later a unit, the more often its
- * branch is dropped: p_l = 1 - (l/L)(1 - p_L) for unit l = 1 ... L.
+/* Training: y = x + b F, b = 1 with probability p_l, else 0.  Test: y = x + p_l F.  The later a unit, the more often
+ * its branch is dropped: p_l = 1 - (l/L)(1 - p_L) for unit l = 1 ... L.
  * A dropped branch is computed all the same, so its batch norms see every image and no time is saved. */
 #include "core/variant/shortcut.h"
 #include "core/variant/vec.h"

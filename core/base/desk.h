@@ -1,7 +1,8 @@
 /* desk.h - changes to the files of a folder that somebody holds (core/run/claim.h).
- * What the holder makes stands on his desk, an open folder on the same file system, until it is whole, and gets its name by
- * a rename from there; what he removes is renamed onto it first.  Who takes the folder over empties and removes the desk:
- * from then on all this fails with SKL_BUSY, however long ago it was begun.  See also skl_atomic_open_at (fs.h). */
+ * What the holder makes stands on his desk, an open folder on the same file system, until it is whole, and gets its
+ * name by a rename from there; what he removes is renamed onto it first.  Who takes the folder over empties and removes
+ * the desk: from then on all this fails with SKL_BUSY, however long ago it was begun.  See also skl_atomic_open_at
+ * (fs.h). */
 #ifndef SKL_DESK_H
 #define SKL_DESK_H
 #include "core/base/fs.h"

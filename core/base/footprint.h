@@ -1,5 +1,5 @@
-/* footprint.h - the state of this process that foreign code may change behind our back: what a plug-in's constructor (or
- * a library that it brings along) leaves behind.  docs/hardening.md has the list. */
+/* footprint.h - the state of this process that foreign code may change behind our back: what a plug-in's constructor
+ * (or a library that it brings along) leaves behind.  docs/hardening.md has the list. */
 #ifndef SKL_FOOTPRINT_H
 #define SKL_FOOTPRINT_H
 

@@ -2,7 +2,7 @@
  * Everything that is opened, looked at, listed or written goes through here or place.h (tests/rules), so that
  *   - nothing blocks: what is opened as a file is a regular one, never a FIFO, a device, a socket or a folder;
  *   - nothing follows links below a folder of results (skl_root_add() in place.h);
- *   - absent means ENOENT or ENOTDIR: a failure of another kind (EIO, ESTALE, EACCES, a link) is an error, not an answer;
+ *   - absent means ENOENT or ENOTDIR: a failure of another kind (EIO, ESTALE, EACCES, a link) is an error, no answer;
  *   - new files are made under a name that nobody can foretell, never through a link, and are whole or absent:
  *     skl_file_write() and skl_atomic_* write a temporary name in the same folder, fsync, rename, fsync the folder.
  * One pipe is read: the one that the program was given, /dev/stdin or /dev/fd/N where a whole file is read.

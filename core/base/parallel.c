@@ -2,9 +2,9 @@
  * that got no task: a worker that the kernel has not scheduled costs nothing.
  * Tasks are shared out in ranges: worker w of T begins with tasks [count*w/T, count*(w+1)/T), the same ones in every
  * call, so that a chunk of images mostly stays in the caches of one core.  Who is done takes from the far end of
- * another's range.  A range is one 64-bit word, the number of the call and the tasks nobody has taken yet, and changes by
- * compare-and-swap alone: a worker that comes late finds another call's number and can take nothing with what it read
- * before. */
+ * another's range.  A range is one 64-bit word, the number of the call and the tasks nobody has taken yet, and changes
+ * by compare-and-swap alone: a worker that comes late finds another call's number and can take nothing with what it
+ * read before. */
 #include "core/base/parallel.h"
 
 #include <limits.h>
@@ -75,8 +75,8 @@ static void finish_task(struct skl_pool *pool)
 }
 
 /* Takes one task of w's range: the first if it is the worker's own, else the last.  -1: none left.  As long as one is
- * left, the caller cannot have returned and rewritten task and arg: what was read before a successful exchange belongs to
- * the call of `word`. */
+ * left, the caller cannot have returned and rewritten task and arg: what was read before a successful exchange belongs
+ * to the call of `word`. */
 static int take(struct skl_pool *pool, struct worker *w, bool own, skl_task_fn **task, void **arg)
 {
     uint64_t word = atomic_load(&w->range);

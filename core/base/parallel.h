@@ -15,7 +15,8 @@ int skl_pool_threads(const struct skl_pool *pool);
 /* Runs task(arg, i, worker) for i in [0, count), returns when all are done.  Not reentrant. */
 typedef void skl_task_fn(void *arg, int i, int worker);
 void skl_parallel(struct skl_pool *pool, int count, skl_task_fn *task, void *arg);
-/* A thread that no signal reaches, with the usual 8 MiB of stack whatever the limit of the process is.  Returns 0 or an errno. */
+/* A thread that no signal reaches, with the usual 8 MiB of stack whatever the limit of the process is.  Returns 0 or an
+ * errno. */
 int skl_thread_start(pthread_t *thread, void *(*run)(void *), void *arg);
 int skl_cpu_count(void); /* cores this process may run on */
 #endif

@@ -12,7 +12,7 @@ void skl_sha256_sum(const struct skl_sha256 *sum, char hex[65]); /* of all so fa
 /* Adds bytes [from, to) of an open file; to -1: up to its end.  n and errors as below; path stands in messages. */
 int skl_sha256_add_file(struct skl_sha256 *sum, int fd, const char *path, int64_t from, int64_t to, int64_t *n,
                         struct skl_err *err);
-/* Of a file's first `length` bytes, -1: of all.  n: how many they were; NULL: not asked.  SKL_DATA: it cannot be read, or
- * is shorter. */
+/* Of a file's first `length` bytes, -1: of all.  n: how many they were; NULL: not asked.  SKL_DATA: it cannot be read,
+ * or is shorter. */
 int skl_file_sha256(const char *path, int64_t length, char hex[65], int64_t *n, struct skl_err *err);
 #endif

@@ -2,8 +2,9 @@
 #ifndef SKL_SURROUNDINGS_H
 #define SKL_SURROUNDINGS_H
 #include <stdbool.h>
-/* The first call of main().  Standard streams that are closed are taken up by /dev/null, signal mask, dispositions, umask
- * and arithmetic are put into the state that the program expects, and a limit to processor time warns before it kills. */
+/* The first call of main().  Standard streams that are closed are taken up by /dev/null, signal mask, dispositions,
+ * umask and arithmetic are put into the state that the program expects, and a limit to processor time warns before it
+ * kills. */
 void skl_surroundings_reset(void);
 bool skl_signal_ignored(int number);
 #endif

@@ -27,7 +27,8 @@ struct skl_check_report {
  * with one thread. */
 void skl_check_shortcut(const struct skl_shortcut *s, void (*each)(const struct skl_check_row *row, void *arg),
                         void *arg, struct skl_check_report *report);
-/* Milliseconds before a plug-in is trained: the check `writes` alone, with the run's options ([SKL_OPTS_MAX]).  One that
- * writes beyond its memory would damage the net in silence.  SKL_USAGE with the variant's name and what it does. */
+/* Milliseconds before a plug-in is trained: the check `writes` alone, with the run's options ([SKL_OPTS_MAX]).  One
+ * that writes beyond its memory would damage the net in silence.  SKL_USAGE with the variant's name and what it
+ * does. */
 int skl_check_before_run(const struct skl_shortcut *s, const void *opts, struct skl_err *err);
 #endif

@@ -75,7 +75,8 @@ static bool offer_variants(const struct line *l, const char *path)
     return any;
 }
 
-/* The settings of the experiment file on the line, each once: "original", "gated/gate_bias=-6"; false: there is none. */
+/* The settings of the experiment file on the line, each once: "original", "gated/gate_bias=-6"; false: there is
+ * none. */
 static bool offer_settings(const struct line *l)
 {
     for (int i = 0; i < l->count - 1; i++) {

@@ -14,6 +14,7 @@
 void skl_man_print(FILE *out, const struct skl_command *const *commands);
 void skl_schema_print(FILE *out);
 /* A line a candidate: "WORD<tab>what it is"; a word that ends with '=' wants a value.  ":files<tab>*.yaml": files that
- * match, and folders on the way to them; ":folders": folders.  words[count - 1] is the one to be completed, maybe "". */
+ * match, and folders on the way to them; ":folders": folders.  words[count - 1] is the one to be completed, maybe
+ * "". */
 void skl_complete_print(FILE *out, const struct skl_command *const *commands, char *const *words, int count);
 #endif

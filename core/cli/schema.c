@@ -184,7 +184,8 @@ static json_t *run_keys(void)
     return nested;
 }
 
-/* Dotted or nested keys to values: variants.set.  Options of plug-ins and columns of `paper` have names of their own. */
+/* Dotted or nested keys to values: variants.set.  Options of plug-ins and columns of `paper` have names of their
+ * own. */
 static json_t *settings(json_t *nested)
 {
     json_t *properties = json_object();

@@ -15,8 +15,8 @@ struct skl_excludes {
     struct skl_exclude *item;
     int count;
 };
-/* list: NULL is none.  Unknown keys, options that no shortcut (or not the one that type: names) has, values out of range:
- * SKL_USAGE. */
+/* list: NULL is none.  Unknown keys, options that no shortcut (or not the one that type: names) has, values out of
+ * range: SKL_USAGE. */
 int skl_excludes_read(const struct skl_ynode *list, struct skl_excludes *excludes, struct skl_err *err);
 /* Is the combination left out?  Marks all mappings that it meets. */
 bool skl_excludes_match(struct skl_excludes *excludes, const struct skl_ynode *tree);

@@ -130,7 +130,7 @@ static void look(void *arg)
     snprintf(l->found->changed, sizeof l->found->changed, "%s", changed ? changed : "");
 }
 
-/* A file that was cut off or damaged can kill the process that loads it, and its code do anything: a child tries first. */
+/* A file that was cut off or damaged can kill the process that loads it, and its code do anything: a child is first. */
 static int try_in_child(const struct skl_plugin_copy *copy, const char *path, struct skl_err *err)
 {
     char words[160];

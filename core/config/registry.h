@@ -8,8 +8,8 @@ const struct skl_shortcut *skl_registry_get(int i);             /* in the order 
 const struct skl_shortcut *skl_registry_find(const char *name); /* NULL: unknown */
 const char *const *skl_registry_names(void);                    /* NULL-terminated */
 const char **skl_registry_options(void); /* the names of all their options, NULL-terminated; free() the list */
-/* Adds the shortcut of a plug-in (plugin.h).  Loading the same bytes twice is fine; a wrong interface, a name that is taken or an
- * unsound table is SKL_USAGE.  Not for several threads at once. */
+/* Adds the shortcut of a plug-in (plugin.h).  Loading the same bytes twice is fine; a wrong interface, a name that is
+ * taken or an unsound table is SKL_USAGE.  Not for several threads at once. */
 int skl_registry_load(const char *path, struct skl_err *err);
 int skl_registry_load_one(const char *path, const struct skl_shortcut **shortcut, struct skl_err *err);
 /* The same for a path of the command line (--plugin), relative to the working folder. */

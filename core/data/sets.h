@@ -66,8 +66,8 @@ int skl_cifar_check_size(const char *path, int records, int label_bytes, struct 
 int skl_cifar_read(const char *path, int records, int label_bytes, const char *sha256, uint8_t *pixels, int32_t *labels,
                    struct skl_err *err);
 
-/* A regular file read front to back, gunzipped (all members) if it starts like a gzip file.  Nothing is inflated before it is asked
- * for, so a reader that knows how much it wants cannot be flooded. */
+/* A regular file read front to back, gunzipped (all members) if it starts like a gzip file.  Nothing is inflated before
+ * it is asked for, so a reader that knows how much it wants cannot be flooded. */
 struct skl_stream {
     char *path;
     int fd;

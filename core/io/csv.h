@@ -11,8 +11,8 @@ struct skl_csv {
     int64_t length;            /* bytes in the file now */
     struct skl_sha256 *digest; /* of these bytes, as they were written */
 };
-/* Makes a file of its own that begins with `length` bytes of the one at `path`, or with the header line alone (length 0,
- * or no such file), and puts it there: whoever still has the old one open, or its name in another folder, shares
+/* Makes a file of its own that begins with `length` bytes of the one at `path`, or with the header line alone (length
+ * 0, or no such file), and puts it there: whoever still has the old one open, or its name in another folder, shares
  * nothing with us.  The old file must begin with this header.  desk: as in skl_file_write_at; -1: beside path.
  * SKL_DATA: another header, a shorter file, no line that ends there. */
 int skl_csv_open(struct skl_csv *csv, int desk, const char *path, const char *header, int64_t length,

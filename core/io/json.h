@@ -4,8 +4,8 @@
  *     ..., "sealed": true, ...,
  *      "seal": "<64 digits>"
  *     }
- * so that any edit of a character shows, were it in a number, a key or a blank.  It protects against accidents and quiet
- * edits, not against somebody who writes a new seal.  Files of older versions have neither key. */
+ * so that any edit of a character shows, were it in a number, a key or a blank.  It protects against accidents and
+ * quiet edits, not against somebody who writes a new seal.  Files of older versions have neither key. */
 #ifndef SKL_JSON_H
 #define SKL_JSON_H
 #include <jansson.h>
@@ -16,7 +16,8 @@ enum skl_seal {
     SKL_SEALED,
     SKL_SEAL_BROKEN /* edited since it was written */
 };
-/* The file's text as it is to be written, keys sorted; malloc'd.  Puts "sealed" into the object, takes an earlier seal out. */
+/* The file's text as it is to be written, keys sorted; malloc'd.  Puts "sealed" into the object, takes an earlier seal
+ * out. */
 char *skl_json_seal(json_t *object);
 enum skl_seal skl_json_seal_of(const json_t *root, const char *text, size_t n);
 

@@ -260,8 +260,8 @@ static int check_digest(const struct source *s, const struct skl_st *st, int fd,
     return status;
 }
 
-/* Tensors whose numbers do not stand at a multiple of their size (a header of odd length, bytes before floats) move into
- * a buffer where they do. */
+/* Tensors whose numbers do not stand at a multiple of their size (a header of odd length, bytes before floats) move
+ * into a buffer where they do. */
 static void align(struct skl_st *st)
 {
     size_t total = 0;

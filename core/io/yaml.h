@@ -27,7 +27,8 @@ struct skl_ynode *skl_yaml_get(const struct skl_ynode *map, const char *key); /*
 /* An error at a node: "file:line:column: ..." (of the key, or of the value with at_value). */
 int skl_yaml_fail(const struct skl_ynode *node, bool at_value, struct skl_err *err, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-/* Scalars as values; 0 if the text is one, else nonzero (no message). Numbers: decimal, finite, whole text, C locale. */
+/* Scalars as values; 0 if the text is one, else nonzero (no message). Numbers: decimal, finite, whole text, C
+ * locale. */
 int skl_yaml_bool(const struct skl_ynode *node, bool *v); /* true false */
 int skl_yaml_int(const struct skl_ynode *node, long long *v);
 int skl_yaml_real(const struct skl_ynode *node, double *v);

@@ -12,7 +12,8 @@ static bool is_plain(const char *text)
     return !strchr("%+-.", text[0]) || (*number >= '0' && *number <= '9');
 }
 
-/* One character of a text in double quotes; characters that YAML would read otherwise are escaped.  Returns its length. */
+/* One character of a text in double quotes; characters that YAML would read otherwise are escaped.  Returns its
+ * length. */
 static size_t put_quoted(FILE *out, const unsigned char *p)
 {
     if (*p == '"' || *p == '\\') return (size_t)(fprintf(out, "\\%c", *p) > 0);

@@ -118,7 +118,8 @@ int skl_drawing_make(const struct skl_results *r, const struct skl_figure_option
     }
     for (int i = 0; i < d->count; i++) right |= d->set[i].right.band.n > 0;
     for (int i = 0; i < d->count; i++) rows |= d->set[i].left.band.n || right;
-    /* Before the first test a figure of test errors shows the training losses; what was never asked for is a mistake. */
+    /* Before the first test a figure of test errors shows the training losses; what was never asked for is a
+     * mistake. */
     bool asked = right || o->metric == SKL_TEST_ERROR;
     if (matched && rows && asked) return SKL_OK;
     skl_drawing_release(d);

@@ -1,4 +1,4 @@
-/* figures.h - the figures of a sweep, written to a folder as gnuplot scripts with their data and drawn as SVG, PDF, PNG.
+/* figures.h - the figures of a sweep, written to a folder as gnuplot scripts with their data, drawn as SVG, PDF, PNG.
  *
  *   panels.*            every variant against the baseline, a panel each, as in Figure 3 of the second paper: training
  *                       loss dashed on the left, logarithmic axis, test error solid on the right one
@@ -6,15 +6,16 @@
  *   training-loss.*     all variants in one picture
  *   test-error.*        likewise
  *   by-KEY.*            the final values against a setting that is a number: error against gate_bias, against depth
- *   probe-direct.*      where runs were probed: the direct term of equations (8) and (10), unit by unit, at both ends of
- *                       training; probe-map.*: over all of it; probe-gradient.*: the whole gradient; probe-sum.*: the
- *                       sum of the branches, equation (7); responses.*: the first paper's layer responses
- *   NAME.gp             draws NAME again, in that folder: gnuplot NAME.gp (a copy draws its own name);  style.gp: the look of all of them
+ *   probe-direct.*      where runs were probed: the direct term of equations (8) and (10), unit by unit, at both ends
+ *                       of training; probe-map.*: over all of it; probe-gradient.*: the whole gradient; probe-sum.*:
+ *                       the sum of the branches, equation (7); responses.*: the first paper's layer responses
+ *   NAME.gp             draws NAME again, in that folder: gnuplot NAME.gp (a copy draws its own name)
+ *   style.gp            the look of all of them
  *   data/VARIANT.METRIC.csv          iteration,seeds,median,low,high: the statistics over the seeds, the line
  *   data/VARIANT.METRIC.band.csv     iteration,low,high as they are drawn, with rows where they leave the picture
  *   data/VARIANT.METRIC.stops.csv    iteration,value: where runs diverged or failed
  *   data/by-KEY.N.csv                value,seeds,median,low,high,style,unfinished: the N-th line
- *   data/VARIANT.FIGURE.N.csv        at,value,low,high: of the N-th panel, over units or layers; probe-map: at,unit,value
+ *   data/VARIANT.FIGURE.N.csv        at,value,low,high: the N-th panel, over units or layers; probe-map: at,unit,value
  *
  * A variant has the same colour and dashes in all of them.  More than 24 panels, or 35 curves, go on in panels-2,
  * test-error-2 and so on, each with the baseline; after SKL_DRAWN_SETTINGS they end, but for by-KEY.  A metric other

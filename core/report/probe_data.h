@@ -1,4 +1,5 @@
-/* probe_data.h - what the probes of a setting's runs say together, read from their probe.csv, sums.csv, responses.csv. */
+/* probe_data.h - what the probes of a setting's runs say together, read from their probe.csv, sums.csv,
+ * responses.csv. */
 #ifndef SKL_PROBE_DATA_H
 #define SKL_PROBE_DATA_H
 #include "core/report/collect.h"

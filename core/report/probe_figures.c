@@ -1,4 +1,5 @@
-/* probe_figures.c - figures of probed runs: over the units at both ends of training, and the direct term over all of it. */
+/* probe_figures.c - figures of probed runs: over the units at both ends of training, and the direct term over all of
+ * it. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -40,7 +40,8 @@ static void drop_constant(struct skl_facts *constant, int i)
     memmove(&constant->item[i], &constant->item[i + 1], (size_t)(constant->count - i) * sizeof *constant->item);
 }
 
-/* A key counts as constant where all settings that have it agree: options of one shortcut type are not those of another. */
+/* A key counts as constant where all settings that have it agree: options of one shortcut type are not those of
+ * another. */
 static void take(struct skl_study *s, const struct skl_fact *fact)
 {
     if (!strcmp(fact->key, "seeds")) return;

@@ -1,5 +1,5 @@
-/* claim.h - one writer a folder, across processes and hosts that share it: a run's folder while it is trained, a sweep's
- * while its plan is decided.
+/* claim.h - one writer a folder, across processes and hosts that share it: a run's folder while it is trained, a
+ * sweep's while its plan is decided.
  *
  * A claim is a folder FOLDER/claim/N that holds one file `owner`: host, boot, process namespace, process, its start
  * time.  It is made under a random name and renamed, which fails if N exists: nobody sees half a claim and exactly
@@ -9,8 +9,8 @@
  * An owner of the same boot and namespace is dead once its process is gone: it is followed at once, as N+1.  Any other
  * owner is dead when its file has not been touched for 30 s by the file system's own clock.
  *
- * An owner that only stood still may wake after that.  So that it spoils nothing, whatever a claim guards is made in the
- * claim's own folder, its desk, and gets its name by a rename from there; and who follows an owner first takes that
+ * An owner that only stood still may wake after that.  So that it spoils nothing, whatever a claim guards is made in
+ * the claim's own folder, its desk, and gets its name by a rename from there; and who follows an owner first takes that
  * folder out of its place and empties it.  From an emptied desk nothing can be published, and rows go to files that
  * have lost their names: what woke finds out at its next rename or heartbeat. */
 #ifndef SKL_CLAIM_H
@@ -33,7 +33,7 @@ struct skl_owner {
     long pid;
     unsigned long long started;
 };
-/* Who holds the folder, without touching anything.  owner may be NULL.  Where that cannot be told just now (EIO, ESTALE,
- * EACCES): live. */
+/* Who holds the folder, without touching anything.  owner may be NULL.  Where that cannot be told just now (EIO,
+ * ESTALE, EACCES): live. */
 enum skl_holder skl_claim_holder(const char *folder, struct skl_owner *owner);
 #endif

@@ -206,8 +206,8 @@ static void look_at_others(struct skl_driver *d)
             look_elsewhere(d, &d->job[i]);
 }
 
-/* A run that neither ends an iteration nor evaluates a mini-batch would stand there for ever.  Only time in which we look
- * counts: a sweep that was stopped (Ctrl-Z) and goes on finds its runs as it left them. */
+/* A run that neither ends an iteration nor evaluates a mini-batch would stand there for ever.  Only time in which we
+ * look counts: a sweep that was stopped (Ctrl-Z) and goes on finds its runs as it left them. */
 static void end_hung(struct skl_driver *d)
 {
     double now = skl_now(), limit = d->options->hang_seconds, step = fmin(now - d->watched, 2 * POLL_SECONDS);

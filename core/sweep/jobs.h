@@ -45,8 +45,8 @@ struct skl_driver {
 
 #define SKL_OTHER_SETTINGS_ADVICE \
     "to keep the results give this experiment another 'name:'; to throw them away add --redo 'PATTERN'"
-/* The runs that --only chooses, with what is recorded of each; nothing is written.  SKL_USAGE: a pattern fits no run, or
- * runs with other settings are in the way.  release in every case. */
+/* The runs that --only chooses, with what is recorded of each; nothing is written.  SKL_USAGE: a pattern fits no run,
+ * or runs with other settings are in the way.  release in every case. */
 int skl_jobs_look(struct skl_driver *d, const struct skl_plan *plan, const struct skl_sweep_options *options,
                   struct skl_err *err);
 /* The same, and the plan's list is written. */

@@ -42,8 +42,8 @@ struct skl_training {
 int skl_training_loop(struct skl_training *t, struct skl_err *err);
 /* Saves the state now.  scheduled: this checkpoint stays until two newer ones exist. */
 int skl_training_save(struct skl_training *t, bool scheduled, struct skl_err *err);
-/* Are the logs what this run wrote?  SKL_DATA: another process changed one; SKL_BUSY: it has taken the run over.  whole:
- * byte by byte. */
+/* Are the logs what this run wrote?  SKL_DATA: another process changed one; SKL_BUSY: it has taken the run over.
+ * whole: byte by byte. */
 int skl_training_check_logs(const struct skl_training *t, bool whole, struct skl_err *err);
 /* For skl_evaluate: false once a signal came; tells a watching sweep that this run lives. */
 bool skl_training_goes_on(void *training);

@@ -1,5 +1,5 @@
-/* probing.h - probe.csv, sums.csv and responses.csv of a run: the net probed every probe.every iterations (core/nn/probe.h,
- * docs/probe.md).
+/* probing.h - probe.csv, sums.csv and responses.csv of a run: the net probed every probe.every iterations
+ * (core/nn/probe.h, docs/probe.md).
  *
  * The mini-batch is the same in every probe and for every variant: the first training images in the order of the files,
  * clean.  Nothing that a later iteration reads changes, so a run with probes has the bytes of one without; and a

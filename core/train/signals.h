@@ -1,5 +1,5 @@
-/* signals.h - INT, TERM, USR1, USR2, HUP, XCPU and ALRM ask a run to stop at the next safe point; a second one ends it at
- * once.  What is ignored when the run starts (HUP under nohup) stays ignored. */
+/* signals.h - INT, TERM, USR1, USR2, HUP, XCPU and ALRM ask a run to stop at the next safe point; a second one ends it
+ * at once.  What is ignored when the run starts (HUP under nohup) stays ignored. */
 #ifndef SKL_SIGNALS_H
 #define SKL_SIGNALS_H
 #include <stdatomic.h>

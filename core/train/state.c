@@ -23,7 +23,8 @@ static int write_next(struct skl_atomic *next, struct skl_snapshot *snapshot, co
     return status ? status : skl_atomic_sync(next, err);
 }
 
-/* The next one is whole and durable before anything moves; last has its second name, prev, before next takes the first. */
+/* The next one is whole and durable before anything moves; last has its second name, prev, before next takes the
+ * first. */
 int skl_state_save(const char *folder, int desk, struct skl_snapshot *snapshot, const struct skl_state *state,
                    const struct skl_identity *identity, bool rotate, struct skl_err *err)
 {

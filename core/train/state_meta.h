@@ -1,4 +1,5 @@
-/* state_meta.h - a checkpoint's metadata, without the net: what state.c writes and reads, and a fuzz target reads alone. */
+/* state_meta.h - a checkpoint's metadata, without the net: what state.c writes and reads, and a fuzz target reads
+ * alone. */
 #ifndef SKL_STATE_META_H
 #define SKL_STATE_META_H
 #include "core/train/state.h"

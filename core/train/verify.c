@@ -75,7 +75,8 @@ static void differs(struct replay *r, const char *what, int64_t iteration)
                  (long long)iteration, what);
 }
 
-/* The next line into log.line, without its end; false: there is none.  One that is longer than any row comes in parts. */
+/* The next line into log.line, without its end; false: there is none.  One that is longer than any row comes in
+ * parts. */
 static bool next_line(struct replay *r, enum skl_log log)
 {
     char *line = r->log[log].line;

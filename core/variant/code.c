@@ -14,7 +14,8 @@ static const char *const inputs[SKL_CODE_PARTS][6] = {
     {"x", "h", "f", "p"}, {"x", "h", "f", "p", "dy"}, {"x", "h", "p"}};
 static const char *const outputs[SKL_CODE_PARTS][4] = {{"y"}, {"dx", "dh", "df"}, {"lambda"}};
 static const char *const functions[] = {"skl_exp", "skl_sigmoid", "skl_tanh", "skl_abs", "skl_min", "skl_max", NULL};
-/* Longer ones first.  Nothing that could leave the element: no & * as a prefix (x is no pointer), no brackets but p's. */
+/* Longer ones first.  Nothing that could leave the element: no & * as a prefix (x is no pointer), p alone has
+ * brackets. */
 static const char *const signs[] = {"&&", "||", "==", "!=", "<=", ">=", "+=", "-=", "*=", "/=", "+", "-", "*",
                                     "/",  "(",  ")",  ",",  ";",  "<",  ">",  "?",  ":",  "!",  "=", NULL};
 

@@ -37,8 +37,8 @@ struct skl_decl {
     char wrong[160];     /* the first thing that is not allowed; empty: all is */
 };
 
-/* Asks s what unit u of it has.  SKL_USAGE: what it says cannot be, goes not together or not with s, or in one line what
- * else is wrong; d must not be built from then. */
+/* Asks s what unit u of it has.  SKL_USAGE: what it says cannot be, goes not together or not with s, or in one line
+ * what else is wrong; d must not be built from then. */
 int skl_declare(const struct skl_shortcut *s, const struct skl_unit *u, const void *opts, struct skl_decl *d,
                 struct skl_err *err);
 /* Of h: what the declared layers make of x. */

@@ -18,8 +18,9 @@
  *     + - * /  comparisons  && || !  ? :  parentheses,
  *     numbers with an f where they have a point or exponent (0.5f, 1e-3f; 2 is fine, but 1 / 2 is 0),
  *     skl_exp skl_sigmoid skl_tanh skl_abs skl_min skl_max (functions.h),
- * and of nothing else: no macros, no constants of the file, no other functions.  A variant is refused by the name of what
- * is not allowed.  What needs whole images, random numbers, own tensors or memory is written as plain C functions. */
+ * and of nothing else: no macros, no constants of the file, no other functions.  A variant is refused by the name of
+ * what is not allowed.  What needs whole images, random numbers, own tensors or memory is written as plain C
+ * functions. */
 #ifndef SKL_FORMULA_H
 #define SKL_FORMULA_H
 #include "core/variant/functions.h"
@@ -106,7 +107,7 @@ SKL_FORMULA_FUNCTION SKL_EXP_TEXT SKL_FORMULA_FUNCTION SKL_SIGMOID_TEXT SKL_FORM
     } \
     SKL_CODE(skl_gain_code, __VA_ARGS__);
 
-/* In the descriptor: forward and backward; with SKL_GAIN's too; with flags besides SKL_PER_PIXEL (SKL_SURROGATE_GRAD). */
+/* In the descriptor: forward and backward; with SKL_GAIN's; with flags like SKL_SURROGATE_GRAD. */
 #define SKL_FORMULA SKL_FORMULA_FLAGS(0)
 #define SKL_FORMULA_GAIN SKL_FORMULA, .gain = skl_gain_formula, .gain_code = &skl_gain_code
 #define SKL_FORMULA_FLAGS(more) \

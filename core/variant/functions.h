@@ -6,8 +6,8 @@
 #ifndef SKL_FUNCTIONS_H
 #define SKL_FUNCTIONS_H
 
-/* e^x for x in [-87, 88], else that of the nearer end: x = n ln 2 + r with |r| <= ln 2 / 2; ln 2 is split so that n times
- * its high part is exact; e^r by its series to r^7.  Adding 1.5 * 2^23 rounds to the nearest integer. */
+/* e^x for x in [-87, 88], else that of the nearer end: x = n ln 2 + r with |r| <= ln 2 / 2; ln 2 is split so that n
+ * times its high part is exact; e^r by its series to r^7.  Adding 1.5 * 2^23 rounds to the nearest integer. */
 #define SKL_EXP_TEXT \
     float skl_exp(float x) \
     { \

@@ -115,7 +115,7 @@ SKL_API void skl_sigmoid_end(struct skl_decl *d);
 SKL_API void skl_tensor(struct skl_decl *d, const char *name, const int *shape /* ends with 0 */, enum skl_init init,
                         double value, unsigned flags); /* own learnable tensors */
 /* F starts as `factor` times what it would be: the gamma of the batch norm at its end, or the weights of its last
- * convolution where the unit order has no batch norm there.  0 is refused where F ends with a ReLU: it would never start. */
+ * convolution where the unit order has no batch norm there.  0 is refused where F ends with a ReLU: it never starts. */
 SKL_API void skl_branch_start(struct skl_decl *d, double factor);
 /* The next of the numbers p[0], p[1], ... (8 at most) that the unit's calls and formulas see: options as floats. */
 SKL_API void skl_number(struct skl_decl *d, double value);
@@ -161,8 +161,8 @@ struct skl_shortcut {
     void (*affine_grad)(const struct skl_call *k, const float *da, const float *db);
 
     /* way 2: over a range of images.  SKL_FORMULA (formula.h) fills these from a formula; by hand they are for what a
-     * formula cannot say: whole images, random numbers, memory.  y may not alias.  backward overwrites dx, dh, df (dx: what
-     * reaches x besides through h; the core carries dh back through the declared layers and adds it). */
+     * formula cannot say: whole images, random numbers, memory.  y may not alias.  backward overwrites dx, dh, df (dx:
+     * what reaches x besides through h; the core carries dh back through the declared layers and adds it). */
     void (*forward)(const struct skl_call *k, const float *x, const float *h, const float *f, float *y);
     void (*backward)(const struct skl_call *k, const float *x, const float *h, const float *f, const float *dy,
                      float *dx, float *dh, float *df);
@@ -176,8 +176,8 @@ struct skl_shortcut {
 enum {
     SKL_MIXES_IMAGES = 1,   /* image i may depend on image j: one call per batch-norm group */
     SKL_SURROGATE_GRAD = 2, /* backward is on purpose not the derivative of forward */
-    /* Way 2, faster: forward and backward treat every pixel for itself, wherever it stands: no random numbers, nothing kept.
-     * A call may then be a band of rows of one image; unit->out.h is its height. */
+    /* Way 2, faster: forward and backward treat every pixel for itself, wherever it stands: no random numbers, nothing
+     * kept.  A call may then be a band of rows of one image; unit->out.h is its height. */
     SKL_PER_PIXEL = 4
 };
 

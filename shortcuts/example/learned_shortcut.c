@@ -1,5 +1,5 @@
 /* y = s x + F with a learned factor s a unit, on the shortcut: equation (10) with every lambda learned.
- * An example of a variant outside the tree, built as a plug-in (README.md here); tests/shortcuts builds and checks it. */
+ * An example of a variant outside the tree, built as a plug-in (README.md here); tests/shortcuts checks it. */
 #include "core/variant/shortcut.h"
 
 struct options {

@@ -1,5 +1,6 @@
-/* saboteur.c - a plug-in whose run ends badly in iteration `at`: shortcuts that people write have mistakes.  `slow` only
- * sleeps `at` milliseconds in every iteration, `slow_test` in every mini-batch evaluated: as long on every machine. */
+/* saboteur.c - a plug-in whose run ends badly in iteration `at`: shortcuts that people write have mistakes.  `slow`
+ * only sleeps `at` milliseconds in every iteration, `slow_test` in every mini-batch evaluated: as long on every
+ * machine. */
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>

@@ -3,15 +3,15 @@
  *   SKL_FAULT="KIND AT [CALLS [PATH]]"
  *     KIND   kill   the process dies just before the call, as by kill -9
  *            term   it gets a SIGTERM just before the call, which then is made
- *            stop   it stands still just before the call, until somebody sends it a SIGCONT; "stop+nolock" as nolock besides
+ *            stop   it stands still just before the call, until a SIGCONT; "stop+nolock" as nolock besides
  *            short  a write takes one byte only
  *            ENOSPC, EIO, EDQUOT, EINTR: the call fails with this error and does nothing
  *            clock  the wall clock is an hour ahead until it is read for the AT-th time
  *            nolock every file lock is granted, as on some network file systems; AT means nothing
  *     AT     which one, counted from 1; "7+": the 7th and all after it
  *     CALLS  those that count, as in "write,rename"; default "all": open (for writing, and of folders), write, fsync,
- *            fdatasync, rename, link, unlink, mkdir, ftruncate, close (of files open for writing: the descriptor is gone
- *            then); their forms with "at" in the name are the same
+ *            fdatasync, rename, link, unlink, mkdir, ftruncate, close (of files open for writing: the descriptor is
+ *            gone then); their forms with "at" in the name are the same
  *     PATH   only calls on files whose path holds this
  *   SKL_FAULT_LOG: a file to which each fault adds the line "CALL PATH" */
 #undef _FILE_OFFSET_BITS /* or open would be defined under the name open64 */

@@ -1,5 +1,6 @@
 /* test_kernels --bench: how fast each kernel is on the nets' shapes, with the loads and stores that training uses, on
- * tensors of 128 images (larger than the caches, as in training) or of --images N.  The machine may be shared, so: the best of many. */
+ * tensors of 128 images (larger than the caches, as in training) or of --images N.  The machine may be shared, so: the
+ * best of many. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -9,8 +9,8 @@
 /* How much an algorithm may err, in units of the direct one.
  * worst: the factor by which the transforms can blow up an operand, along one axis.  For F(m, 3) it is the largest sum
  * over frequencies f of |A'[y][f]| * sum|G[f]| * sum|B'[f]|, against 3 for the direct sum: 16 (m = 2), 48 (m = 4), each
- * squared for two axes.  typical: what is seen on N(0, 1) data, from the literature's and our own measurements (F4 about
- * five times as inexact as the direct sum), with a margin of three. */
+ * squared for two axes.  typical: what is seen on N(0, 1) data, from the literature's and our own measurements (F4
+ * about five times as inexact as the direct sum), with a margin of three. */
 static double worst_growth(enum skl_conv_algo algo)
 {
     return algo == SKL_CONV_WINOGRAD4 ? 48 * 48 : algo == SKL_CONV_WINOGRAD2 ? 8 * 8 : 3 * 3;

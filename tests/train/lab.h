@@ -44,8 +44,8 @@ static inline void lab_write_config(const char *shortcut)
     free(text);
 }
 
-/* Through a link in the scratch folder, as LD_PRELOAD is a list parted by blanks and colons.  AddressSanitizer refuses to
- * start behind another preloaded library unless told not to look. */
+/* Through a link in the scratch folder, as LD_PRELOAD is a list parted by blanks and colons.  AddressSanitizer refuses
+ * to start behind another preloaded library unless told not to look. */
 static inline void lab_preload_shim(const char *fault)
 {
     const char *given = getenv("ASAN_OPTIONS"), *shim = in_scratch("shim.so");

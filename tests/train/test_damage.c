@@ -263,7 +263,8 @@ static void other_versions_are_named(void **state)
     }
 }
 
-/* The digest is right and the metadata say what no run of this experiment can: each is passed over for the older one. */
+/* The digest is right and the metadata say what no run of this experiment can: each is passed over for the older
+ * one. */
 static void forged_metadata_are_refused(void **state)
 {
     static const char *const far = "9223372036854775000";

@@ -269,7 +269,8 @@ static void verify_replays(void **state)
     free(words);
 }
 
-/* Counts that the papers print or that follow from their layouts by hand, to be had without building or reading anything. */
+/* Counts that the papers print or that follow from their layouts by hand, to be had without building or reading
+ * anything. */
 static void summary_counts(void **state)
 {
     static const struct {
@@ -306,8 +307,8 @@ static void summary_counts(void **state)
     }
 }
 
-/* 1x1 convolutions on all shortcuts: a bottleneck unit costs nearly twice (64 x 64 beside 64 x 16 + 9 x 16 x 16 + 16 x 64),
- * a basic one a ninth of a convolution more. */
+/* 1x1 convolutions on all shortcuts: a bottleneck unit costs nearly twice (64 x 64 beside 64 x 16 + 9 x 16 x 16 + 16 x
+ * 64), a basic one a ninth of a convolution more. */
 static void summary_shows_what_shortcuts_cost(void **state)
 {
     put_file(in_scratch("model.yaml"), "model: {depth: 164, block: bottleneck, shortcut: {type: conv1x1}}\n", 66);

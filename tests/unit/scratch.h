@@ -101,8 +101,8 @@ static inline int child_end(void (*code)(void))
     return WIFSIGNALED(status) ? WTERMSIG(status) : 1000 + WEXITSTATUS(status);
 }
 
-/* Something took so many seconds, and a number is promised for it.  Machines that run tests are slow at times and shared:
- * three times the promise fails.  A sanitized program is slow without end, and what it takes says nothing. */
+/* Something took so many seconds, and a number is promised for it.  Machines that run tests are slow at times and
+ * shared: three times the promise fails.  A sanitized program is slow without end, and what it takes says nothing. */
 static inline void took(const char *what, double seconds, double promised)
 {
     print_message("%s: %.3f s of %g\n", what, seconds, promised);

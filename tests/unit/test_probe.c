@@ -89,7 +89,8 @@ static void signals_add_up(void **state)
     close_lab(&lab);
 }
 
-/* The same over all three stages: what x_L is more than x_l, taken down as option A does, is the sum of the branches. */
+/* The same over all three stages: what x_L is more than x_l, taken down as option A does, is the sum of the
+ * branches. */
 static void sums_of_branches(void **state)
 {
     struct lab lab;

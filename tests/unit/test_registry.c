@@ -133,8 +133,8 @@ static void not_a_plugin(void **state)
     assert_contains(err.text, "skl_shortcut_entry");
 }
 
-/* A plug-in that was copied in part, or damaged: refused by name, and this process lives.  (Where it loads all the same,
- * it is refused because its name is taken.) */
+/* A plug-in that was copied in part, or damaged: refused by name, and this process lives.  (Where it loads all the
+ * same, it is refused because its name is taken.) */
 static void damaged_plugins(void **state)
 {
     char *data;

@@ -1,7 +1,8 @@
 /* The report and the comparison.  Expected statistics were computed with numpy 1.24 from the same errors: median, mean,
- * std(ddof=1); paired intervals as mean -/+ 2.7764451051977987 std/sqrt(5) (t with 4 degrees of freedom); p from the closed
- * forms of Student's t in 40 decimal digits, F(t) = 1/2 + t / (2 sqrt(2 + t^2)) for 2 degrees of freedom and, with
- * q = 1 + t^2/4, F(t) = 1/2 + 3/8 t / sqrt(q) (1 - t^2 / (12 q)) for 4; rank correlations as corrcoef of mean ranks. */
+ * std(ddof=1); paired intervals as mean -/+ 2.7764451051977987 std/sqrt(5) (t with 4 degrees of freedom); p from the
+ * closed forms of Student's t in 40 decimal digits, F(t) = 1/2 + t / (2 sqrt(2 + t^2)) for 2 degrees of freedom and,
+ * with q = 1 + t^2/4, F(t) = 1/2 + 3/8 t / sqrt(q) (1 - t^2 / (12 q)) for 4; rank correlations as corrcoef of mean
+ * ranks. */
 #include "tests/unit/scratch.h"
 
 #include <jansson.h>

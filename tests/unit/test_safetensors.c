@@ -182,8 +182,8 @@ static void digest_is_wanted_only_where_asked(void **state)
     }
 }
 
-/* Spaces, another order of keys and tensors, no metadata, a header of any length: floats that a processor could not read
- * where they stand. */
+/* Spaces, another order of keys and tensors, no metadata, a header of any length: floats that a processor could not
+ * read where they stand. */
 static void foreign_layout_is_read(void **state)
 {
     static const char header[] =
