@@ -168,11 +168,11 @@ static bool same_declaration(const struct skl_decl *a, const struct skl_decl *b)
     return same && memcmp(a->own, b->own, sizeof a->own) == 0;
 }
 
-static void pure(struct check *c, const struct setting *set, const struct skl_unit *u)
+static void pure(struct check *c, const struct variation *set, const struct skl_unit *u)
 {
-    struct setting moved = *set;
+    struct variation moved = *set;
     struct skl_decl a = declared(c, set, u), again = declared(c, set, u);
-    declared(c, &c->setting[c->settings - 1], &units[0]);
+    declared(c, &c->variation[c->variations - 1], &units[0]);
     struct skl_decl b = declared(c, &moved, u);
     if (!same_declaration(&a, &b) || !same_declaration(&a, &again))
         fail(c, "declare says another thing when it is asked again (%s)", set->label);
@@ -180,7 +180,7 @@ static void pure(struct check *c, const struct setting *set, const struct skl_un
 }
 
 /* The tensors a real net has for its units, against a dry run of declare. */
-static void real(struct check *c, const struct setting *set)
+static void real(struct check *c, const struct variation *set)
 {
     struct lab lab;
     if (!lab_open(&lab, c, set,
@@ -204,11 +204,11 @@ static void real(struct check *c, const struct setting *set)
 void check_declaration(struct check *c)
 {
     int tensors = 0;
-    for (int i = 0; i < c->settings; i++) {
-        for (int k = 0; k < UNITS && !failed(c); k++) pure(c, &c->setting[i], &units[k]);
-        if (!failed(c)) real(c, &c->setting[i]);
+    for (int i = 0; i < c->variations; i++) {
+        for (int k = 0; k < UNITS && !failed(c); k++) pure(c, &c->variation[i], &units[k]);
+        if (!failed(c)) real(c, &c->variation[i]);
     }
-    struct skl_decl d = declared(c, &c->setting[0], &units[0]);
+    struct skl_decl d = declared(c, &c->variation[0], &units[0]);
     for (int i = 0; i < d.convs; i++) tensors += 1 + d.conv[i].spec.bias + 2 * d.conv[i].bn;
     note(c, "%d tensors a unit, %d of them in declared layers", tensors + d.owns, tensors);
 }

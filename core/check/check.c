@@ -47,22 +47,22 @@ _Static_assert((int)CHECKS <= (int)SKL_CHECKS_MAX, "too many checks for a report
 struct one {
     const struct skl_shortcut *s;
     int check;
-    const void *opts; /* NULL: the settings worth trying */
+    const void *opts; /* NULL: all variations */
     struct skl_check_row *row;
 };
 
 static void run_in_child(void *arg)
 {
-    static struct setting setting[SETTINGS_MAX];
+    static struct variation variation[VARIATIONS_MAX];
     const struct one *o = arg;
-    struct check c = {.s = o->s, .setting = setting, .iteration = o->opts ? 0 : 7, .row = o->row};
+    struct check c = {.s = o->s, .variation = variation, .iteration = o->opts ? 0 : 7, .row = o->row};
     wall_watch(&c);
     if (o->opts) {
-        memcpy(setting[0].opts, o->opts, SKL_OPTS_MAX);
-        snprintf(setting[0].label, sizeof setting[0].label, "its options");
-        c.settings = 1;
+        memcpy(variation[0].opts, o->opts, SKL_OPTS_MAX);
+        snprintf(variation[0].label, sizeof variation[0].label, "its options");
+        c.variations = 1;
     } else if (checks[o->check].run != check_descriptor) {
-        c.settings = make_settings(o->s, setting);
+        c.variations = make_variations(o->s, variation);
     }
     skl_gemm_setup();
     checks[o->check].run(&c);
@@ -91,7 +91,7 @@ static void run_one(const struct skl_shortcut *s, int i, const void *opts, struc
 {
     const double start = now();
     struct one o = {s, i, opts, shared};
-    *shared = (struct skl_check_row){.verdict = SKL_VERDICT_PASS};
+    *shared = (struct skl_check_row){.result = SKL_CHECK_PASS};
     const struct skl_trial trial = skl_trial(run_in_child, &o, SECONDS_MAX);
     read_end(shared, &trial);
     *row = *shared;
@@ -112,7 +112,7 @@ int skl_check_before_run(const struct skl_shortcut *s, const void *opts, struct 
     while (checks[i].run != check_writes) i++;
     run_one(s, i, opts, shared, &row);
     skl_shared_free(shared, sizeof *shared);
-    if (row.verdict != SKL_VERDICT_FAIL) return SKL_OK;
+    if (row.result != SKL_CHECK_FAIL) return SKL_OK;
     return skl_fail(err, SKL_USAGE, "shortcut '%s' does not keep its contract and is not run: %s", s->name, row.text);
 }
 
@@ -125,13 +125,13 @@ void skl_check_shortcut(const struct skl_shortcut *s, void (*each)(const struct 
     for (int i = 0; i < CHECKS; i++) {
         struct skl_check_row *row = &report->row[report->count++];
         if (before) {
-            row->verdict = SKL_VERDICT_SKIP;
+            row->result = SKL_CHECK_SKIP;
             snprintf(row->text, sizeof row->text, "not run: '%s' must pass first", before);
         } else {
             run_one(s, i, NULL, shared, row);
         }
         row->name = checks[i].name, row->what = checks[i].what;
-        if (row->verdict == SKL_VERDICT_FAIL) {
+        if (row->result == SKL_CHECK_FAIL) {
             report->failed++;
             if (checks[i].first) before = checks[i].name;
         }

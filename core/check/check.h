@@ -8,11 +8,11 @@
 #include "core/base/err.h"
 #include "core/variant/shortcut.h"
 
-enum skl_verdict { SKL_VERDICT_PASS, SKL_VERDICT_FAIL, SKL_VERDICT_SKIP };
+enum skl_check_result { SKL_CHECK_PASS, SKL_CHECK_FAIL, SKL_CHECK_SKIP };
 struct skl_check_row {
     const char *name; /* "gradients": constant */
     const char *what; /* what is checked, one line: constant */
-    enum skl_verdict verdict;
+    enum skl_check_result result;
     char text[480]; /* failed: what is wrong, where; skipped: why; passed: how close it was */
     double seconds;
 };

@@ -156,7 +156,7 @@ static void affine(struct stage *st, double *worst)
     free(da), free(da32);
 }
 
-void gradients_of(struct check *c, const struct setting *set, struct skl_unit unit, int batch, double *worst)
+void gradients_of(struct check *c, const struct variation *set, struct skl_unit unit, int batch, double *worst)
 {
     if (c->s->flags & SKL_SURROGATE_GRAD) return;
     struct stage st;
@@ -176,10 +176,10 @@ void check_gradients(struct check *c)
         return;
     }
     struct skl_unit unit = usual_unit(c);
-    if (c->s->affine && declared(c, &c->setting[0], &unit).owns == 0) {
+    if (c->s->affine && declared(c, &c->variation[0], &unit).owns == 0) {
         skip(c, "way 1 without tensors of its own: the engine differentiates it ('net-gradients')");
         return;
     }
-    for (int i = 0; i < c->settings && !failed(c); i++) gradients_of(c, &c->setting[i], unit, 6, &worst);
+    for (int i = 0; i < c->variations && !failed(c); i++) gradients_of(c, &c->variation[i], unit, 6, &worst);
     note(c, "largest error %.1e of the gradient's norm, beyond rounding; 0.5 %% is allowed", worst);
 }

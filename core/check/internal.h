@@ -5,23 +5,23 @@
 #include "core/check/check.h"
 #include "core/nn/internal.h"
 
-/* ---- options to check with (settings.c): the defaults, then one option changed at a time ---- */
-struct setting {
+/* ---- options to check with (variations.c): the defaults, then one option changed at a time ---- */
+struct variation {
     char label[96]; /* "defaults", "rate=0.99" */
     bool extreme;   /* a number at the end of its range, far from 1 */
     _Alignas(16) char opts[SKL_OPTS_MAX];
 };
-enum { SETTINGS_MAX = 48 };
+enum { VARIATIONS_MAX = 48 };
 
 /* One check's view: the variant, and where the verdict goes. */
 struct check {
     const struct skl_shortcut *s;
-    struct setting *setting;
-    int settings;
+    struct variation *variation;
+    int variations;
     int64_t iteration; /* the one a variant is told without a net */
     struct skl_check_row *row;
 };
-int make_settings(const struct skl_shortcut *s, struct setting setting[SETTINGS_MAX]);
+int make_variations(const struct skl_shortcut *s, struct variation variation[VARIATIONS_MAX]);
 
 /* The first failure stays. */
 void fail(struct check *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -53,7 +53,7 @@ extern const char *volatile doing;             /* the function of the variant th
 /* ---- a variant called without a net (stage.c) ---- */
 struct stage {
     struct check *c;
-    const struct setting *set;
+    const struct variation *set;
     struct skl_unit unit;
     struct skl_decl decl;
     int batch;
@@ -68,7 +68,7 @@ struct stage {
     float *grad_at[SKL_MAX_OWN];
 };
 /* Random inputs (multiples of 2^-10, so that small steps are exact) from `seed`; own tensors near their start. */
-void stage_open(struct stage *st, struct check *c, const struct setting *set, struct skl_unit unit, int batch,
+void stage_open(struct stage *st, struct check *c, const struct variation *set, struct skl_unit unit, int batch,
                 bool at_end, uint64_t seed);
 void stage_close(struct stage *st);
 bool stage_has_layers(const struct stage *st);
@@ -86,7 +86,7 @@ struct skl_unit plain_unit(int h, int w, int c);   /* in and out alike */
 struct skl_unit strided_unit(int h, int w, int c); /* in h x w x c, out half as large with 2c channels */
 /* A unit for this variant: strided if it asks for the input as it came. */
 struct skl_unit usual_unit(const struct check *c);
-struct skl_decl declared(const struct check *c, const struct setting *set, const struct skl_unit *unit);
+struct skl_decl declared(const struct check *c, const struct variation *set, const struct skl_unit *unit);
 
 /* ---- a whole small net (lab.c) ---- */
 struct lab_options {
@@ -104,7 +104,7 @@ struct lab {
     int32_t *labels;
     size_t image;
 };
-bool lab_open(struct lab *lab, struct check *c, const struct setting *set, struct lab_options o); /* false: failed */
+bool lab_open(struct lab *lab, struct check *c, const struct variation *set, struct lab_options o); /* false: failed */
 void lab_close(struct lab *lab);
 /* Parameters with which no ReLU is near its kink, so that the loss is smooth: see lab.c. */
 void lab_smooth(struct lab *lab);
@@ -122,5 +122,5 @@ check_fn check_writes, check_finite, check_repeat, check_ranges, check_images, c
 check_fn check_gradients;
 check_fn check_net_gradients, check_threads, check_resume, check_fused, check_cost;
 /* gradients.c, also for odd shapes: one stage against central differences. */
-void gradients_of(struct check *c, const struct setting *set, struct skl_unit unit, int batch, double *worst);
+void gradients_of(struct check *c, const struct variation *set, struct skl_unit unit, int batch, double *worst);
 #endif

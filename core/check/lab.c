@@ -7,7 +7,7 @@
 #include "core/base/rng.h"
 #include "core/check/internal.h"
 
-static struct skl_model_config model_of(const struct check *c, const struct setting *set, struct lab_options o)
+static struct skl_model_config model_of(const struct check *c, const struct variation *set, struct lab_options o)
 {
     struct skl_model_config m = {.depth = 8,
                                  .width = LAB_WIDTH,
@@ -21,7 +21,7 @@ static struct skl_model_config model_of(const struct check *c, const struct sett
     return m;
 }
 
-bool lab_open(struct lab *lab, struct check *c, const struct setting *set, struct lab_options o)
+bool lab_open(struct lab *lab, struct check *c, const struct variation *set, struct lab_options o)
 {
     struct skl_err err = {0};
     *lab = (struct lab){.o = o, .pool = skl_pool_new(o.threads), .image = (size_t)(o.size * o.size * LAB_CHANNELS)};

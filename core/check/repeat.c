@@ -102,11 +102,11 @@ static const char *gradient_difference(const struct stage *st, const struct prod
 }
 
 typedef void compare_fn(struct stage *st);
-static void for_settings(struct check *c, compare_fn *compare)
+static void for_variations(struct check *c, compare_fn *compare)
 {
-    for (int i = 0; i < c->settings && !failed(c); i++) {
+    for (int i = 0; i < c->variations && !failed(c); i++) {
         struct stage st;
-        stage_open(&st, c, &c->setting[i], usual_unit(c), BATCH, true, 3);
+        stage_open(&st, c, &c->variation[i], usual_unit(c), BATCH, true, 3);
         compare(&st);
         stage_close(&st);
     }
@@ -133,7 +133,7 @@ static void repeat(struct stage *st)
 }
 void check_repeat(struct check *c)
 {
-    for_settings(c, repeat);
+    for_variations(c, repeat);
     note(c, "four calls, the same bits");
 }
 
@@ -195,8 +195,8 @@ void check_ranges(struct check *c)
     if (c->s->flags & SKL_MIXES_IMAGES)
         skip(c, "SKL_MIXES_IMAGES: always called with a whole batch-norm group");
     else
-        for_settings(c, ranges), note(c, "cut at 2, at 1 and 5, and image by image%s",
-                                      c->s->flags & SKL_PER_PIXEL ? ", and in bands of rows" : "");
+        for_variations(c, ranges), note(c, "cut at 2, at 1 and 5, and image by image%s",
+                                        c->s->flags & SKL_PER_PIXEL ? ", and in bands of rows" : "");
 }
 
 /* Other numbers in one image. */
@@ -231,7 +231,7 @@ void check_images(struct check *c)
     if (c->s->flags & SKL_MIXES_IMAGES)
         skip(c, "SKL_MIXES_IMAGES");
     else
-        for_settings(c, images), note(c, "each of %d images changed in turn, the others keep their bits", BATCH);
+        for_variations(c, images), note(c, "each of %d images changed in turn, the others keep their bits", BATCH);
 }
 
 /* Training off: another iteration, another key for random numbers, and the same y. */
@@ -256,6 +256,6 @@ static void evaluation(struct stage *st)
 }
 void check_evaluation(struct check *c)
 {
-    for_settings(c, evaluation);
+    for_variations(c, evaluation);
     note(c, "other iterations and random keys, the same bits");
 }

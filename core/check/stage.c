@@ -16,7 +16,7 @@ struct skl_unit strided_unit(int h, int w, int c)
     return (struct skl_unit){1, 3, {h, w, c}, {(h + 1) / 2, (w + 1) / 2, 2 * c}};
 }
 
-struct skl_decl declared(const struct check *c, const struct setting *set, const struct skl_unit *unit)
+struct skl_decl declared(const struct check *c, const struct variation *set, const struct skl_unit *unit)
 {
     struct skl_decl d;
     doing = "declare";
@@ -28,7 +28,7 @@ struct skl_decl declared(const struct check *c, const struct setting *set, const
 struct skl_unit usual_unit(const struct check *c)
 {
     struct skl_unit plain = plain_unit(4, 6, 3);
-    return declared(c, &c->setting[0], &plain).source == SKL_RAW_X ? strided_unit(8, 6, 3) : plain;
+    return declared(c, &c->variation[0], &plain).source == SKL_RAW_X ? strided_unit(8, 6, 3) : plain;
 }
 
 bool stage_has_layers(const struct stage *st) { return st->decl.convs > 0; }
@@ -101,7 +101,7 @@ static void open_outputs(struct stage *st)
     stage_poison_outputs(st);
 }
 
-void stage_open(struct stage *st, struct check *c, const struct setting *set, struct skl_unit unit, int batch,
+void stage_open(struct stage *st, struct check *c, const struct variation *set, struct skl_unit unit, int batch,
                 bool at_end, uint64_t seed)
 {
     memset(st, 0, sizeof *st);

@@ -4,10 +4,10 @@
 
 #include "core/check/internal.h"
 
-static void say(struct check *c, enum skl_verdict verdict, const char *fmt, va_list args)
+static void say(struct check *c, enum skl_check_result result, const char *fmt, va_list args)
 {
-    if (c->row->verdict == SKL_VERDICT_FAIL) return;
-    c->row->verdict = verdict;
+    if (c->row->result == SKL_CHECK_FAIL) return;
+    c->row->result = result;
     vsnprintf(c->row->text, sizeof c->row->text, fmt, args);
 }
 
@@ -15,7 +15,7 @@ void fail(struct check *c, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    say(c, SKL_VERDICT_FAIL, fmt, args);
+    say(c, SKL_CHECK_FAIL, fmt, args);
     va_end(args);
 }
 
@@ -23,7 +23,7 @@ void skip(struct check *c, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    say(c, SKL_VERDICT_SKIP, fmt, args);
+    say(c, SKL_CHECK_SKIP, fmt, args);
     va_end(args);
 }
 
@@ -31,8 +31,8 @@ void note(struct check *c, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    say(c, SKL_VERDICT_PASS, fmt, args);
+    say(c, SKL_CHECK_PASS, fmt, args);
     va_end(args);
 }
 
-bool failed(const struct check *c) { return c->row->verdict == SKL_VERDICT_FAIL; }
+bool failed(const struct check *c) { return c->row->result == SKL_CHECK_FAIL; }

@@ -59,7 +59,7 @@ static double direction_error(struct lab *lab, struct skl_tensor *t, struct prob
     return best;
 }
 
-static void net_tensor(struct check *c, struct lab *lab, const struct setting *set, struct skl_tensor *t,
+static void net_tensor(struct check *c, struct lab *lab, const struct variation *set, struct skl_tensor *t,
                        const float *base, const float *grad, double *worst)
 {
     struct probe p = {.base = base, .grad = grad, .got = NAN};
@@ -82,7 +82,7 @@ static bool of_interest(const struct skl_tensor *t, bool all)
                        strcmp(t->name, "layer3.0.conv1.weight") == 0);
 }
 
-static void net_gradients(struct check *c, const struct setting *set, struct lab_options o, bool all, double *worst)
+static void net_gradients(struct check *c, const struct variation *set, struct lab_options o, bool all, double *worst)
 {
     struct lab lab;
     if (!lab_open(&lab, c, set, o)) return;
@@ -120,11 +120,11 @@ void check_net_gradients(struct check *c)
     preact.order = SKL_FULL_PREACT, preact.projection = SKL_PROJECTION_B;
     double worst = 0;
     int settings = 0;
-    net_gradients(c, &c->setting[0], original, true, &worst);
-    net_gradients(c, &c->setting[0], preact, true, &worst);
-    for (int i = 1; i < c->settings && !failed(c); i++) {
-        if (c->setting[i].extreme) continue;
-        net_gradients(c, &c->setting[i], original, false, &worst);
+    net_gradients(c, &c->variation[0], original, true, &worst);
+    net_gradients(c, &c->variation[0], preact, true, &worst);
+    for (int i = 1; i < c->variations && !failed(c); i++) {
+        if (c->variation[i].extreme) continue;
+        net_gradients(c, &c->variation[i], original, false, &worst);
         settings++;
     }
     note(c, "two unit orders, %d more settings; largest error %.1e of a gradient's norm, 3 %% is allowed", settings,
@@ -140,7 +140,7 @@ static double square(const float *a, const float *b, size_t n)
     return sum;
 }
 
-static void compare_fused(struct check *c, const struct setting *set, struct lab_options o, double *worst)
+static void compare_fused(struct check *c, const struct variation *set, struct lab_options o, double *worst)
 {
     struct lab fused, plain;
     if (!lab_open(&fused, c, set, o)) return;
@@ -171,7 +171,7 @@ static void compare_fused(struct check *c, const struct setting *set, struct lab
 }
 
 /* Refused where F ends with a ReLU: it would read 0 for ever. */
-static bool starts_dead(struct check *c, const struct setting *set)
+static bool starts_dead(struct check *c, const struct variation *set)
 {
     const struct skl_unit unit = usual_unit(c);
     const struct skl_decl d = declared(c, set, &unit);
@@ -186,10 +186,10 @@ void check_fused(struct check *c)
         return;
     }
     double worst = 0;
-    for (int i = 0; i < c->settings; i++)
+    for (int i = 0; i < c->variations; i++)
         for (int order = SKL_ORIGINAL; order <= SKL_FULL_PREACT && !failed(c); order++)
-            if (order != SKL_RELU_BEFORE_ADD || !starts_dead(c, &c->setting[i]))
-                compare_fused(c, &c->setting[i],
+            if (order != SKL_RELU_BEFORE_ADD || !starts_dead(c, &c->variation[i]))
+                compare_fused(c, &c->variation[i],
                               (struct lab_options){.order = order,
                                                    .projection = order % 2,
                                                    .size = bands ? 32 : 8,
@@ -224,7 +224,7 @@ static void same_bits(struct check *c, const struct lab *a, const struct lab *b,
 static const struct lab_options usual = {
     .order = SKL_ORIGINAL, .projection = SKL_PROJECTION_A, .size = 8, .batch = 12, .group = 6, .threads = 1};
 
-static void threads_of(struct check *c, const struct setting *set)
+static void threads_of(struct check *c, const struct variation *set)
 {
     struct lab lab[3];
     char what[160];
@@ -244,12 +244,12 @@ static void threads_of(struct check *c, const struct setting *set)
 
 void check_threads(struct check *c)
 {
-    for (int i = 0; i < c->settings && !failed(c); i++) threads_of(c, &c->setting[i]);
+    for (int i = 0; i < c->variations && !failed(c); i++) threads_of(c, &c->variation[i]);
     note(c, "three steps and an evaluation");
 }
 
 /* Three steps, then three more; and the same with a file in between. */
-static void resume_at(struct check *c, const struct setting *set, const char *path)
+static void resume_at(struct check *c, const struct variation *set, const char *path)
 {
     struct lab straight, before, after;
     struct skl_err err = {0};
@@ -279,7 +279,7 @@ void check_resume(struct check *c)
         return;
     }
     char *path = skl_path(folder, "weights.safetensors");
-    for (int i = 0; i < c->settings && !failed(c); i++) resume_at(c, &c->setting[i], path);
+    for (int i = 0; i < c->variations && !failed(c); i++) resume_at(c, &c->variation[i], path);
     skl_folder_remove(folder);
     free(path);
     free(folder);

@@ -128,7 +128,7 @@ static void affine(struct stage *st)
     }
 }
 
-static void writes_of(struct check *c, const struct setting *set, struct skl_unit unit, int batch, bool training,
+static void writes_of(struct check *c, const struct variation *set, struct skl_unit unit, int batch, bool training,
                       bool at_end)
 {
     struct stage st;
@@ -148,10 +148,10 @@ static void writes_of(struct check *c, const struct setting *set, struct skl_uni
 
 void check_writes(struct check *c)
 {
-    for (int i = 0; i < c->settings && !failed(c); i++)
+    for (int i = 0; i < c->variations && !failed(c); i++)
         for (int way = 0; way < 4 && !failed(c); way++)
-            writes_of(c, &c->setting[i], usual_unit(c), 3, way & 1, way & 2);
-    note(c, "%d settings, buffers between guard pages", c->settings);
+            writes_of(c, &c->variation[i], usual_unit(c), 3, way & 1, way & 2);
+    note(c, "%d settings, buffers between guard pages", c->variations);
 }
 
 /* ---- large inputs ---- */
@@ -166,7 +166,7 @@ static void stretch(struct wall *w, float to)
     wall_seal(w, true);
 }
 
-static void finite_at(struct check *c, const struct setting *set, float to)
+static void finite_at(struct check *c, const struct variation *set, float to)
 {
     struct stage st;
     stage_open(&st, c, set, usual_unit(c), 3, true, 2);
@@ -191,9 +191,9 @@ void check_finite(struct check *c)
         return;
     }
     static const float factors[] = {0, 1e-20f, 1, 100};
-    for (int i = 0; i < c->settings; i++)
+    for (int i = 0; i < c->variations; i++)
         for (size_t k = 0; k < sizeof factors / sizeof *factors && !failed(c); k++)
-            finite_at(c, &c->setting[i], factors[k]);
+            finite_at(c, &c->variation[i], factors[k]);
     note(c, "inputs 0, tiny, and up to 100");
 }
 
@@ -208,8 +208,8 @@ void check_odd_shapes(struct check *c)
         for (int batch = 1; batch <= 3 && !failed(c); batch += 2) {
             struct skl_unit unit =
                 raw ? strided_unit(2 * odd[i].h, 2 * odd[i].w - 1, odd[i].c) : plain_unit(odd[i].h, odd[i].w, odd[i].c);
-            for (int at_end = 0; at_end < 2; at_end++) writes_of(c, &c->setting[0], unit, batch, true, at_end);
-            if (!failed(c)) gradients_of(c, &c->setting[0], unit, batch, &worst);
+            for (int at_end = 0; at_end < 2; at_end++) writes_of(c, &c->variation[0], unit, batch, true, at_end);
+            if (!failed(c)) gradients_of(c, &c->variation[0], unit, batch, &worst);
         }
     note(c, "5 shapes, 1 and 3 images");
 }

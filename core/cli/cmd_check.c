@@ -41,13 +41,12 @@ static int find(const char *word, const struct skl_shortcut **found, struct skl_
 
 /* ---- the verdict ---- */
 
-static const char *const verdicts[] = {
-    [SKL_VERDICT_PASS] = "pass", [SKL_VERDICT_FAIL] = "FAIL", [SKL_VERDICT_SKIP] = "skip"};
+static const char *const verdicts[] = {[SKL_CHECK_PASS] = "pass", [SKL_CHECK_FAIL] = "FAIL", [SKL_CHECK_SKIP] = "skip"};
 
-static const char *color(enum skl_verdict v)
+static const char *color(enum skl_check_result v)
 {
     static const char *const colors[] = {
-        [SKL_VERDICT_PASS] = "\033[32m", [SKL_VERDICT_FAIL] = "\033[31m", [SKL_VERDICT_SKIP] = "\033[2m"};
+        [SKL_CHECK_PASS] = "\033[32m", [SKL_CHECK_FAIL] = "\033[31m", [SKL_CHECK_SKIP] = "\033[2m"};
     const char *no = getenv("NO_COLOR");
     return isatty(STDOUT_FILENO) && !(no && *no) ? colors[v] : "";
 }
@@ -55,9 +54,9 @@ static const char *color(enum skl_verdict v)
 static void print_row(const struct skl_check_row *row, void *arg)
 {
     (void)arg;
-    const char *on = color(row->verdict);
+    const char *on = color(row->result);
     skl_print_raw(on);
-    skl_print_raw(verdicts[row->verdict]);
+    skl_print_raw(verdicts[row->result]);
     skl_print_raw(*on ? "\033[0m" : "");
     skl_print("  %-14s %s\n", row->name, row->what);
     if (*row->text) skl_print("      %-14s %s\n", "", row->text);
@@ -67,7 +66,7 @@ static void print_row(const struct skl_check_row *row, void *arg)
 static json_t *row_json(const struct skl_check_row *row)
 {
     json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:f}", "name", row->name, "what", row->what, "verdict",
-                          verdicts[row->verdict], "text", row->text, "seconds", row->seconds);
+                          verdicts[row->result], "text", row->text, "seconds", row->seconds);
     SKL_CHECK(o);
     return o;
 }

@@ -16,7 +16,7 @@ static void keeps_the_contract(void **state)
     skl_check_shortcut(s, NULL, NULL, &report);
     for (int i = 0; i < report.count; i++) {
         const struct skl_check_row *row = &report.row[i];
-        if (row->verdict == SKL_VERDICT_FAIL)
+        if (row->result == SKL_CHECK_FAIL)
             print_error("%s: %s: %s\n", s->name, row->name, row->text);
         else
             print_message("%s: %-14s %s\n", s->name, row->name, row->text);

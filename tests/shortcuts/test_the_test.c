@@ -21,7 +21,7 @@ static void right(void **state)
     if (skl_registry_add(s, s->name, "", &err)) fail_msg("%s", err.text); /* so that experiment files know it */
     skl_check_shortcut(s, NULL, NULL, &report);
     for (int i = 0; i < report.count; i++)
-        if (report.row[i].verdict == SKL_VERDICT_FAIL)
+        if (report.row[i].result == SKL_CHECK_FAIL)
             print_error("%s: %s: %s\n", s->name, report.row[i].name, report.row[i].text);
     assert_int_equal(report.failed, 0);
 }
@@ -33,7 +33,7 @@ static void wrong(void **state)
     for (int i = 0; i < report.count; i++) {
         const struct skl_check_row *row = &report.row[i];
         if (strcmp(row->name, w->check) != 0) continue;
-        if (row->verdict != SKL_VERDICT_FAIL) fail_msg("%s passes '%s': %s", w->s.name, row->name, row->text);
+        if (row->result != SKL_CHECK_FAIL) fail_msg("%s passes '%s': %s", w->s.name, row->name, row->text);
         if (!strstr(row->text, w->says))
             fail_msg("%s fails '%s', but does not say '%s': %s", w->s.name, row->name, w->says, row->text);
         print_message("%s: %s\n", row->name, row->text);

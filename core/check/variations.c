@@ -31,7 +31,7 @@ static int candidates(const struct skl_param *p, double v[8])
     return n;
 }
 
-static void label(struct setting *set, const struct skl_param *p, double v)
+static void label(struct variation *set, const struct skl_param *p, double v)
 {
     if (p->type == SKL_BOOL)
         snprintf(set->label, sizeof set->label, "%s=%s", p->name, v != 0 ? "true" : "false");
@@ -41,7 +41,7 @@ static void label(struct setting *set, const struct skl_param *p, double v)
         snprintf(set->label, sizeof set->label, "%s=%.9g", p->name, v);
 }
 
-static int add_values(const struct skl_shortcut *s, const struct skl_param *p, struct setting *setting, int n)
+static int add_values(const struct skl_shortcut *s, const struct skl_param *p, struct variation *variation, int n)
 {
     double v[8];
     int count = 0;
@@ -51,8 +51,8 @@ static int add_values(const struct skl_shortcut *s, const struct skl_param *p, s
     } else {
         count = candidates(p, v);
     }
-    for (int i = 0; i < count && n < SETTINGS_MAX; i++) {
-        struct setting *set = &setting[n];
+    for (int i = 0; i < count && n < VARIATIONS_MAX; i++) {
+        struct variation *set = &variation[n];
         skl_shortcut_defaults(s, set->opts);
         put(set->opts, p, v[i]);
         if (s->check && s->check(set->opts, NULL)) continue; /* a cross-field rule forbids it */
@@ -63,11 +63,11 @@ static int add_values(const struct skl_shortcut *s, const struct skl_param *p, s
     return n;
 }
 
-int make_settings(const struct skl_shortcut *s, struct setting setting[SETTINGS_MAX])
+int make_variations(const struct skl_shortcut *s, struct variation variation[VARIATIONS_MAX])
 {
-    skl_shortcut_defaults(s, setting[0].opts);
-    snprintf(setting[0].label, sizeof setting[0].label, "defaults");
+    skl_shortcut_defaults(s, variation[0].opts);
+    snprintf(variation[0].label, sizeof variation[0].label, "defaults");
     int n = 1;
-    for (const struct skl_param *p = s->params; p && p->name; p++) n = add_values(s, p, setting, n);
+    for (const struct skl_param *p = s->params; p && p->name; p++) n = add_values(s, p, variation, n);
     return n;
 }
