@@ -18,6 +18,7 @@ enum skl_status {
 
 struct skl_err {
     int status;
+    int error; /* errno of the call that failed, for decisions: the text may be cut; 0: none, or not told */
     char text[1024];
     char advice[200]; /* printed on a line of its own, after the reason; "": none */
 };
@@ -25,6 +26,8 @@ struct skl_err {
 /* Formats the message, remembers the status and returns it.  err may be NULL.  What a %s brings along is made visible:
  * one line that a terminal may be shown (say.h). */
 int skl_fail(struct skl_err *err, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Adds the errno behind the message that is already there; returns status. */
+int skl_because(struct skl_err *err, int status, int error);
 /* Puts "fmt: " before the message that is already there; returns err->status. */
 int skl_context(struct skl_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void skl_advise(struct skl_err *err, const char *advice); /* after the message; the next one clears it */

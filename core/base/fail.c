@@ -23,6 +23,13 @@ int skl_fail(struct skl_err *err, int status, const char *fmt, ...)
     free(text);
     err->advice[0] = 0;
     err->status = status;
+    err->error = 0;
+    return status;
+}
+
+int skl_because(struct skl_err *err, int status, int error)
+{
+    if (err) err->error = error;
     return status;
 }
 
@@ -39,5 +46,6 @@ int skl_context(struct skl_err *err, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(where, sizeof where, fmt, args);
     va_end(args);
-    return skl_fail(err, err->status, "%s: %s", where, err->text);
+    int error = err->error;
+    return skl_because(err, skl_fail(err, err->status, "%s: %s", where, err->text), error);
 }

@@ -27,7 +27,7 @@ static char *folder_of(const char *path)
 
 static int cannot(const char *verb, const char *path, int status, int error, struct skl_err *err)
 {
-    return skl_fail(err, status, "cannot %s '%s': %s", verb, path, skl_place_error(error));
+    return skl_because(err, skl_fail(err, status, "cannot %s '%s': %s", verb, path, skl_place_error(error)), error);
 }
 
 /* ---- looking ---- */
@@ -214,8 +214,7 @@ static int commit(struct skl_atomic *f, bool durable, int *keep, struct skl_err 
     if (!keep && close(f->fd) && !failed) failed = -1, error = errno;
     if (!keep) f->fd = -1;
     int status = failed ? cannot("write", f->path, SKL_FAILED, error, err) : SKL_OK;
-    if (!failed && publish(f))
-        status = skl_cannot_at(f->desk, "write", f->path, errno, err);
+    if (!failed && publish(f)) status = skl_cannot_at(f->desk, "write", f->path, errno, err);
     if (status) {
         skl_atomic_abort(f);
         return status;

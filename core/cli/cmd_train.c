@@ -13,6 +13,7 @@
 #include "core/data/dataset.h"
 #include "core/run/claim.h"
 #include "core/train/progress.h"
+#include "core/train/progress.h"
 #include "core/train/run.h"
 
 static const char *variant, *results = "results", *run_dir;
@@ -128,6 +129,7 @@ static int run(int argc, char **argv, struct skl_err *err)
         if (!status) status = skl_mkdirs(folder, err);
         if (!status) status = skl_claim_take(folder, &claim, err);
         if (!status) status = skl_run(&plan, chosen, folder, claim, &o, err);
+        if (status == SKL_FAILED) skl_progress_cause(skl_cause_words[skl_cause_of_error(err)]);
         skl_claim_release(claim);
         free(folder);
         free(sweep);

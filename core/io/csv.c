@@ -21,7 +21,7 @@
 
 static int cannot_write(const struct skl_csv *csv, int error, struct skl_err *err)
 {
-    return skl_fail(err, SKL_FAILED, "cannot write '%s': %s", csv->path, strerror(error));
+    return skl_because(err, skl_fail(err, SKL_FAILED, "cannot write '%s': %s", csv->path, strerror(error)), error);
 }
 
 /* Appends whole or not at all: after a failure the file ends where it ended before. */

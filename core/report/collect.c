@@ -238,6 +238,11 @@ static void read_state(struct skl_results *r, struct skl_result_run *run)
         skl_fail(&err, SKL_DATA, "%s: no \"state\" in it; its curves are drawn as those of an unfinished run", path);
         warn(r, err.text);
     }
+    const char *code = json_string_value(json_object_get(root, "cause_code"));
+    if (code)
+        run->gave_up = !strcmp(code, "gave-up");
+    else /* of a version that wrote no code */
+        run->gave_up = cause && !strncmp(cause, "fail (stopped)", 14);
     if (root) snprintf(run->cause, sizeof run->cause, "%s", cause ? cause : "");
     int64_t iterations = json_integer_value(json_object_get(root, "iterations"));
     if (iterations > 0) run->iterations = iterations;

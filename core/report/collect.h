@@ -33,6 +33,7 @@ struct skl_result_run {
     uint64_t seed;
     char state[16];     /* what run.json says (running, done, diverged, failed, interrupted); "waiting": none;
                            "unreadable": nobody can tell, or its files are another run's */
+    bool gave_up;       /* stopped by the give_up rule */
     char cause[256];    /* of failed and diverged runs; may be empty */
     int64_t iterations; /* planned; 0: unknown */
     struct skl_series curve[SKL_METRICS]; /* n = 0: no file, or not asked for; rows that are not finite left out */

@@ -288,7 +288,8 @@ static int busy(const char *folder, const struct skl_owner *o, struct skl_err *e
 
 static int cannot_claim(const char *folder, int error, struct skl_err *err)
 {
-    return skl_fail(err, SKL_FAILED, "%s: cannot claim this folder: %s", folder, strerror(error));
+    int status = skl_fail(err, SKL_FAILED, "%s: cannot claim this folder: %s", folder, strerror(error));
+    return skl_because(err, status, error);
 }
 
 /* The desk becomes claim N, if nobody else's is or lives.  0, EAGAIN: try again, or what went wrong. */

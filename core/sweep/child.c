@@ -15,7 +15,7 @@
 
 #include "core/base/desk.h"
 
-enum { TAIL_BYTES = 8192, PROGRESS_FD = 3 };
+enum { TAIL_BYTES = 8192, PROGRESS_FD = 3, REPORT_BYTES = 96 };
 
 /* Between fork and exec: only calls that are safe there. */
 static _Noreturn void become(char *const argv[], int log, int progress, pid_t parent, const sigset_t *mask)
@@ -112,6 +112,13 @@ char *skl_child_tail(const struct skl_child *c, int lines)
     char *tail = skl_strdup(start);
     free(text);
     return tail;
+}
+
+void skl_child_cause_word(const struct skl_child *c, char word[16])
+{
+    char text[128];
+    if (!skl_child_progress(c, text) || strlen(text) < REPORT_BYTES || sscanf(text + REPORT_BYTES, "%15s", word) != 1)
+        word[0] = 0;
 }
 
 bool skl_child_cause(const struct skl_child *c, int wait_status, char *text, size_t size)

@@ -26,6 +26,8 @@ void skl_child_release(struct skl_child *c);
  * by signal 9 while the kernel counted a kill for want of memory is said to have died of that.  True: these are the
  * program's own words for what it ended with. */
 bool skl_child_cause(const struct skl_child *c, int wait_status, char *text, size_t size);
+/* The word that it gave for its failure (core/train/progress.h); "": none. */
+void skl_child_cause_word(const struct skl_child *c, char word[16]);
 /* The last lines (at most `lines`) of what it wrote; malloc'd, "" if nothing. */
 char *skl_child_tail(const struct skl_child *c, int lines);
 #endif

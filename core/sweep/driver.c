@@ -28,7 +28,7 @@ static void record_failure(const struct skl_job *j)
     struct skl_claim *claim;
     struct skl_err err = {0};
     if (skl_claim_take(j->folder, &claim, NULL)) return; /* somebody else goes on with it already */
-    if (skl_run_state_fail(j->folder, skl_claim_desk(claim), j->cause, j->tail, &err))
+    if (skl_run_state_fail(j->folder, skl_claim_desk(claim), j->code, j->cause, j->tail, &err))
         skl_say("skiplab: %s\n", err.text);
     skl_claim_release(claim);
 }
@@ -55,10 +55,11 @@ static int start_process(struct skl_driver *d, struct skl_job *j, struct skl_err
     return status;
 }
 
-static void fail(struct skl_driver *d, struct skl_job *j, const char *cause)
+static void fail(struct skl_driver *d, struct skl_job *j, enum skl_cause code, const char *cause)
 {
     j->status = SKL_JOB_FAILED;
-    snprintf(j->cause, sizeof j->cause, "%.255s", cause);
+    j->code = code;
+    snprintf(j->cause, sizeof j->cause, "%s", cause);
     skl_display_line(&d->display, SKL_RED, "failed", "%s: %s", j->run->dir, j->cause);
     if (d->options->fail_fast) d->stopping = true;
 }
@@ -67,7 +68,7 @@ static void start(struct skl_driver *d, struct skl_job *j)
 {
     struct skl_err err = {0};
     if (start_process(d, j, &err)) {
-        fail(d, j, err.text);
+        fail(d, j, skl_cause_of_error(&err), err.text);
         return;
     }
     d->running++;
@@ -130,6 +131,15 @@ static void name_plugin(const struct skl_job *j, char *cause, size_t size)
     if (*skl_registry_sha256(s)) snprintf(cause + n, size - n, "; its shortcut '%s' is a plug-in", s->name);
 }
 
+static enum skl_cause cause_code(const struct skl_job *j, int wait_status)
+{
+    char word[16];
+    if (j->hung) return SKL_CAUSE_HUNG;
+    if (WIFSIGNALED(wait_status)) return skl_cause_of_signal(WTERMSIG(wait_status));
+    skl_child_cause_word(&j->child, word);
+    return *word ? skl_cause_of_word(word) : SKL_CAUSE_ERROR;
+}
+
 /* A run refused as it is asked for (exit code 2) is not marked: the next sweep may ask differently. */
 static void ended(struct skl_driver *d, struct skl_job *j, int wait_status)
 {
@@ -152,7 +162,8 @@ static void ended(struct skl_driver *d, struct skl_job *j, int wait_status)
         if (!d->stopping) d->interrupted = true;
         skl_display_line(&d->display, SKL_YELLOW, "interrupted", "%s", j->run->dir);
     } else {
-        char cause[256], took[32];
+        char cause[sizeof j->cause], took[32];
+        enum skl_cause why = cause_code(j, wait_status);
         free(j->tail);
         j->tail = skl_child_tail(&j->child, 5);
         bool said = skl_child_cause(&j->child, wait_status, cause, sizeof cause) && code != SKL_OK;
@@ -161,8 +172,11 @@ static void ended(struct skl_driver *d, struct skl_job *j, int wait_status)
             snprintf(cause, sizeof cause, "killed: no sign of life for %s; does it hang?",
                      skl_duration(d->options->hang_seconds, took));
         if (!said) name_plugin(j, cause, sizeof cause);
-        if (now == SKL_JOB_FAILED && s.cause[0] && code > 0) snprintf(cause, sizeof cause, "%s", s.cause);
-        fail(d, j, cause);
+        if (now == SKL_JOB_FAILED && s.cause[0] && code > 0) {
+            snprintf(cause, sizeof cause, "%s", s.cause);
+            why = s.code;
+        }
+        fail(d, j, why, cause);
         if (code != SKL_USAGE) record_failure(j);
     }
     skl_child_release(&j->child);
@@ -193,7 +207,7 @@ static void look_elsewhere(struct skl_driver *d, struct skl_job *j)
         j->status = now;
         skl_display_line(&d->display, SKL_GREEN, s.state, "%s  by another process", j->run->dir);
     } else if (now == SKL_JOB_FAILED && !held) {
-        fail(d, j, s.cause);
+        fail(d, j, s.code, s.cause);
     } else if (!held) {
         j->status = SKL_JOB_WAITING;
     }

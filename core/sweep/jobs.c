@@ -20,10 +20,7 @@ bool skl_sweep_matches(const struct skl_plan_run *run, const char *pattern)
 
 bool skl_sweep_retryable(const struct skl_run_state *state)
 {
-    int sig;
-    if (sscanf(state->cause, "killed by signal %d", &sig) == 1)
-        return sig == SIGKILL || sig == SIGTERM || sig == SIGHUP || sig == SIGINT;
-    return strstr(state->cause, strerror(ENOSPC)) || strstr(state->cause, strerror(EDQUOT));
+    return state->code == SKL_CAUSE_KILLED || state->code == SKL_CAUSE_STORAGE;
 }
 
 const char *skl_sweep_state(const char *folder, const struct skl_run_state *state)
@@ -80,6 +77,7 @@ static void initial_states(struct skl_driver *d)
         j->first = j->iteration = s.iteration;
         if (j->status != SKL_JOB_FAILED) continue;
         snprintf(j->cause, sizeof j->cause, "%s", s.cause);
+        j->code = s.code;
         if (d->options->retry_failed || skl_sweep_retryable(&s)) j->status = SKL_JOB_WAITING;
     }
 }

@@ -28,7 +28,8 @@ struct skl_job {
     double silent;                /* and the seconds for which we saw it unchanged */
     bool hung;
     struct skl_row row;
-    char cause[256];
+    char cause[1024];
+    enum skl_cause code;
     char *tail;
 };
 

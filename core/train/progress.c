@@ -45,6 +45,14 @@ static void report(struct skl_progress *p, double time)
     if (pwrite(p->report, text, REPORT_BYTES, 0) < 0) p->report = -1; /* nobody looks any more */
 }
 
+void skl_progress_cause(const char *word)
+{
+    char text[17];
+    int fd = report_file();
+    snprintf(text, sizeof text, "%-16s", word);
+    if (fd >= 0 && pwrite(fd, text, sizeof text - 1, REPORT_BYTES) < 0) return; /* nobody looks any more */
+}
+
 void skl_progress_beat(struct skl_progress *p) { report(p, skl_seconds()); }
 
 void skl_progress_start(struct skl_progress *p, const char *name, int64_t end, bool quiet)

@@ -1,7 +1,8 @@
 /* progress.h - how far a run is, on stderr: one live line on a terminal, a plain line now and then elsewhere.
  * A sweep gives its runs an open file by the environment variable SKIPLAB_PROGRESS_FD (a number): at most 5 times a
  * second its one line of 96 bytes is overwritten with "iteration loss error images_per_second beat" and blanks.  beat
- * grows each time, in evaluations too: a line that stays the same is a run that hangs. */
+ * grows each time, in evaluations too: a line that stays the same is a run that hangs.  A word after it says why the
+ * run failed. */
 #ifndef SKL_PROGRESS_H
 #define SKL_PROGRESS_H
 #include <stdbool.h>
@@ -28,6 +29,8 @@ void skl_progress_start(struct skl_progress *p, const char *name, int64_t end, b
 /* After every iteration; row: a row of train.csv was written.  Live: at most 5 times a second.  Plain: at rows, at
  * most every 2 seconds, and at the end. */
 void skl_progress_show(struct skl_progress *p, const struct skl_progress_now *now, bool row);
+/* At the end of a run that failed: a word of enum skl_cause (run.h) for the sweep, where run.json cannot be written. */
+void skl_progress_cause(const char *word);
 /* While no iterations are done: a sign of life to the sweep. */
 void skl_progress_beat(struct skl_progress *p);
 /* What is going on instead of iterations, live only: "testing". */

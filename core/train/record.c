@@ -1,6 +1,8 @@
 #include "core/train/record.h"
 
+#include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,6 +165,38 @@ static bool known_state(const char *state)
     return false;
 }
 
+const char *const skl_cause_words[] = {
+    [SKL_CAUSE_NONE] = "",           [SKL_CAUSE_GAVE_UP] = "gave-up", [SKL_CAUSE_DIVERGED] = "diverged",
+    [SKL_CAUSE_SIGNAL] = "signal",   [SKL_CAUSE_STORAGE] = "storage", [SKL_CAUSE_KILLED] = "killed",
+    [SKL_CAUSE_CRASHED] = "crashed", [SKL_CAUSE_HUNG] = "hung",       [SKL_CAUSE_ERROR] = "error",
+};
+
+enum skl_cause skl_cause_of_word(const char *word)
+{
+    for (int i = SKL_CAUSE_NONE; word && i < SKL_CAUSE_ERROR; i++)
+        if (!strcmp(word, skl_cause_words[i])) return (enum skl_cause)i;
+    return SKL_CAUSE_ERROR;
+}
+
+enum skl_cause skl_cause_of_error(const struct skl_err *err)
+{
+    return err && (err->error == ENOSPC || err->error == EDQUOT) ? SKL_CAUSE_STORAGE : SKL_CAUSE_ERROR;
+}
+
+enum skl_cause skl_cause_of_signal(int sig)
+{
+    return sig == SIGKILL || sig == SIGTERM || sig == SIGHUP || sig == SIGINT ? SKL_CAUSE_KILLED : SKL_CAUSE_CRASHED;
+}
+
+/* Runs of versions that wrote no code have the text alone. */
+static enum skl_cause cause_of_text(const char *text)
+{
+    int sig;
+    if (sscanf(text, "killed by signal %d", &sig) == 1) return skl_cause_of_signal(sig);
+    if (strstr(text, strerror(ENOSPC)) || strstr(text, strerror(EDQUOT))) return SKL_CAUSE_STORAGE;
+    return *text ? SKL_CAUSE_ERROR : SKL_CAUSE_NONE;
+}
+
 /* What runs had before the keys plugin and plugin_sha256: "...; plug-in NAME 0123456789abcdef" in the numerics key. */
 static void plugin_of_numerics(struct skl_run_state *s, const char *numerics)
 {
@@ -184,7 +218,9 @@ static int fill(struct skl_run_state *s, const json_t *json, const char *folder,
     copy_text(json, "plugin_sha256", s->plugin_sha256, sizeof s->plugin_sha256);
     if (!*s->plugin) plugin_of_numerics(s, json_string_value(json_object_get(json, "numerics")));
     copy_text(json, "state", s->state, sizeof s->state);
+    const char *code = json_string_value(json_object_get(json, "cause_code"));
     copy_text(json, "cause", s->cause, sizeof s->cause);
+    s->code = code ? skl_cause_of_word(code) : cause_of_text(s->cause);
     copy_text(json, "config_hash", s->config_hash, sizeof s->config_hash);
     s->iteration = integer_or_0(json, "iteration");
     s->iterations = integer_or_0(json, "iterations");
@@ -229,12 +265,14 @@ int skl_run_state_read(const char *folder, struct skl_run_state *state, struct s
     return status;
 }
 
-int skl_run_state_fail(const char *folder, int desk, const char *cause, const char *last_lines, struct skl_err *err)
+int skl_run_state_fail(const char *folder, int desk, enum skl_cause code, const char *cause, const char *last_lines,
+                       struct skl_err *err)
 {
     struct skl_record r;
     int status = skl_record_open(&r, folder, desk, err);
     skl_record_text(&r, "state", "failed");
     skl_record_text(&r, "cause", cause);
+    skl_record_text(&r, "cause_code", skl_cause_words[code]);
     json_object_del(r.json, "last_lines");
     if (last_lines && *last_lines) skl_record_text(&r, "last_lines", last_lines);
     skl_record_time(&r, "ended");

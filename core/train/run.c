@@ -157,6 +157,7 @@ static int record_start(struct skl_training *t, const struct skl_run_options *op
     if (!json_object_get(r->json, "resumes")) skl_record_integer(r, "resumes", 0);
     skl_record_text(r, "state", "running");
     skl_record_text(r, "cause", "");
+    skl_record_text(r, "cause_code", "");
     skl_record_text(r, "ended", NULL);
     skl_record_text(r, "version", options->version ? options->version : "unknown");
     skl_record_text(r, "commit", options->commit ? options->commit : "unknown");
@@ -221,6 +222,11 @@ static char *cause_of(const struct skl_training *t)
                       (long long)t->state.iteration);
 }
 
+static enum skl_cause code_of(enum skl_outcome outcome)
+{
+    return outcome == SKL_DIVERGED ? SKL_CAUSE_DIVERGED : outcome == SKL_STOPPED ? SKL_CAUSE_GAVE_UP : SKL_CAUSE_NONE;
+}
+
 static void say_done(struct skl_training *t, const char *cause)
 {
     long long n = t->state.iteration;
@@ -242,6 +248,7 @@ static int finish(struct skl_training *t, struct skl_err *err)
     struct skl_record *r = &t->record;
     skl_record_text(r, "state", diverged ? "diverged" : "done");
     skl_record_text(r, "cause", cause);
+    skl_record_text(r, "cause_code", skl_cause_words[code_of(t->state.outcome)]);
     skl_record_real(r, "train_loss_final", e.loss);
     skl_record_real(r, "train_error_final", e.error);
     record_last_row(t, SKL_LOG_TEST, "test_loss_final", "test_error_final");
@@ -266,6 +273,7 @@ static int interrupted(struct skl_training *t, struct skl_err *err)
     char *cause = skl_format("signal %d (%s)", number, strsignal(number));
     skl_record_text(&t->record, "state", "interrupted");
     skl_record_text(&t->record, "cause", cause);
+    skl_record_text(&t->record, "cause_code", skl_cause_words[SKL_CAUSE_SIGNAL]);
     skl_record_time(&t->record, "ended");
     status = skl_record_write(&t->record, err);
     if (!status) {
@@ -332,7 +340,7 @@ int skl_run(const struct skl_plan *plan, const struct skl_plan_run *run, const c
     } else if (!status) {
         status = train(plan, run, folder, claim, options, err);
         if (status == SKL_FAILED || status == SKL_DATA)
-            skl_run_state_fail(folder, desk, err ? err->text : "", NULL, NULL);
+            skl_run_state_fail(folder, desk, skl_cause_of_error(err), err ? err->text : "", NULL, NULL);
     }
     skl_signals_restore();
     return status;

@@ -1,6 +1,7 @@
 """Each call that changes the file system goes wrong: the process dies there, or the call fails."""
 import errno as errors
 import glob
+import json
 
 from lab import *
 
@@ -170,6 +171,32 @@ class StoodStill(Places):
             shutil.rmtree(folder)
 
         self.everywhere(check, self.places(12))
+
+
+class LongPaths(Lab):
+    """What a run failed of is decided by no text: a long path leaves no room for the system's words in it."""
+
+    def test_a_full_disk_is_tried_again(self):
+        self.write("x.yaml", config())
+        for length, fault in ((50, "ENOSPC 3+ write train.csv"), (240, "ENOSPC 3+ write train.csv"), (1100, "EDQUOT 3+ write train.csv"),
+                              (1150, "ENOSPC 25+ write")):       # the last: its run.json cannot be written either
+            with self.subTest(f"{fault} below {length} characters"):
+                results = "/".join(["r" * 100] * (length // 100) + ["r" * (length % 100 + 1)])
+                words = ("sweep", "x.yaml", "--results", results, "--threads", "1")
+                failed = self.ends(1, *words, env=self.faulty(fault))
+                self.assertIn("failed", failed.stderr)
+                with open(self.path(results, "tiny/exclusive_gating/seed-1/run.json")) as f:
+                    record = json.load(f)
+                self.ends(0, *words)
+                self.assertEqual((record["state"], record["cause_code"]), ("failed", "storage"))
+
+    def test_another_error_is_not(self):
+        self.write("x.yaml", config())
+        self.ends(1, "sweep", "x.yaml", "--threads", "1", env=self.faulty("EIO 3+ write train.csv"))
+        with open(self.path("results/tiny/exclusive_gating/seed-1/run.json")) as f:
+            self.assertEqual(json.load(f)["cause_code"], "error")
+        self.ends(1, "sweep", "x.yaml", "--threads", "1")
+        self.ends(0, "sweep", "x.yaml", "--threads", "1", "--retry", "failed")
 
 
 class EveryStep(Lab):

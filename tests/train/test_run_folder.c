@@ -220,7 +220,9 @@ static void a_driver_can_record_a_death(void **state)
     assert_int_equal(skl_claim_take(in_scratch("dead"), &claim, &err), 0);
     assert_string_equal(state_of("nowhere").state, "waiting");
     assert_int_equal(
-        skl_run_state_fail(in_scratch("dead"), skl_claim_desk(claim), "killed by signal 11", "one\ntwo", &err), 0);
+        skl_run_state_fail(in_scratch("dead"), skl_claim_desk(claim), SKL_CAUSE_CRASHED,
+                           "killed by signal 11", "one\ntwo", &err),
+        0);
     skl_claim_release(claim);
     assert_string_equal(state_of("dead").state, "failed");
     assert_string_equal(state_of("dead").cause, "killed by signal 11");
