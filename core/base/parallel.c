@@ -10,7 +10,6 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -217,28 +216,3 @@ void skl_pool_free(struct skl_pool *pool)
 }
 
 int skl_pool_threads(const struct skl_pool *pool) { return pool->threads; }
-
-/* A container's share of the machine, rounded up; 0: no limit. */
-static int cgroup_cpus(void)
-{
-    long long quota, period;
-    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
-    if (!f) return 0;
-    int fields = fscanf(f, "%lld %lld", &quota, &period);
-    fclose(f);
-    if (fields != 2 || quota <= 0 || period <= 0 || quota / period >= INT_MAX) return 0;
-    return (int)((quota + period - 1) / period);
-}
-
-int skl_cpu_count(void)
-{
-    long count = 0;
-    size_t bytes = CPU_ALLOC_SIZE(8192);
-    cpu_set_t *set = CPU_ALLOC(8192);
-    if (set && sched_getaffinity(0, bytes, set) == 0) count = CPU_COUNT_S(bytes, set);
-    CPU_FREE(set);
-    if (count < 1) count = sysconf(_SC_NPROCESSORS_ONLN);
-    if (count < 1) count = 1;
-    int share = cgroup_cpus();
-    return share > 0 && share < count ? share : (int)count;
-}

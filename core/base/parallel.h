@@ -5,6 +5,7 @@
 #ifndef SKL_PARALLEL_H
 #define SKL_PARALLEL_H
 #include <pthread.h>
+#include "core/base/share.h"
 
 struct skl_pool;
 /* threads >= 1; the caller is worker 0, so its arithmetic is reset too (skl_arithmetic_reset).  Fewer are started where
@@ -18,5 +19,4 @@ void skl_parallel(struct skl_pool *pool, int count, skl_task_fn *task, void *arg
 /* A thread that no signal reaches, with the usual 8 MiB of stack whatever the limit of the process is.  Returns 0 or an
  * errno. */
 int skl_thread_start(pthread_t *thread, void *(*run)(void *), void *arg);
-int skl_cpu_count(void); /* cores this process may run on */
 #endif

@@ -63,13 +63,13 @@ static int check_memory(const struct skl_experiment *exp, const struct skl_net_o
     struct skl_net_info info;
     int status = skl_net_describe(&exp->model, o, &info, err);
     if (status) return status;
-    double need = (double)info.bytes, have = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    double need = (double)info.bytes, have = skl_memory_share();
     skl_net_info_release(&info);
     if (need <= have) return SKL_OK;
-    return skl_fail(
-        err, SKL_USAGE,
-        "this net needs %.1f GiB, the machine has %.1f GiB: lower train.bn_batch, model.depth or model.width",
-        need / (1 << 30), have / (1 << 30));
+    return skl_fail(err, SKL_USAGE,
+                    "this net needs %.1f GiB, there are %.1f GiB for this process: lower train.bn_batch, model.depth "
+                    "or model.width",
+                    need / (1 << 30), have / (1 << 30));
 }
 
 static int open_net(struct skl_session *s, int size, bool inference, struct skl_err *err)

@@ -108,4 +108,48 @@ class Limits(Lab):
         self.assertEqual(p.returncode, 75, p.stderr)
 
 
+class Groups(Lab):
+    """Limits of a control group, a container's or a batch job's, where this machine lets us make one."""
+
+    def grouped(self, controller, values, *words):
+        folder = next((f for f in (f"/sys/fs/cgroup/{controller}", "/sys/fs/cgroup") if os.path.isdir(f)), None)
+        group = f"{folder}/skiplab-test-{os.getpid()}-{next(self.serial)}"
+        try:
+            os.mkdir(group)
+            self.addCleanup(os.rmdir, group)
+            for name, value in values.items():
+                if os.path.exists(os.path.join(group, name)):
+                    with open(os.path.join(group, name), "w") as f:
+                        f.write(value)
+            where = os.path.join(group, "cgroup.procs")
+            done = [name for name in values if os.path.exists(os.path.join(group, name))]
+        except OSError as e:
+            self.skipTest(f"no control group can be made here: {e}")
+        if not done:
+            self.skipTest(f"no controller {controller} here")
+
+        def join():
+            with open(where, "w") as f:
+                f.write(str(os.getpid()))
+
+        return subprocess.run([PROGRAM, *words], cwd=self.dir, preexec_fn=join, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+
+    def test_processor_time(self):
+        p = self.grouped("cpu", {"cpu.cfs_quota_us": "50000", "cpu.max": "50000 100000"}, "--version")
+        self.assertIn(", 1 cores", p.stdout)
+
+    def test_memory(self):
+        self.write("x.yaml", config().replace("depth: 8, width: 4", "depth: 110, width: 64").replace("size: 8", "size: 32"))
+        p = self.grouped("memory", {"memory.limit_in_bytes": str(96 * MiB), "memory.max": str(96 * MiB)}, "train", "x.yaml", "--quiet", "--threads", "1")
+        self.assertEqual(p.returncode, 2, p.stderr)
+        self.assertRegex(p.stderr, r"\Askiplab: this net needs [\d.]+ GiB, there are 0\.1 GiB for this process[^\n]*\n\Z")
+
+    def test_processes(self):
+        self.write("x.yaml", config(iterations=2))
+        for most, code in ((1, 1), (2, 0), (3, 0)):
+            p = self.grouped("pids", {"pids.max": str(most)}, "train", "x.yaml", "--run-dir", self.folder(), "--quiet", "--threads", "2")
+            self.assertEqual(p.returncode, code, p.stderr)
+            self.assertNotIn("bug", p.stderr)
+
+
 main()
