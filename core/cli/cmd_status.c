@@ -24,6 +24,7 @@ struct row {
     int64_t iteration;
     double left;                     /* seconds; NaN: unknown */
     const struct skl_queued *queued; /* what Slurm says of it; NULL: nothing */
+    char *log;                       /* what its job wrote that left the queue without finishing it; NULL: none */
 };
 
 static const char *const words[] = {"running", "interrupted", "waiting", "failed", "unreadable", "diverged", "done"};
@@ -40,6 +41,8 @@ static struct row look(const char *folder, const struct skl_listed_run *run, con
     } else {
         snprintf(r.word, sizeof r.word, "%s", skl_sweep_state(dir, &r.state));
     }
+    const struct skl_queued *gone = r.state.complete ? NULL : skl_queue_gone(queue, run->dir);
+    if (gone && strcmp(r.word, "running")) r.log = skl_format("%s/slurm/%s.log", folder, gone->job);
     r.iteration = r.state.iteration;
     if (!skl_last_row(dir, &r.last)) r.last = (struct skl_row){.loss = NAN, .error = NAN};
     if (!strcmp(r.word, "running") && r.last.iteration > r.iteration) r.iteration = r.last.iteration;
@@ -120,6 +123,7 @@ static void print_json(const struct skl_run_list *list, const struct row *row)
         json_object_set_new(json_array_get(runs, (size_t)i), "train_loss", real(r->last.loss));
         json_object_set_new(json_array_get(runs, (size_t)i), "train_error", real(r->last.error));
         json_object_set_new(json_array_get(runs, (size_t)i), "slurm", queued(r));
+        if (r->log) json_object_set_new(json_array_get(runs, (size_t)i), "slurm_log", json_string(r->log));
     }
     for (int i = 0; i < WORDS; i++)
         json_object_set_new(counts, words[i], json_integer(count(row, list->count, words[i])));
@@ -158,6 +162,7 @@ static char *figures_of(const struct row *r)
     if (*r->state.cause) fprintf(out, "  %s", r->state.cause);
     if (r->queued) fprintf(out, "  Slurm job %s: %s", r->queued->job, r->queued->state);
     if (r->queued && *r->queued->reason) fprintf(out, " (%s)", r->queued->reason);
+    if (r->log) fprintf(out, "  not in Slurm's queue any more, see %s", r->log);
     SKL_CHECK(fclose(out) == 0);
     return text;
 }
@@ -214,6 +219,7 @@ static int run(int argc, char **argv, struct skl_err *err)
         print_json(&list, row);
     else
         print_text(&list, row);
+    for (int i = 0; i < list.count; i++) free(row[i].log);
     free(row);
     skl_queue_release(&queue);
     skl_run_list_release(&list);

@@ -13,6 +13,23 @@
 
 enum { OUTPUT_LIMIT = 8 << 20 };
 
+/* Inside a job Slurm's programs find that job's own settings (SLURM_CPU_BIND, SLURM_MEM_PER_CPU ...), and sbatch would
+ * hand them on to another's srun, which fails on them.  How Slurm is reached stays, and what the user sets for sbatch
+ * (SBATCH_*). */
+static void forget_this_job(void)
+{
+    static const char *const keep[] = {"SLURM_CONF=", "SLURM_CONF_SERVER=", "SLURM_JWT=", "SLURM_CLUSTERS="};
+    for (char **word = environ; *word;) {
+        bool job = !strncmp(*word, "SLURM_", 6) || !strncmp(*word, "SLURMD_", 7) || !strncmp(*word, "SRUN_", 5) ||
+                   !strncmp(*word, "PMI_", 4) || !strncmp(*word, "PMIX_", 5);
+        for (size_t i = 0; i < sizeof keep / sizeof *keep; i++)
+            if (!strncmp(*word, keep[i], strlen(keep[i]))) job = false;
+        char *name = job ? skl_format("%.*s", (int)strcspn(*word, "="), *word) : NULL;
+        if (!name || unsetenv(name)) word++;
+        free(name);
+    }
+}
+
 int skl_program_output(char *const argv[], char *text, size_t size)
 {
     int ends[2];
@@ -27,6 +44,7 @@ int skl_program_output(char *const argv[], char *text, size_t size)
         dup2(ends[1], STDOUT_FILENO);
         close(ends[0]);
         close(ends[1]);
+        forget_this_job();
         execv(program, argv);
         _exit(127);
     }
@@ -100,6 +118,12 @@ static int by_run(const void *a, const void *b)
     return strcmp(((const struct skl_queued *)a)->run, ((const struct skl_queued *)b)->run);
 }
 
+static int by_run_and_state(const void *a, const void *b)
+{
+    int order = by_run(a, b);
+    return order ? order : strcmp(((const struct skl_queued *)a)->state, ((const struct skl_queued *)b)->state);
+}
+
 static void add_element(struct skl_queue *q, const struct array *array, int arrays, const char *line)
 {
     struct skl_queued e = {0};
@@ -117,6 +141,29 @@ static void add_element(struct skl_queue *q, const struct array *array, int arra
     }
 }
 
+/* The elements of all arrays that are in the queue no more; a later array's comes after an earlier's. */
+static void add_gone(struct skl_queue *q, const struct array *array, int arrays)
+{
+    size_t all = 0;
+    for (int i = 0; i < arrays; i++) all += (size_t)array[i].count;
+    struct skl_queued *last = skl_alloc_array(all, sizeof *last);
+    for (int i = arrays - 1, k = 0; i >= 0; i--)
+        for (int e = 0; e < array[i].count; e++, k++) {
+            last[k].run = array[i].run[e];
+            snprintf(last[k].job, sizeof last[k].job, "%ld_%d", array[i].job, e + 1);
+            snprintf(last[k].state, sizeof last[k].state, "%010d", k); /* the order, for the sorting */
+        }
+    qsort(last, all, sizeof *last, by_run_and_state);
+    q->gone = skl_alloc_array(all, sizeof *q->gone);
+    for (size_t k = 0; k < all; k++) {
+        if ((k && !strcmp(last[k].run, last[k - 1].run)) || skl_queue_find(q, last[k].run)) continue;
+        q->gone[q->gone_count] = last[k];
+        q->gone[q->gone_count].state[0] = 0;
+        q->gone[q->gone_count++].run = skl_strdup(last[k].run);
+    }
+    free(last);
+}
+
 void skl_queue_read(const char *folder, struct skl_queue *q)
 {
     int arrays;
@@ -126,13 +173,15 @@ void skl_queue_read(const char *folder, struct skl_queue *q)
         char user[32], *text = skl_alloc(OUTPUT_LIMIT);
         snprintf(user, sizeof user, "--user=%ld", (long)getuid());
         char *argv[] = {"squeue", "--noheader", "--array", "--format=%F %K %T %r", user, NULL};
-        if (skl_program_output(argv, text, OUTPUT_LIMIT) == 0)
+        const bool answered = skl_program_output(argv, text, OUTPUT_LIMIT) == 0;
+        if (answered)
             for (char *p = text, *end; (end = strchr(p, '\n')); p = end + 1) {
                 *end = 0;
                 add_element(q, array, arrays, p);
             }
         free(text);
         if (q->count) qsort(q->run, (size_t)q->count, sizeof *q->run, by_run);
+        if (answered) add_gone(q, array, arrays);
     }
     for (int i = 0; i < arrays; i++) {
         free(array[i].text);
@@ -147,9 +196,17 @@ const struct skl_queued *skl_queue_find(const struct skl_queue *q, const char *r
     return q->count ? bsearch(&key, q->run, (size_t)q->count, sizeof *q->run, by_run) : NULL;
 }
 
+const struct skl_queued *skl_queue_gone(const struct skl_queue *q, const char *run)
+{
+    struct skl_queued key = {.run = (char *)run};
+    return q->gone_count ? bsearch(&key, q->gone, (size_t)q->gone_count, sizeof *q->gone, by_run) : NULL;
+}
+
 void skl_queue_release(struct skl_queue *q)
 {
     for (int i = 0; i < q->count; i++) free(q->run[i].run);
+    for (int i = 0; i < q->gone_count; i++) free(q->gone[i].run);
+    free(q->gone);
     free(q->run);
     *q = (struct skl_queue){0};
 }

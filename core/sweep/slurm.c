@@ -19,14 +19,18 @@
 
 enum { DEFAULT_ARRAY_SIZE = 1001, OUTPUT_LIMIT = 1 << 20 };
 
-/* $1 the program, $2 the sweep's folder, $3 the list of runs; the rest goes to `train`. */
+/* $1 the program, $2 the sweep's folder, $3 the list of runs, both relative to $4; the rest goes to `train`. */
 static const char script_text[] =
     "#!/bin/sh\n"
     "# Written by skiplab sweep --slurm: one element of a job array trains one run.\n"
-    "program=$1 sweep=$2 list=$3\n"
-    "shift 3\n"
+    "program=$1 sweep=$2 list=$3 folder=$4\n"
+    "shift 4\n"
+    "say() { echo \"skiplab: $*\" >&2; }\n"
     "element=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID\n"
-    "run=$sweep/$(sed -n \"${SLURM_ARRAY_TASK_ID}p\" \"$list\")\n"
+    "cd \"$folder\" || { say \"job $element: no folder $folder on $(uname -n)\"; exit 3; }\n"
+    "run=$(sed -n \"${SLURM_ARRAY_TASK_ID}p\" \"$list\")\n"
+    "[ -n \"$run\" ] || { say \"job $element: $list has no line $SLURM_ARRAY_TASK_ID\"; exit 3; }\n"
+    "run=$sweep/$run\n"
     "echo \"skiplab: job $element on $(uname -n), restart ${SLURM_RESTART_COUNT:-0}: $run\" >&2\n"
     "\n"
     "# USR1 comes to this shell alone and is handed on; TERM comes to the run too.\n"
@@ -55,7 +59,27 @@ static const char script_text[] =
     "done\n"
     "# Asked to end before the run could catch it.\n"
     "if [ -n \"$asked\" ] && [ $code -gt 128 ]; then code=75; fi\n"
-    "if [ $code = 75 ]; then scontrol requeue \"$element\"; fi\n"
+    "# A prolog or srun that goes wrong may say 0.\n"
+    "if [ $code = 0 ] && [ ! -e \"$run/run.json\" ]; then say \"job $element trained nothing\"; code=1; fi\n"
+    "\n"
+    "# What Slurm ends is queued again by Slurm itself where that is right (preemption, requeue, a lost node) and "
+    "stays\n"
+    "# away where it was cancelled.  Left for us: the warning before a time limit, the limit itself, and preemption "
+    "that\n"
+    "# cancels.\n"
+    "to_be_requeued() {\n"
+    "    info=$(scontrol show job -o \"$element\" 2>/dev/null)\n"
+    "    case $info in\n"
+    "        *JobState=RUNNING*) return 0 ;;\n"
+    "        *JobState=*\" Restarts=${SLURM_RESTART_COUNT:-0} \"*) ;;\n"
+    "        *JobState=*) return 1 ;;\n"
+    "    esac\n"
+    "    case $info in\n"
+    "        *Reason=TimeLimit*|*PreemptTime=[0-9]*) return 0 ;;\n"
+    "        *JobState=*) return 1 ;;\n"
+    "    esac\n"
+    "}\n"
+    "if [ $code = 75 ] && to_be_requeued; then scontrol requeue \"$element\"; fi\n"
     "exit $code\n";
 
 /* The largest number of elements of one array: its indices go from 1 to MaxArraySize - 1. */
@@ -126,7 +150,7 @@ struct submission {
     const struct skl_plan *plan;
     const struct skl_sweep_options *options;
     struct words more; /* the user's */
-    char *sweep, *folder, *script, program[PATH_MAX];
+    char *sweep, *folder, *script, program[PATH_MAX], cwd[PATH_MAX];
     char last[64]; /* the array submitted before this one */
 };
 
@@ -156,12 +180,19 @@ static void add_plugins(const struct skl_plan *plan, struct words *w)
     }
 }
 
+/* The job's working folder may be another than ours: --chdir. */
+static char *absolute(const struct submission *s, const char *path)
+{
+    return *path == '/' ? skl_strdup(path) : skl_path(s->cwd, path);
+}
+
 /* --jobs is a limit to all arrays together: each waits for the one before it. */
 static void compose(const struct submission *s, const char *list, int count, struct words *w)
 {
     const struct skl_sweep_options *o = s->options;
     int threads = o->threads ? o->threads : 1;
-    char *output = output_pattern(s->folder);
+    char *folder = absolute(s, s->folder), *output = output_pattern(folder);
+    free(folder);
     add_word(w, skl_strdup("sbatch"));
     add_word(w, skl_strdup("--parsable"));
     add_word(w, skl_format("--job-name=skiplab-%s", s->plan->name));
@@ -173,10 +204,11 @@ static void compose(const struct submission *s, const char *list, int count, str
     add_word(w, skl_strdup("--requeue"));
     add_word(w, skl_strdup("--open-mode=append"));
     add_word(w, skl_strdup("--signal=B:USR1@120"));
-    add_word(w, skl_strdup(s->script));
+    add_word(w, absolute(s, s->script));
     add_word(w, skl_strdup(s->program));
     add_word(w, skl_strdup(s->sweep));
     add_word(w, skl_strdup(list));
+    add_word(w, skl_strdup(s->cwd));
     add_word(w, skl_strdup("--threads"));
     add_word(w, skl_format("%d", threads));
     if (o->allow_other_numerics) add_word(w, skl_strdup("--allow-other-numerics"));
@@ -276,7 +308,9 @@ static int prepare(struct submission *s, const char *more, struct skl_err *err)
     s->sweep = skl_path(s->options->results, s->plan->name);
     s->folder = skl_path(s->sweep, "slurm");
     s->script = skl_path(s->folder, "run.sh");
-    if (strchr(s->folder, '\n'))
+    if (!getcwd(s->cwd, sizeof s->cwd))
+        return skl_fail(err, SKL_FAILED, "cannot tell the working folder: %s", strerror(errno));
+    if (strchr(s->folder, '\n') || strchr(s->cwd, '\n'))
         return skl_fail(err, SKL_USAGE, "--slurm cannot work in a folder with a line feed in its name");
     if (s->options->redo)
         return skl_fail(err, SKL_USAGE, "--redo and --slurm do not go together; use 'skiplab train ... --redo'");

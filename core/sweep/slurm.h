@@ -23,10 +23,15 @@ struct skl_queued {
 struct skl_queue {
     struct skl_queued *run;
     int count;
+    struct skl_queued *gone; /* the last element of each run that was submitted, where it is not in the queue */
+    int gone_count;
 };
 /* The runs of a sweep's folder that squeue knows.  Empty where the sweep was never submitted or squeue is not here. */
 void skl_queue_read(const char *folder, struct skl_queue *queue);
 const struct skl_queued *skl_queue_find(const struct skl_queue *queue, const char *run); /* NULL: not there */
+/* The element that had the run last and is not in the queue any more, by its number ("12_3"); its output is
+ * slurm/NUMBER.log.  NULL: none, or squeue does not answer. */
+const struct skl_queued *skl_queue_gone(const struct skl_queue *queue, const char *run);
 void skl_queue_release(struct skl_queue *queue);
 
 /* Runs argv without a shell; its standard output, at most size - 1 bytes, in text.  -1: not run, else its exit code. */

@@ -17,15 +17,18 @@ SBATCH = """#!/bin/sh
 # Notes its words, a line each; does not run anything.
 for word; do printf '%s\\n' "$word"; done >> sbatch.log
 echo END >> sbatch.log
+env | grep -E '^(SLURM|SRUN|SBATCH|PMI)' > sbatch.env
 if [ -e refuse ] && [ "$(grep -c END sbatch.log)" -ge "$(cat refuse)" ]; then echo 'sbatch: error: no such partition' >&2; exit 1; fi
 echo "$(grep -c END sbatch.log);cluster"
 """
 SRUN = """#!/bin/sh
 while [ "${1#--}" != "$1" ]; do shift; done
+if [ -e "$LAB/code" ]; then exit "$(cat "$LAB/code")"; fi
 exec "$@"
 """
 SCONTROL = """#!/bin/sh
-if [ "$1" = requeue ]; then echo "$2" >> requeued; exit; fi
+if [ "$1" = requeue ]; then echo "$2" >> "$LAB/requeued"; exit; fi
+if [ "$2" = job ]; then cat "$LAB/job"; exit; fi
 echo "MaxArraySize            = $(cat max_array_size)"
 """
 SQUEUE = """#!/bin/sh
@@ -38,7 +41,7 @@ class Stage(Case):
         super().setUp()
         for name, text in (("sbatch", SBATCH), ("srun", SRUN), ("scontrol", SCONTROL), ("squeue", SQUEUE)):
             os.chmod(self.write("bin/" + name, text), stat.S_IRWXU)
-        self.env = dict(os.environ, PATH=self.path("bin") + ":" + os.environ["PATH"])
+        self.env = dict(os.environ, PATH=self.path("bin") + ":" + os.environ["PATH"], LAB=self.dir)
         self.write("x.yaml", CONFIG)
         self.write("max_array_size", "3")
 
@@ -49,7 +52,7 @@ class Stage(Case):
         """Runs one element of an array as Slurm would."""
         script = next(i for i, w in enumerate(words) if w.endswith(".sh"))
         env = dict(self.env, SLURM_ARRAY_TASK_ID=str(index), SLURM_ARRAY_JOB_ID="9")
-        return subprocess.Popen(["sh", *words[script:]], cwd=self.dir, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
+        return subprocess.Popen(["sh", *words[script:]], cwd=more.pop("cwd", self.dir), env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
 
     def states(self):
         status = json.loads(self.ends(0, "status", "results/t", "--json").stdout)
@@ -105,6 +108,76 @@ class Elements(Stage):
         self.assertEqual(self.read("requeued"), "9_2\n")
         self.assertTrue(os.path.exists(self.path("results/t/identity/seed-2/last.safetensors")))
         self.assertEqual(self.states(), ["waiting", "interrupted", "waiting"])
+
+    def test_only_what_must_be_is_queued_again(self):
+        """By the run's exit code, and by what Slurm says of the job: what it ends itself it queues again itself."""
+        self.slurm_sweep()
+        words = self.submitted()[0]
+        running = "JobId=9 JobState=RUNNING Reason=None Requeue=1 Restarts=0 BatchFlag=1 PreemptTime=None\n"
+        completing = running.replace("RUNNING", "COMPLETING")
+        for code, job, again in (
+                (75, running, True), (75, "", True), (0, running, False), (1, running, False), (2, running, False), (3, running, False),
+                (137, running, False),                                                          # killed for want of memory
+                (75, completing, False),                                                        # cancelled
+                (75, completing.replace("Restarts=0", "Restarts=1"), False),                    # requeued, preempted, node lost: Slurm has done it
+                (75, completing.replace("Reason=None", "Reason=TimeLimit"), True),
+                (75, completing.replace("PreemptTime=None", "PreemptTime=2026-11-27T21:09:17"), True)):
+            with self.subTest(f"{code} {job}"):
+                self.write("code", str(code))
+                self.write("job", job)
+                os.makedirs(self.path("results/t/identity/seed-1"), exist_ok=True)
+                self.write("results/t/identity/seed-1/run.json", "{}")
+                element = self.element(words, 1)
+                element.communicate(timeout=60)
+                self.assertEqual(element.returncode, code)
+                self.assertEqual(os.path.exists(self.path("requeued")), again)
+                if again:
+                    os.remove(self.path("requeued"))
+
+    def test_an_element_that_trains_nothing_does_not_end_with_0(self):
+        self.slurm_sweep()
+        words = self.submitted()[0]
+        self.write("code", "0")
+        element = self.element(words, 1)
+        self.assertIn("skiplab: job 9_1 trained nothing", element.communicate(timeout=60)[1])
+        self.assertEqual(element.returncode, 1)
+        for changed, says in (({4: "/nowhere"}, "no folder /nowhere"), ({3: "results/t/slurm/none"}, "has no line 1")):
+            script = next(i for i, w in enumerate(words) if w.endswith(".sh"))
+            element = self.element([changed.get(i - script, w) for i, w in enumerate(words)], 1)
+            self.assertIn(says, element.communicate(timeout=60)[1])
+            self.assertEqual(element.returncode, 3)
+
+    def test_in_another_working_folder(self):
+        """--chdir: the job stands elsewhere, results and lists stay where they are."""
+        self.slurm_sweep("--slurm-options", "--chdir=/")
+        words = self.submitted()[0]
+        output = next(w for w in words if w.startswith("--output="))
+        self.assertEqual(output, "--output=" + os.path.realpath(self.path("results/t/slurm")) + "/%A_%a.log")
+        element = self.element(words, 1, cwd="/")
+        self.assertEqual((element.communicate(timeout=100), element.returncode)[1], 0)
+        self.assertEqual(self.states()[0], "done")
+
+    def test_submitted_from_inside_a_job(self):
+        """Its own settings are not the new jobs'; how Slurm is reached is, and what the user sets for sbatch."""
+        inside = {"SLURM_CPU_BIND": "quiet,mask_cpu:0x1", "SLURM_MEM_PER_CPU": "100", "SLURM_JOB_ID": "5", "SLURM_ARRAY_TASK_ID": "2",
+                  "SRUN_CPUS_PER_TASK": "4", "PMI_RANK": "0", "SLURM_CONF": "/etc/conf", "SLURM_CLUSTERS": "a", "SBATCH_PARTITION": "long"}
+        self.env.update(inside)
+        self.slurm_sweep()
+        self.assertEqual(sorted(self.read("sbatch.env").splitlines()), ["SBATCH_PARTITION=long", "SLURM_CLUSTERS=a", "SLURM_CONF=/etc/conf"])
+
+    def test_what_left_the_queue_unfinished_is_named(self):
+        self.slurm_sweep()
+        self.write("queue", "1 1 PENDING None\n")
+        said = json.loads(self.ends(0, "status", "results/t", "--json", env=self.env).stdout)["runs"]
+        self.assertEqual([r.get("slurm_log") for r in said], [None, "results/t/slurm/1_2.log", "results/t/slurm/2_1.log"])
+        self.assertRegex(self.ends(0, "status", "results/t", env=self.env).stdout, r"waiting [^\n]*seed-2 [^\n]*see results/t/slurm/1_2\.log\n")
+        self.write("queue", "")
+        self.slurm_sweep()                                      # submitted anew: the later job counts
+        said = json.loads(self.ends(0, "status", "results/t", "--json", env=self.env).stdout)["runs"]
+        self.assertEqual([r.get("slurm_log") for r in said], [f"results/t/slurm/{n}.log" for n in ("3_1", "3_2", "4_1")])
+        self.env["PATH"] = "/usr/bin:/bin"
+        if not shutil.which("squeue", path=self.env["PATH"]):   # nobody to ask: nothing is said
+            self.assertNotIn("slurm_log", self.ends(0, "status", "results/t", "--json", env=self.env).stdout)
 
     def test_options_for_sbatch(self):
         self.slurm_sweep("--slurm-options", " --partition=long  -t 4:00:00 ")

@@ -120,6 +120,27 @@ class Real(Case):
         print(f"resumed {sum(r['resumes'] for r in self.records().values())} times", end=" ")
         self.took("Slurm", took, 90)
 
+    def test_a_cancelled_element_stays_away(self):
+        """Submitted from inside another job, whose settings would stop every srun."""
+        inside = dict(self.slurm.env, SLURM_CPU_BIND="quiet,mask_cpu:0xF000", SLURM_MEM_PER_CPU="1000000", SLURM_NTASKS="7", SLURM_JOB_ID="99999")
+        try:
+            self.ends(0, "sweep", "x.yaml", "--slurm", "--slurm-options", "--chdir=/", "seeds=1", env=inside)
+            victim = self.running()[0]
+            job = self.status()[victim]["slurm"]["job"]
+            self.slurm.ask("scancel", job)
+            self.stopped([victim])
+            wait_until(lambda: job not in self.slurm.ask("squeue", "--noheader", "--array", "--format=%F_%K"), seconds=20, every=0.2)
+            self.finish_others(victim)
+            state = self.status()[victim]
+            self.assertEqual((state["state"], state["slurm"], state["slurm_log"]), ("interrupted", None, f"results/t/slurm/{job}.log"))
+        except BaseException:
+            print(self.slurm.logs(), self.slurm.ask("squeue"), self.logs(), sep="\n")
+            raise
+
+    def finish_others(self, victim):
+        wait_until(lambda: all(s["state"] == "done" for r, s in self.status().items() if r != victim), seconds=60, every=0.3)
+        wait_until(lambda: self.slurm.ask("squeue", "--noheader") == "", seconds=20, every=0.2)
+
 
 if slurm_lab.missing():
     print(f"skipped: {slurm_lab.missing()} is not here; on Debian: apt-get install slurm-wlm munge")
