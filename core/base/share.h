@@ -1,5 +1,5 @@
-/* share.h - how much of the machine this process may use: what affinity, cgroups (a container's, a batch job's) and limits
- * leave of it. */
+/* share.h - how much of the machine this process may use: what affinity, cgroups (a container's, a batch job's) and
+ * limits leave of it. */
 #ifndef SKL_SHARE_H
 #define SKL_SHARE_H
 
