@@ -111,7 +111,8 @@ static void forget(struct skl_atomic *f)
 int skl_cannot_at(int desk, const char *verb, const char *path, int error, struct skl_err *err)
 {
     char *folder = folder_of(path);
-    bool taken = desk != AT_FDCWD && (error == ENOENT || error == ESTALE) && skl_exists(folder);
+    bool there = false, lost = desk != AT_FDCWD && (error == ENOENT || error == ESTALE);
+    bool taken = lost && !skl_is_there(folder, &there, NULL) && there;
     free(folder);
     if (!taken) return cannot(verb, path, SKL_FAILED, error, err);
     return skl_fail(err, SKL_BUSY, "cannot %s '%s': another process took this run over while this one stood still",
@@ -433,12 +434,6 @@ void skl_folder_remove(const char *folder)
     }
     skl_list_free(names, count);
     skl_place_rmdir(folder);
-}
-
-bool skl_exists(const char *path)
-{
-    bool there;
-    return !skl_is_there(path, &there, NULL) && there;
 }
 
 char *skl_path(const char *folder, const char *name)

@@ -29,7 +29,6 @@ struct skl_seen {
 /* What stands at a path: there or absent, or an error where that cannot be told. */
 int skl_look(const char *path, struct skl_seen *seen, struct skl_err *err);
 int skl_is_there(const char *path, bool *there, struct skl_err *err);
-bool skl_exists(const char *path); /* goes away: it takes "cannot tell" for absent */
 /* All names in a folder but . and .., as `ls -v` sorts them. */
 int skl_list(const char *folder, char ***names, int *count, struct skl_err *err);
 void skl_list_free(char **names, int count);

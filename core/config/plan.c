@@ -17,6 +17,8 @@ enum { MAX_SEEDS = 1000 };
 static int name_from_stem(const char *path, char **name, struct skl_err *err)
 {
     const char *slash = strrchr(path, '/'), *stem = slash ? slash + 1 : path, *dot = strrchr(stem, '.');
+    if (!strncmp(path, "/dev/", 5) || !strncmp(path, "/proc/", 6)) /* another number next time */
+        return skl_fail(err, SKL_USAGE, "%s:1:1: an experiment that comes through a pipe needs a key name:", path);
     *name = skl_format("%.*s", dot ? (int)(dot - stem) : (int)strlen(stem), stem);
     if (skl_name_valid(*name)) return SKL_OK;
     return skl_fail(err, SKL_USAGE, "%s:1:1: '%s' cannot name a folder: give the file a key name:", path, *name);

@@ -358,6 +358,8 @@ static int make_folders(const char *folder, struct skl_err *err)
 {
     char *data = skl_path(folder, "data"), *style = skl_path(folder, "style.gp");
     int status = skl_mkdirs(data, err);
+    skl_leftovers_remove(folder, false);
+    skl_leftovers_remove(data, false);
     if (!status) status = skl_file_write_quick(style, skl_template_style, strlen(skl_template_style), err);
     free(data);
     free(style);

@@ -68,6 +68,7 @@ int skl_report_write(struct skl_report *r, char **folder, struct skl_err *err)
     *folder = skl_strdup(r->options->folder ? r->options->folder : r->study[0].results.folder);
     int status = skl_mkdirs(*folder, err);
     if (status) return status;
+    skl_leftovers_remove(*folder, false);
     struct skl_report_figures *figures = skl_alloc_array((size_t)r->studies, sizeof *figures);
     for (int i = 0; i < r->studies; i++) draw(r, *folder, i, &figures[i]);
     status = put_documents(r, *folder, figures, err);

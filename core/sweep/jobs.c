@@ -75,6 +75,7 @@ static void initial_states(struct skl_driver *d)
         if (j->redo || skl_job_read(j, &s, NULL)) continue;
         j->status = skl_job_recorded(j, &s);
         j->first = j->iteration = s.iteration;
+        if (j->status == SKL_JOB_DONE || j->status == SKL_JOB_DIVERGED) skl_leftovers_remove(j->folder, false);
         if (j->status != SKL_JOB_FAILED) continue;
         snprintf(j->cause, sizeof j->cause, "%s", s.cause);
         j->code = s.code;
@@ -137,6 +138,7 @@ int skl_jobs_prepare(struct skl_driver *d, const struct skl_plan *plan, const st
     char *folder = skl_path(options->results, plan->name);
     int status = skl_jobs_look(d, plan, options, err);
     if (!status) status = skl_mkdirs(folder, err);
+    if (!status) skl_leftovers_remove(folder, false);
     if (!status) status = skl_run_list_write(folder, plan, err);
     free(folder);
     return status;

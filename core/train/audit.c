@@ -1,6 +1,5 @@
 #include "core/train/audit.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
@@ -238,7 +237,10 @@ static void check_settings(struct visit *v, const char *planned)
     if (planned && strcmp(planned, v->run.config_hash))
         skl_audit_tell(v->audit, SKL_STALE, v->folder, "trained with settings %.12s, the plan has %.12s",
                        v->run.config_hash, planned);
-    if (!skl_exists(path)) {
+    bool there;
+    if (skl_is_there(path, &there, &err)) {
+        skl_audit_tell(v->audit, SKL_EDITED, path, "%s", err.text);
+    } else if (!there) {
         if (!v->files) skl_audit_tell(v->audit, SKL_MISSING, path, "nobody can tell this run's settings without it");
     } else if (skl_plan_load_recorded(path, true, &plan, &err) == SKL_USAGE) {
         if (!v->audit->lacking++) snprintf(v->audit->lacking_why, sizeof v->audit->lacking_why, "%s", err.text);
@@ -253,22 +255,20 @@ static void check_settings(struct visit *v, const char *planned)
     free(path);
 }
 
-static bool is_leftover(const char *name)
+/* No fault of the run's: its next owner removes them. */
+static void note_leftovers(struct visit *v)
 {
-    size_t n = strlen(name);
-    return !strcmp(name, "next.safetensors") || (n > 4 && !strcmp(name + n - 4, ".tmp"));
-}
-
-static void check_leftovers(struct visit *v)
-{
-    DIR *d = opendir(v->folder);
-    for (struct dirent *e; d && (e = readdir(d));) {
-        if (!is_leftover(e->d_name)) continue;
-        char *path = skl_path(v->folder, e->d_name);
-        skl_audit_tell(v->audit, SKL_HALF_DONE, path, "left by a process that died while it wrote; it may be deleted");
+    char **names;
+    int count;
+    struct skl_err err = {0};
+    if (skl_list(v->folder, &names, &count, &err)) skl_audit_tell(v->audit, SKL_EDITED, v->folder, "%s", err.text);
+    for (int i = 0; i < count; i++) {
+        if (!skl_is_leftover(names[i]) && strcmp(names[i], "next.safetensors")) continue;
+        char *path = skl_path(v->folder, names[i]);
+        skl_audit_note(v->audit, path, "left by a process that died while it wrote; it may be deleted");
         free(path);
     }
-    if (d) closedir(d);
+    skl_list_free(names, count);
 }
 
 static void check_seal(struct visit *v)
@@ -295,7 +295,7 @@ static void check_run(struct visit *v, const char *planned)
     for (int i = 0; skl_result_files[i]; i++) check_file(v, skl_result_files[i]);
     check_figures(v, "test.csv", "loss", s->test_loss_final);
     check_figures(v, "test.csv", "error", s->test_error_final);
-    check_leftovers(v);
+    note_leftovers(v);
 }
 
 void skl_audit_run(struct skl_audit *a, const char *folder, const char *hash)
@@ -304,7 +304,10 @@ void skl_audit_run(struct skl_audit *a, const char *folder, const char *hash)
     struct skl_err err = {0};
     char *path = skl_path(folder, "run.json");
     a->runs++;
-    if (!skl_exists(path)) {
+    bool there;
+    if (skl_is_there(path, &there, &err)) {
+        skl_audit_tell(a, SKL_EDITED, folder, "%s", err.text);
+    } else if (!there) {
         skl_audit_tell(a, SKL_MISSING, folder, "not started: it has no run.json");
     } else if (skl_run_state_read(folder, &v.run, &err)) {
         skl_audit_tell(a, SKL_EDITED, path, "%s", err.text);

@@ -9,7 +9,7 @@ enum skl_fault {
     SKL_MISSING,  /* a run was not started, or a recorded file is gone */
     SKL_EDITED,   /* bytes that are not the recorded ones, files that contradict each other */
     SKL_STALE,    /* of other settings than the plan's */
-    SKL_HALF_DONE /* not trained to its end, or left by a process that died */
+    SKL_HALF_DONE /* not trained to its end */
 };
 struct skl_audit {
     int runs, faults;

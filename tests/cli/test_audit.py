@@ -212,6 +212,27 @@ class Audit(Case):
             self.assertIn((kind, name), faults)
             self.put(name, good)
 
+    def test_what_the_dead_left_is_no_fault_and_goes(self):
+        """Temporary files of killed processes: a finished run stays finished, and whoever owns the folder next removes them."""
+        left = ("next.safetensors", "run.json.123-0.tmp", "config.yaml.0123456789abcdef.tmp")
+        for name in left:
+            self.write(RUN + "/" + name, "x")
+        said = json.loads(self.ends(0, "audit", "results/t", "--json").stdout)
+        self.assertEqual(sorted(os.path.basename(n["path"]) for n in said["notes"]), sorted(left))
+        self.ends(0, "audit", "results/t")
+        self.ends(0, "train", RUN + "/config.yaml", "--run-dir", RUN)
+        self.assertFalse(set(left[1:]) & set(os.listdir(self.path(RUN))))
+        for folder in ("results/t", RUN, "results/t/figures"):
+            os.makedirs(self.path(folder), exist_ok=True)
+            for name in ("plan.json.9-0.tmp", "panels.png.0123456789abcdef.tmp"):
+                self.write(f"{folder}/{name}", "x")
+                os.utime(self.path(folder, name), (1, 1))
+            self.write(f"{folder}/alive.00000000000000ff.tmp", "x")      # its writer may be at work
+        self.ends(0, "sweep", "x.yaml")
+        self.ends(0, "report", "results/t")
+        for folder in ("results/t", RUN, "results/t/figures"):
+            self.assertEqual([n for n in os.listdir(self.path(folder)) if n.endswith(".tmp")], ["alive.00000000000000ff.tmp"], folder)
+
     def test_what_is_not_finished_is_half_done(self):
         plan = json.loads(self.read("results/t/plan.json"))
         plan["runs"].append(dict(plan["runs"][0], run="identity/seed-3", seed=3))
@@ -219,10 +240,6 @@ class Audit(Case):
         self.assertEqual(list(self.faults()), [("missing", "../seed-3")])
         plan["runs"].pop()
         self.write("results/t/plan.json", sealed(plan))
-        for name in ("next.safetensors", "run.json.123-0.tmp"):
-            self.write(RUN + "/" + name, "x")
-            self.assertEqual(list(self.faults()), [("half-done", name)])
-            os.remove(self.path(RUN, name))
         self.record(lambda r: r.update(state="interrupted", cause="signal 15", files=None))
         faults = self.faults()
         self.assertEqual(list(faults), [("half-done", ".")])

@@ -68,8 +68,8 @@ void fuzz_one(const uint8_t *data, size_t n)
     int status = skl_untar(&toy, fuzz_file("toy.tar", tar, n - 1), out, &err);
     free(tar);
     if (status) fuzz_check_error(status, &err);
-    FUZZ_CHECK(status || (skl_exists(path_a) && skl_exists(path_b)));
-    if (skl_exists(path_a)) check_content(path_a, a, 3);
-    if (skl_exists(path_b)) check_content(path_b, b, 5);
+    FUZZ_CHECK(status || (!access(path_a, F_OK) && !access(path_b, F_OK)));
+    if (!access(path_a, F_OK)) check_content(path_a, a, 3);
+    if (!access(path_b, F_OK)) check_content(path_b, b, 5);
     FUZZ_CHECK(entries(out) == 0 && entries(fuzz_folder()) == 2);
 }

@@ -44,6 +44,26 @@ OWNERS = {"cblas.h": "core/device/cpu/kernels/gemm.c", "yaml.h": "core/io/yaml.c
 BANNED = ("strcpy strcat sprintf vsprintf gets strtok atoi atol atof system popen rand srand random alloca tmpnam mktemp "
           "setlocale longjmp abort").split()
 MAY_ABORT = {"core/base/err.c"}
+# Paths are looked at and opened by core/base alone (fs.h, place.h): nothing blocks, no link inside results is followed, and
+# only ENOENT is absent.  The owners of other calls, each with what it needs them for:
+FILES = """open openat openat2 fopen freopen creat gzopen opendir scandir ftw nftw glob stat lstat fstatat statx access faccessat
+           euidaccess unlink unlinkat rename renameat renameat2 mkdir mkdirat mkstemp mkostemp mkdtemp mkfifo mknod symlink symlinkat readlink
+           readlinkat chdir truncate link linkat rmdir remove utimes utimensat chmod chown json_load_file json_dump_file SHA256File tmpfile
+           execvp execvpe execlp execv execl execle execve posix_spawn posix_spawnp dlopen""".split()
+FILE_OWNERS = {
+    "core/base/place.c": {"*"},                                      # these calls are its purpose
+    "core/base/fs.c": {"unlinkat", "openat", "mkdtemp"},        # in open folders; scratch folders
+    "core/base/desk.c": {"unlinkat"},   # in an open folder
+    "core/run/claim.c": {"openat", "unlinkat", "renameat", "mkdirat", "utimensat", "fopen"},        # in open folders, O_NOFOLLOW; /proc
+    "core/base/program.c": {"stat", "access"},                       # what may be run
+    "core/base/footprint.c": {"stat"},                               # the working folder
+    "core/config/plugin.c": {"stat", "dlopen"},                      # who may write to a plug-in; a sealed copy
+    "core/device/cpu/kernels/gemm.c": {"dlopen"},                    # OpenBLAS, by its name
+    "core/data/fetch.c": {"execl"},                                  # curl, by skl_program()
+    "core/report/gnuplot.c": {"posix_spawn"},                        # gnuplot, by skl_program()
+    "core/sweep/queue.c": {"execv"},                                 # Slurm's programs, by skl_program()
+}
+SYSTEM = r'\(\s*"/(dev/null|proc/|sys/)'       # the kernel's own files may be named in any call
 # Texts go to the terminal through core/base/say.h alone, which makes them visible.  The others that name a stream hand it
 # to a function that prints our own words (help), or watch whether it can be written to.
 TERMINAL = r"(?<![\w>.])(stdout\b|stderr\b|(?:printf|puts|putchar|vprintf|perror|psignal|psiginfo)\s*\()"
@@ -236,6 +256,20 @@ class Code(unittest.TestCase):
                 for name in re.findall(TERMINAL, line):
                     if path not in MAY_NAME_A_STREAM:
                         self.fail(f"{path}:{number}: {name}: core/base/say.h has what prints")
+
+    def test_the_file_system_has_one_door(self):
+        called = {path: set() for path in FILE_OWNERS}
+        for path in C_FILES:
+            text = read(path)
+            lines = text.split("\n")
+            for number, line in enumerate(code(text).split("\n"), 1):
+                for match in re.finditer(r"(?<![\w>.])(" + "|".join(FILES) + r")\s*\(", line):
+                    allowed = FILE_OWNERS.get(path, set())
+                    called.setdefault(path, set()).add(match.group(1))
+                    if not allowed & {"*", match.group(1)} and not re.match(SYSTEM, lines[number - 1][match.end() - 1:]):
+                        self.fail(f"{path}:{number}: {match.group(1)}(): core/base/fs.h and place.h have what looks at files")
+        for path, names in FILE_OWNERS.items():
+            self.assertLessEqual(names - {"*"}, called[path], f"{path} no longer calls all that the table lets it")
 
     def test_no_unsafe_arithmetic(self):
         for path in files("**/meson.build", "meson_options.txt", "dev"):

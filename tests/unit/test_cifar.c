@@ -124,7 +124,7 @@ static void make_set(const char *name, const char *set_folder)
         const int records = (int)(f->bytes / (label_bytes + PIXELS));
         assert_int_equal(f->bytes, (int64_t)records * (label_bytes + PIXELS));
         char *shared = skl_format("%s/%d-%d", scratch, records, label_bytes);
-        if (!skl_exists(shared)) {
+        if (access(shared, F_OK)) {
             uint8_t *file = make_records(records, label_bytes);
             put_file(shared, file, (size_t)f->bytes);
             free(file);
@@ -163,7 +163,7 @@ static void guards_the_default_place(void **state)
     struct skl_dataset set;
     struct skl_err err;
     setenv("XDG_DATA_HOME", scratch, 1);
-    if (skl_exists("/usr/share/datasets/cifar10")) skip();
+    if (!access("/usr/share/datasets/cifar10", F_OK)) skip();
     make_set("cifar10", in_scratch("skiplab/cifar10"));
     struct skl_data_config cfg = {.dataset = "cifar10"};
     assert_int_equal(skl_dataset_open(&cfg, &set, &err), SKL_DATA);

@@ -125,7 +125,7 @@ static void assert_refused(const char *words)
     assert_contains(err.text, words);
     assert_true(count_entries(in_scratch("out")) <= 2);
     assert_int_equal(count_entries(scratch), 2); /* the archive and out/ */
-    assert_false(skl_exists("/tmp/escaped"));
+    assert_false(!access("/tmp/escaped", F_OK));
 }
 
 /* A good archive with one more member before the end. */
@@ -364,7 +364,7 @@ static void shares_its_place(void **state)
     int fd = open(in_scratch("skiplab/toy.part"), O_RDONLY | O_DIRECTORY);
     assert_int_equal(flock(fd, LOCK_EX), 0);
     assert_int_equal(fetch(in_scratch("toy.tar.gz"), &err), SKL_BUSY);
-    assert_true(skl_exists(in_scratch("skiplab/toy.part/a.bin.17-0.tmp")));
+    assert_true(!access(in_scratch("skiplab/toy.part/a.bin.17-0.tmp"), F_OK));
     close(fd);
     assert_int_equal(fetch(in_scratch("toy.tar.gz"), &err), SKL_OK);
     assert_int_equal(count_entries(in_scratch("skiplab/toy")), 2);

@@ -315,7 +315,7 @@ static void names_the_places_it_looked_in(void **state)
     struct skl_data_config cfg = {.dataset = "mnist"};
     struct skl_dataset set;
     struct skl_err err;
-    if (skl_exists("/usr/share/datasets/mnist")) skip();
+    if (!access("/usr/share/datasets/mnist", F_OK)) skip();
     assert_int_equal(skl_dataset_open(&cfg, &set, &err), SKL_DATA);
     assert_non_null(strstr(err.text, "/usr/share/datasets/mnist"));
     assert_non_null(strstr(err.text, in_scratch("skiplab/mnist")));
@@ -330,7 +330,7 @@ static void names_the_places_it_looked_in(void **state)
 
 static void reads_the_package(void **state)
 {
-    if (!skl_exists("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz")) skip();
+    if (access("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz", F_OK)) skip();
     struct skl_data_config cfg = {.dataset = "fashion-mnist"};
     struct skl_dataset set;
     struct skl_err err;
