@@ -14,17 +14,28 @@ static const char *const inputs[SKL_CODE_PARTS][6] = {
     {"x", "h", "f", "p"}, {"x", "h", "f", "p", "dy"}, {"x", "h", "p"}};
 static const char *const outputs[SKL_CODE_PARTS][4] = {{"y"}, {"dx", "dh", "df"}, {"lambda"}};
 static const char *const functions[] = {"skl_exp", "skl_sigmoid", "skl_tanh", "skl_abs", "skl_min", "skl_max", NULL};
+/* What OpenCL C reserves and C does not, with and without a number behind
+ * (float4); and all that ends with _t. */
+static const char *const reserved[] = {"half",      "global",     "local",      "constant", "private", "kernel",
+                                       "read_only", "write_only", "read_write", "uniform",  "pipe",    "generic",
+                                       "uchar",     "ushort",     "uint",       "ulong",    "bool",    "complex",
+                                       "imaginary", "quad",       "unsigned",   "signed",   "double",  "int",
+                                       "float",     "char",       "short",      "long",     NULL};
 /* Longer ones first.  Nothing that could leave the element: no & * as a prefix (x is no pointer), p alone has
  * brackets. */
 static const char *const signs[] = {"&&", "||", "==", "!=", "<=", ">=", "+=", "-=", "*=", "/=", "+", "-", "*",
                                     "/",  "(",  ")",  ",",  ";",  "<",  ">",  "?",  ":",  "!",  "=", NULL};
 
-/* clang-format off: one a line */
-static const char
-    function_text[] = "float skl_fma(float a, float b, float c) { return fma(a, b, c); }\n"
-                      "float skl_power2(float n) { return as_float((as_uint(n + 12582912.0f) + (127u - 0x4B400000u)) "
-                      "<< 23); }\n" TEXT(SKL_EXP_TEXT) "\n" TEXT(SKL_SIGMOID_TEXT) "\n" TEXT(SKL_TANH_TEXT) "\n" TEXT(
-                          SKL_ABS_TEXT) "\n" TEXT(SKL_MIN_TEXT) "\n" TEXT(SKL_MAX_TEXT) "\n";
+/* clang-format off */
+static const char function_text[] =
+    "float skl_fma(float a, float b, float c) { return fma(a, b, c); }\n"
+    "float skl_power2(float n) { return as_float((as_uint(n + 12582912.0f) + (127u - 0x4B400000u)) << 23); }\n"
+    TEXT(SKL_EXP_TEXT) "\n"
+    TEXT(SKL_SIGMOID_TEXT) "\n"
+    TEXT(SKL_TANH_TEXT) "\n"
+    TEXT(SKL_ABS_TEXT) "\n"
+    TEXT(SKL_MIN_TEXT) "\n"
+    TEXT(SKL_MAX_TEXT) "\n";
 /* clang-format on */
 const char *skl_code_functions(void) { return function_text; }
 
@@ -102,6 +113,20 @@ static size_t word_length(const char *p)
     return isdigit((unsigned char)*p) ? 0 : n;
 }
 
+/* Can a formula's own value be called so, in every language?  Small letters alone: macros have capitals. */
+static const char *bad_name(const char *word)
+{
+    const size_t n = strlen(word);
+    char stem[SKL_CODE_WORD_MAX + 1]; /* without a number at the end: "float" of "float4" */
+    snprintf(stem, sizeof stem, "%s", word);
+    stem[strcspn(stem, "0123456789")] = 0;
+    if (strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789_") != n) return "where a name has small letters alone";
+    if (strncmp(word, "skl_", 4) == 0 || word[n - 1] == '_') return "a name of ours";
+    if ((n > 2 && strcmp(word + n - 2, "_t") == 0) || place_in(reserved, stem) >= 0)
+        return "which is a word of OpenCL C";
+    return NULL;
+}
+
 /* `float name`: a new word. */
 static int own_word(struct reader *r)
 {
@@ -112,7 +137,7 @@ static int own_word(struct reader *r)
     if (place_in(r->input, word) >= 0 || place_in(r->output, word) >= 0 || place_in(functions, word) >= 0 ||
         is_own(r, word))
         return wrong(r, word, "declared though there is one already");
-    if (strncmp(word, "skl_", 4) == 0 || word[strlen(word) - 1] == '_') return wrong(r, word, "a name of ours");
+    if (bad_name(word)) return wrong(r, word, bad_name(word));
     if (!assigns(r) || *r->at != '=') return wrong(r, word, "declared without a value");
     if (r->owns == SKL_CODE_WORDS_MAX) return wrong(r, word, "after more names than a formula may have");
     memcpy(r->own[r->owns++], word, sizeof word);

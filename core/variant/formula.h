@@ -14,7 +14,8 @@
  * p[0] to p[7] are the numbers that declare() gave with skl_number(): options, or what depends on the unit's place.
  *
  * It must mean the same in C and OpenCL C, so it is made of
- *     statements `name = expression;` (+= -= *= /= too) and `float name = expression;` for values of its own,
+ *     statements `name = expression;` (+= -= *= /= too) and, for values of its own (small letters),
+ *     `float name = expression;`
  *     + - * /  comparisons  && || !  ? :  parentheses,
  *     numbers with an f where they have a point or exponent (0.5f, 1e-3f; 2 is fine, but 1 / 2 is 0),
  *     skl_exp skl_sigmoid skl_tanh skl_abs skl_min skl_max (functions.h),
@@ -38,9 +39,13 @@ SKL_FORMULA_FUNCTION float skl_power2(float n)
     u.bits = (u.bits + (127u - 0x4B400000u)) << 23;
     return u.number;
 }
-/* clang-format off: one a line */
-SKL_FORMULA_FUNCTION SKL_EXP_TEXT SKL_FORMULA_FUNCTION SKL_SIGMOID_TEXT SKL_FORMULA_FUNCTION SKL_TANH_TEXT
-    SKL_FORMULA_FUNCTION SKL_ABS_TEXT SKL_FORMULA_FUNCTION SKL_MIN_TEXT SKL_FORMULA_FUNCTION SKL_MAX_TEXT
+/* clang-format off */
+SKL_FORMULA_FUNCTION SKL_EXP_TEXT
+SKL_FORMULA_FUNCTION SKL_SIGMOID_TEXT
+SKL_FORMULA_FUNCTION SKL_TANH_TEXT
+SKL_FORMULA_FUNCTION SKL_ABS_TEXT
+SKL_FORMULA_FUNCTION SKL_MIN_TEXT
+SKL_FORMULA_FUNCTION SKL_MAX_TEXT
 /* clang-format on */
 
 #define SKL_CODE(name, ...) static const struct skl_code name = {#__VA_ARGS__, __FILE__, __LINE__}

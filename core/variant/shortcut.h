@@ -6,7 +6,8 @@
  * groups, BLAS or random state.
  *
  * To add a variant:
- *   1. write shortcuts/NAME.c: one SKL_SHORTCUT(NAME) = { ... }; (copy constant_scaling.c),
+ *   1. write shortcuts/NAME.c: one SKL_SHORTCUT(NAME) = { ... }; (copy constant_scaling.c, or
+ *      exclusive_gating.c, which is a formula),
  *   2. add the word NAME to shortcuts/meson.build.
  * tests/rules fails when step 2 is forgotten; tests/shortcuts checks every registered variant without
  * knowing any by name.  The same file also builds as a plug-in outside the tree.
