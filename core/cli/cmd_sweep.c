@@ -13,6 +13,7 @@
 #include "core/sweep/display.h"
 #include "core/sweep/driver.h"
 #include "core/sweep/jobs.h"
+#include "core/sweep/planned.h"
 #include "core/sweep/slurm.h"
 #include "core/train/run.h"
 #include "core/train/session.h"
@@ -137,6 +138,16 @@ static int list_runs(const struct skl_plan *plan, struct skl_err *err)
     return status;
 }
 
+static int check_planned(const struct skl_plan *plan, const struct skl_dataset *set, struct skl_err *err)
+{
+    if (!skl_dataset_has_files(set->name)) return SKL_OK;
+    char *folder = skl_path(options.results, plan->name), fingerprint[17];
+    snprintf(fingerprint, sizeof fingerprint, "%016llx", (unsigned long long)set->fingerprint);
+    int status = skl_planned_data_look(folder, set->name, fingerprint, err);
+    free(folder);
+    return status;
+}
+
 /* Missing data is said once, before anything starts, not by every run. */
 static int check_data(const struct skl_plan *plan, struct skl_err *err)
 {
@@ -150,13 +161,16 @@ static int check_data(const struct skl_plan *plan, struct skl_err *err)
             continue;
         char *folder = skl_format("%s/%s/%s", options.results, plan->name, r->dir);
         struct skl_run_state state;
-        bool complete = !skl_run_state_read(folder, &state, NULL) && state.complete;
+        bool redo = options.redo && skl_sweep_matches(r, options.redo),
+             complete = !redo && !skl_run_state_read(folder, &state, NULL) && state.complete;
         free(folder);
         if (complete) continue;
         struct skl_dataset set;
         int status = skl_dataset_open(data, &set, err);
         if (status) return status;
+        if (skl_sweep_keeps_data(plan, options.redo)) status = check_planned(plan, &set, err);
         skl_dataset_release(&set);
+        if (status) return status;
         checked = data;
     }
     return SKL_OK;

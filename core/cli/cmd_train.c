@@ -12,13 +12,15 @@
 #include "core/config/plan.h"
 #include "core/data/dataset.h"
 #include "core/run/claim.h"
-#include "core/train/progress.h"
+#include "core/sweep/plan_file.h"
+#include "core/sweep/planned.h"
 #include "core/train/progress.h"
 #include "core/train/run.h"
 
 static const char *variant, *results = "results", *run_dir;
 static const char *seed;
 static int threads;
+static const char *hash;
 static bool quiet, allow_other_numerics, redo;
 
 static const struct skl_option options[] = {
@@ -30,6 +32,8 @@ static const struct skl_option options[] = {
     {"threads", SKL_OPT_INT, "N", "threads (default: all cores); the results do not depend on it", &threads, 1, 4096},
     SKL_PLUGIN_OPTION,
     {"quiet", SKL_OPT_FLAG, NULL, "no progress on stderr", &quiet, 0, 0},
+    {"hash", SKL_OPT_STRING, "HEX", "refuse to train other settings than those of this hash (run.json: config_hash)",
+     &hash, 0, 0},
     {"redo", SKL_OPT_FLAG, NULL, "throw away what the folder holds and start again", &redo, 0, 0},
     {"allow-other-numerics", SKL_OPT_FLAG, NULL,
      "resume on another CPU type or BLAS although the bits will differ; marks the run", &allow_other_numerics, 0, 0},
@@ -67,6 +71,46 @@ static int choose(const struct skl_plan *plan, const char *file, const struct sk
     return SKL_OK;
 }
 
+/* ---- a run of a plan.json ---- */
+
+static bool fits_listed(const struct skl_listed_run *r, const char *sweep)
+{
+    if (!variant && !seed && run_dir) {
+        char *own = skl_path(sweep, r->dir);
+        bool same = !strcmp(own, run_dir);
+        free(own);
+        return same;
+    }
+    return (!variant || !strcmp(r->variant, variant) || !strcmp(r->setting, variant)) &&
+           (!seed || strtoull(seed, NULL, 10) == r->seed);
+}
+
+/* The run of the list that --variant and --seed choose, or that stands in --run-dir; *folder: where, malloc'd. */
+static int load_listed(int argc, char **argv, struct skl_plan *plan, char **folder, struct skl_err *err)
+{
+    const char *slash = strrchr(argv[0], '/');
+    char *sweep = slash ? skl_format("%.*s", (int)(slash - argv[0]), argv[0]) : skl_strdup(".");
+    struct skl_run_list list = {0};
+    const struct skl_listed_run *chosen = NULL;
+    skl_root_add(sweep);
+    int fitting = 0, status = argc > 1
+                                  ? skl_fail(err, SKL_USAGE, "'%s': the runs of a plan are trained as planned", argv[1])
+                                  : skl_run_list_read(sweep, &list, err);
+    for (int i = 0; i < list.count; i++)
+        if (fits_listed(&list.run[i], sweep) && !fitting++) chosen = &list.run[i];
+    if (!status && !chosen) status = skl_fail(err, SKL_USAGE, "%s lists no such run; see 'skiplab status'", argv[0]);
+    if (fitting > 1 && !quiet)
+        skl_say("skiplab: %s lists %d such runs; this is %s ('skiplab sweep' does all)\n", argv[0], fitting,
+                chosen->dir);
+    if (!status) status = skl_planned_run(sweep, chosen->dir, plan, err);
+    if (!status) *folder = run_dir ? skl_strdup(run_dir) : skl_path(sweep, chosen->dir);
+    skl_run_list_release(&list);
+    free(sweep);
+    return status;
+}
+
+/* ---- a run of an experiment file ---- */
+
 /* --seed N is the override seeds=[N]. */
 static int load(int argc, char **argv, struct skl_plan *plan, struct skl_err *err)
 {
@@ -102,38 +146,88 @@ static void add_root(const char *sweep, const char *folder)
     skl_root_add(!strncmp(folder, sweep, n) && folder[n] == '/' ? sweep : folder);
 }
 
+static int load_file(int argc, char **argv, struct skl_plan *plan, const struct skl_plan_run **chosen, char **folder,
+                     struct skl_err *err)
+{
+    int status = load(argc, argv, plan, err);
+    if (status) return status;
+    status = choose(plan, argv[0], chosen, err);
+    if (status) {
+        skl_plan_release(plan);
+    } else {
+        char *sweep = skl_path(results, plan->name);
+        *folder = run_dir ? skl_strdup(run_dir) : skl_path(sweep, (*chosen)->dir);
+        add_root(sweep, *folder);
+        free(sweep);
+    }
+    return status;
+}
+
+/* ---- both ---- */
+
+struct planned {
+    char *sweep, *dir; /* NULL: no plan lists the run */
+};
+
+static int admit_data(void *context, const char *set, const char *fingerprint, struct skl_err *err)
+{
+    const struct planned *p = context;
+    if (!p->sweep || !skl_dataset_has_files(set)) return SKL_OK;
+    return skl_planned_data(p->sweep, set, fingerprint, err);
+}
+
+/* With the run's claim: what a plan says of it stays so until it has begun. */
+static int check_planned(const char *folder, struct planned *p, const struct skl_plan *plan,
+                         const struct skl_plan_run *run, struct skl_err *err)
+{
+    int status = skl_planned_where(folder, &p->sweep, &p->dir, err);
+    return status || !p->sweep ? status : skl_planned_check(p->sweep, p->dir, plan, run, err);
+}
+
+static int train(const struct skl_plan *plan, const struct skl_plan_run *chosen, const char *folder,
+                 struct skl_err *err)
+{
+    struct planned planned = {0};
+    struct skl_run_options o = {.threads = threads,
+                                .quiet = quiet,
+                                .allow_other_numerics = allow_other_numerics,
+                                .redo = redo,
+                                .version = SKL_VERSION,
+                                .commit = SKL_COMMIT,
+                                .admit_data = admit_data,
+                                .context = &planned};
+    struct skl_claim *claim = NULL;
+    bool there = true;
+    int status = check_plugin(&chosen->exp.model, err);
+    if (!status && hash && strcmp(hash, chosen->exp.hash))
+        status =
+            skl_fail(err, SKL_USAGE, "%s: these settings have another hash (%.12s, not %.12s): has the plan changed?",
+                     folder, chosen->exp.hash, hash);
+    if (!status && skl_is_there(folder, &there, err)) status = err->status = SKL_FAILED; /* a place to write to */
+    if (!status && !there) status = check_data(&chosen->exp.data, err);
+    if (!status) status = skl_mkdirs(folder, err);
+    if (!status) status = skl_claim_take(folder, &claim, err);
+    if (!status) status = check_planned(folder, &planned, plan, chosen, err);
+    if (!status) status = skl_run(plan, chosen, folder, claim, &o, err);
+    skl_claim_release(claim);
+    free(planned.sweep);
+    free(planned.dir);
+    return status;
+}
+
 static int run(int argc, char **argv, struct skl_err *err)
 {
     struct skl_plan plan;
     const struct skl_plan_run *chosen = NULL;
+    char *folder = NULL;
     if (seed && (!*seed || seed[strspn(seed, "0123456789")]))
         return skl_fail(err, SKL_USAGE, "--seed: '%s' is not a whole number", seed);
-    int status = load(argc, argv, &plan, err);
+    int status = skl_is_plan_file(argv[0]) ? load_listed(argc, argv, &plan, &folder, err)
+                                           : load_file(argc, argv, &plan, &chosen, &folder, err);
     if (status) return status;
-    status = choose(&plan, argv[0], &chosen, err);
-    if (!status) {
-        char *sweep = skl_path(results, plan.name),
-             *folder = run_dir ? skl_strdup(run_dir) : skl_path(sweep, chosen->dir);
-        struct skl_run_options o = {.threads = threads,
-                                    .quiet = quiet,
-                                    .allow_other_numerics = allow_other_numerics,
-                                    .redo = redo,
-                                    .version = SKL_VERSION,
-                                    .commit = SKL_COMMIT};
-        struct skl_claim *claim = NULL;
-        bool there = true;
-        add_root(sweep, folder);
-        status = check_plugin(&chosen->exp.model, err);
-        if (!status && skl_is_there(folder, &there, err)) status = err->status = SKL_FAILED; /* a place to write to */
-        if (!status && !there) status = check_data(&chosen->exp.data, err);
-        if (!status) status = skl_mkdirs(folder, err);
-        if (!status) status = skl_claim_take(folder, &claim, err);
-        if (!status) status = skl_run(&plan, chosen, folder, claim, &o, err);
-        if (status == SKL_FAILED) skl_progress_cause(skl_cause_words[skl_cause_of_error(err)]);
-        skl_claim_release(claim);
-        free(folder);
-        free(sweep);
-    }
+    status = train(&plan, chosen ? chosen : &plan.run[0], folder, err);
+    if (status == SKL_FAILED) skl_progress_cause(skl_cause_words[skl_cause_of_error(err)]);
+    free(folder);
     skl_plan_release(&plan);
     return status;
 }
@@ -145,7 +239,9 @@ const struct skl_command skl_cmd_train = {
     .description =
         "Trains one run of an experiment file in its folder and logs it there.  The same command goes on where an\n"
         "interrupted run stopped, with the same bytes as if it had never stopped.  Any key of the file can be\n"
-        "overridden: model.depth=20.  A run's own config.yaml is such a file.",
+        "overridden: model.depth=20.  A run's own config.yaml is such a file; so is a sweep's plan.json, whose runs "
+        "are\n"
+        "trained as planned.",
     .examples = "skiplab train configs/quickstart.yaml --variant dropout\n"
                 "skiplab train configs/table1.yaml --variant original --seed 3 --threads 8\n"
                 "skiplab train configs/quickstart.yaml train.iterations=100 --run-dir try\n",

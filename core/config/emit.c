@@ -72,14 +72,15 @@ static void put_pairs(FILE *out, const char *heading, const struct skl_pair *pai
     }
 }
 
+const char skl_plan_heading[] = "# One run, every setting written out: skiplab train with this file repeats it.";
+
 char *skl_plan_emit(const struct skl_plan *plan, const struct skl_plan_run *run)
 {
     char *text = NULL;
     size_t n;
     FILE *out = open_memstream(&text, &n);
     SKL_CHECK(out != NULL);
-    fprintf(out, "# One run, every setting written out: skiplab train with this file repeats it.\nname: %s\n",
-            plan->name);
+    fprintf(out, "%s\nname: %s\n", skl_plan_heading, plan->name);
     if (plan->label) put(out, "label: ", skl_yaml_quoted(plan->label), "\n");
     put_keys(out, &run->exp);
     put_plan_keys(out, plan);

@@ -144,7 +144,8 @@ static int read_file(struct skl_layers *l, const char *path, const struct chain 
     const bool closed = up ? up->closed : l->trust != SKL_NAMED;
     const struct chain chain = {path, up, closed || skl_stands_among_results(path)};
     struct skl_ynode *file = NULL;
-    int status = skl_yaml_read(path, &file, err);
+    int status = !up && l->given ? skl_yaml_parse(path, l->given, strlen(l->given), &file, err)
+                                 : skl_yaml_read(path, &file, err);
     if (status) return status;
     if (file->kind != SKL_YMAP)
         status = skl_tree_fail(file, true, err, "an experiment file is a mapping, like model: {depth: 20}");
@@ -247,10 +248,10 @@ static int lay(struct skl_layers *l, const char *path, char *const *overrides, i
     return status;
 }
 
-int skl_layers_read(const char *path, enum skl_trust trust, char *const *overrides, int count, struct skl_layers *l,
-                    struct skl_err *err)
+int skl_layers_read(const char *path, const char *text, enum skl_trust trust, char *const *overrides, int count,
+                    struct skl_layers *l, struct skl_err *err)
 {
-    *l = (struct skl_layers){.root = skl_tree_new(), .run = skl_tree_new(), .trust = trust};
+    *l = (struct skl_layers){.root = skl_tree_new(), .run = skl_tree_new(), .trust = trust, .given = text};
     l->root->file = l->run->file = keep(l, skl_strdup(path ? path : "defaults"));
     l->root->line = l->root->column = l->root->value_line = l->root->value_column = 1;
     return lay(l, path, overrides, count, err);

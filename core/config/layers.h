@@ -18,14 +18,16 @@ struct skl_layers {
     struct skl_ynode **override; /* each a mapping of one dotted key, laid over every run */
     int override_count;
     enum skl_trust trust;
+    const char *given; /* the file's text, where it does not come out of the file; else NULL */
     char *withheld; /* the first plug-in that a file names and that was not loaded; NULL: none */
     bool lacking;   /* the failure is that a plug-in was not given, or another build of it */
     char **text;
     int text_count; /* file names and override texts that nodes point to */
 };
 /* Reads and merges; loads plug-ins where the file is trusted with that, so that their types are known; checks unknown
- * keys, types and ranges of what stands in the files.  Release in every case. */
-int skl_layers_read(const char *path, enum skl_trust trust, char *const *overrides, int count,
+ * keys, types and ranges of what stands in the files.  text: the file's (then path only names it), NULL: it is read.
+ * Release in every case. */
+int skl_layers_read(const char *path, const char *text, enum skl_trust trust, char *const *overrides, int count,
                     struct skl_layers *layers, struct skl_err *err);
 void skl_layers_release(struct skl_layers *layers);
 /* Checks the keys of one layer by itself: a mistake shows even where a later layer hides it. */

@@ -178,12 +178,12 @@ static int tell_withheld(struct skl_layers *layers, struct skl_err *err)
         why.text, layers->withheld);
 }
 
-static int load(const char *path, enum skl_trust trust, char *const *overrides, int count, struct skl_plan *plan,
-                bool *lacking, struct skl_err *err)
+static int load(const char *path, const char *text, enum skl_trust trust, char *const *overrides, int count,
+                struct skl_plan *plan, bool *lacking, struct skl_err *err)
 {
     struct skl_layers layers;
     memset(plan, 0, sizeof *plan);
-    int status = skl_layers_read(path, trust, overrides, count, &layers, err);
+    int status = skl_layers_read(path, text, trust, overrides, count, &layers, err);
     if (!status) status = make_plan(path, &layers, plan, err);
     if (status && layers.withheld) status = tell_withheld(&layers, err);
     *lacking = layers.lacking;
@@ -197,7 +197,7 @@ int skl_plan_load(const char *path, char *const *overrides, int overrides_count,
 {
     struct skl_err own;
     bool lacking;
-    return load(path, SKL_NAMED, overrides, overrides_count, plan, &lacking, err ? err : &own);
+    return load(path, NULL, SKL_NAMED, overrides, overrides_count, plan, &lacking, err ? err : &own);
 }
 
 int skl_plan_load_recorded(const char *path, bool any_build, struct skl_plan *plan, struct skl_err *err)
@@ -205,8 +205,18 @@ int skl_plan_load_recorded(const char *path, bool any_build, struct skl_plan *pl
     struct skl_err own;
     bool lacking;
     if (!err) err = &own;
-    int status = load(path, any_build ? SKL_ANY_BUILD : SKL_RECORDED, NULL, 0, plan, &lacking, err);
+    int status = load(path, NULL, any_build ? SKL_ANY_BUILD : SKL_RECORDED, NULL, 0, plan, &lacking, err);
     if (status == SKL_USAGE && !lacking) err->status = status = SKL_DATA;
+    return status;
+}
+
+int skl_plan_load_text(const char *name, const char *text, uint64_t seed, struct skl_plan *plan, struct skl_err *err)
+{
+    bool lacking;
+    char *seeds = skl_format("seeds=[%llu]", (unsigned long long)seed), *overrides[] = {seeds};
+    int status = load(name, text, SKL_RECORDED, overrides, 1, plan, &lacking, err);
+    if (status == SKL_USAGE && !lacking) err->status = status = SKL_DATA;
+    free(seeds);
     return status;
 }
 

@@ -46,8 +46,11 @@ int skl_plan_load(const char *path, char *const *overrides, int overrides_count,
  * one that was not given (--plugin), or was given in another build; the message says which.  SKL_DATA: anything else.
  * any_build: for those who run nothing of it. */
 int skl_plan_load_recorded(const char *path, bool any_build, struct skl_plan *plan, struct skl_err *err);
+/* The same of a text that stands elsewhere, under the name that messages give it; its seed is replaced. */
+int skl_plan_load_text(const char *name, const char *text, uint64_t seed, struct skl_plan *plan, struct skl_err *err);
 void skl_plan_release(struct skl_plan *plan);
 /* A complete experiment file of one run, every default written out; malloc'd.  Loading it gives a plan of one run with
  * the same hash and folder. */
+extern const char skl_plan_heading[]; /* its first line */
 char *skl_plan_emit(const struct skl_plan *plan, const struct skl_plan_run *run);
 #endif

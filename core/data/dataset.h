@@ -28,6 +28,7 @@ int skl_dataset_open(const struct skl_data_config *cfg, struct skl_dataset *set,
 void skl_dataset_release(struct skl_dataset *set);
 /* What the loader will give (size: after halving); reads no file. */
 int skl_dataset_shape(const struct skl_data_config *cfg, int *size, int *channels, int *classes, struct skl_err *err);
+bool skl_dataset_has_files(const char *name); /* else it is made of its settings alone */
 /* Names of the known sets, NULL-terminated. */
 const char *const *skl_dataset_names(void);
 

@@ -72,6 +72,12 @@ const char *const *skl_dataset_names(void)
     return names;
 }
 
+bool skl_dataset_has_files(const char *name)
+{
+    const struct skl_set *set;
+    return !skl_set_find(name, &set, NULL) && set->files[0].name;
+}
+
 int skl_set_find(const char *name, const struct skl_set **set, struct skl_err *err)
 {
     for (int i = 0; i < SETS; i++) {

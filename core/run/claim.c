@@ -430,14 +430,23 @@ void skl_claim_release(struct skl_claim *c)
     give_back(c);
 }
 
+int skl_claim_look(const char *folder, enum skl_holder *holder, struct skl_owner *owner, struct skl_err *err)
+{
+    struct scan s = {0};
+    int claims = open_claims(folder, false), error = claims < 0 ? errno : 0;
+    if (claims >= 0) s = scan_claims(claims, 0, time(NULL));
+    if (claims >= 0) close(claims);
+    if (owner) *owner = s.owner;
+    *holder = s.live ? SKL_HOLDER_LIVE : s.highest ? SKL_HOLDER_DEAD : SKL_HOLDER_NONE;
+    if (s.error) error = s.error;
+    if (s.live || !error || error == ENOENT || error == ENOTDIR || error == ELOOP) return SKL_OK;
+    *holder = SKL_HOLDER_LIVE;
+    return skl_fail(err, SKL_DATA, "cannot tell who is at work in '%s': %s", folder, strerror(error));
+}
+
 enum skl_holder skl_claim_holder(const char *folder, struct skl_owner *owner)
 {
-    int claims = open_claims(folder, false), error = errno;
-    if (owner) memset(owner, 0, sizeof *owner);
-    if (claims < 0) return error == ENOENT || error == ENOTDIR || error == ELOOP ? SKL_HOLDER_NONE : SKL_HOLDER_LIVE;
-    struct scan s = scan_claims(claims, 0, time(NULL));
-    close(claims);
-    if (owner) *owner = s.owner;
-    if (s.live || (s.error && s.error != ENOENT)) return SKL_HOLDER_LIVE;
-    return s.highest ? SKL_HOLDER_DEAD : SKL_HOLDER_NONE;
+    enum skl_holder holder;
+    skl_claim_look(folder, &holder, owner, NULL);
+    return holder;
 }

@@ -33,7 +33,8 @@ struct skl_owner {
     long pid;
     unsigned long long started;
 };
-/* Who holds the folder, without touching anything.  owner may be NULL.  Where that cannot be told just now (EIO,
- * ESTALE, EACCES): live. */
-enum skl_holder skl_claim_holder(const char *folder, struct skl_owner *owner);
+/* Who holds the folder, without touching anything.  owner may be NULL.  SKL_DATA: that cannot be told just now (EIO,
+ * ESTALE, EACCES). */
+int skl_claim_look(const char *folder, enum skl_holder *holder, struct skl_owner *owner, struct skl_err *err);
+enum skl_holder skl_claim_holder(const char *folder, struct skl_owner *owner); /* where it cannot be told: live */
 #endif

@@ -2,6 +2,7 @@
 #include "core/sweep/audit.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,6 +57,8 @@ struct sweep {
     struct skl_audit *audit;
     struct skl_run_list list;
     struct skl_twins twins;
+    struct skl_listed_data *set; /* of a plan that does not say: the data of each set's first run */
+    int sets;
 };
 
 static int check_unlisted(void *context, const char *path, const char *dir, struct skl_err *err)
@@ -115,6 +118,25 @@ static void tell_notes(struct skl_audit *a, const char *folder)
     a->unsealed = a->lacking = 0;
 }
 
+/* All runs on one set are trained with the same files: with the plan's, else with those of the first. */
+static void check_data(struct sweep *s, const char *set, const char *path)
+{
+    struct skl_run_state run;
+    if (skl_run_state_read(path, &run, NULL) || !*run.data) return;
+    const char *planned = skl_run_list_data(&s->list, set);
+    for (int i = 0; i < s->sets && !planned; i++)
+        if (!strcmp(s->set[i].set, set)) planned = s->set[i].fingerprint;
+    if (planned && strcmp(set, "synthetic") && strcmp(planned, run.data))
+        skl_audit_tell(s->audit, SKL_STALE, path,
+                       "trained on other data than the plan's: '%s' has the fingerprint %s, not %s", set, run.data,
+                       planned);
+    if (planned) return;
+    s->set = realloc(s->set, (size_t)(s->sets + 1) * sizeof *s->set);
+    SKL_CHECK(s->set);
+    s->set[s->sets].set = skl_strdup(set);
+    snprintf(s->set[s->sets++].fingerprint, sizeof s->set->fingerprint, "%s", run.data);
+}
+
 static int audit_sweep(struct skl_audit *a, const char *folder, struct skl_err *err)
 {
     struct sweep s = {.audit = a};
@@ -125,12 +147,15 @@ static int audit_sweep(struct skl_audit *a, const char *folder, struct skl_err *
         char *path = skl_path(folder, s.list.run[i].dir);
         skl_audit_run(a, path, s.list.run[i].hash);
         check_build(&s, path);
-        status = check_twins(&s, path, err);
+        if (!status) check_data(&s, s.list.run[i].set, path);
+        if (!status) status = check_twins(&s, path, err);
         free(path);
     }
     if (!status) status = each_folder(folder, "", MAX_DEPTH, check_unlisted, &s, err);
     tell_notes(a, folder);
     skl_twins_release(&s.twins);
+    for (int i = 0; i < s.sets; i++) free(s.set[i].set);
+    free(s.set);
     skl_run_list_release(&s.list);
     return status;
 }

@@ -17,7 +17,6 @@
 #include "core/config/registry.h"
 #include "core/run/claim.h"
 #include "core/sweep/jobs.h"
-#include "core/train/settings.h"
 
 #define POLL_SECONDS 0.4
 #define ELSEWHERE_SECONDS 2.0 /* between looks at runs that other processes train */
@@ -27,8 +26,10 @@ static void record_failure(const struct skl_job *j)
 {
     struct skl_claim *claim;
     struct skl_err err = {0};
+    struct skl_run_state now;
     if (skl_claim_take(j->folder, &claim, NULL)) return; /* somebody else goes on with it already */
-    if (skl_run_state_fail(j->folder, skl_claim_desk(claim), j->code, j->cause, j->tail, &err))
+    bool finished = !skl_run_state_read(j->folder, &now, NULL) && now.complete; /* or has gone on, to the end */
+    if (!finished && skl_run_state_fail(j->folder, skl_claim_desk(claim), j->code, j->cause, j->tail, &err))
         skl_say("skiplab: %s\n", err.text);
     skl_claim_release(claim);
 }
@@ -38,19 +39,19 @@ static void record_failure(const struct skl_job *j)
 static int start_process(struct skl_driver *d, struct skl_job *j, struct skl_err *err)
 {
     int status = skl_mkdirs(j->folder, err);
-    if (!status) status = skl_settings_write(d->plan, j->run, j->folder, -1, err);
     if (status) return status;
-    char *config = skl_path(j->folder, "config.yaml"), *log = skl_path(j->folder, "stderr.log"), threads[16];
+    char *plan = skl_format("%s/%s/plan.json", d->options->results, d->plan->name),
+         *log = skl_path(j->folder, "stderr.log"), threads[16], hash[65];
+    memcpy(hash, j->run->exp.hash, sizeof hash);
     snprintf(threads, sizeof threads, "%d", d->threads);
-    char *results = (char *)(uintptr_t)d->options->results; /* the run stays inside the sweep's folder */
     const char *plugin = skl_registry_path(j->run->exp.model.shortcut);
-    char *argv[14] = {"skiplab", "train", config, "--run-dir", j->folder, "--threads", threads, "--results", results};
+    char *argv[16] = {"skiplab", "train", plan, "--run-dir", j->folder, "--threads", threads, "--hash", hash};
     int n = 9;
     if (plugin) argv[n++] = "--plugin", argv[n++] = (char *)(uintptr_t)plugin;
     if (j->redo) argv[n++] = "--redo";
     if (d->options->allow_other_numerics) argv[n++] = "--allow-other-numerics";
     status = skl_child_start(&j->child, argv, log, &d->before, err);
-    free(config);
+    free(plan);
     free(log);
     return status;
 }

@@ -112,6 +112,7 @@ static int select_jobs(struct skl_driver *d, struct skl_err *err)
 
 void skl_jobs_release(struct skl_driver *d)
 {
+    skl_presence_leave(&d->presence);
     for (int i = 0; i < d->count; i++) {
         free(d->job[i].folder);
         free(d->job[i].tail);
@@ -132,14 +133,48 @@ int skl_jobs_look(struct skl_driver *d, const struct skl_plan *plan, const struc
     return status;
 }
 
+bool skl_sweep_keeps_data(const struct skl_plan *plan, const char *redo)
+{
+    for (int i = 0; i < plan->count; i++)
+        if (!redo || !skl_sweep_matches(&plan->run[i], redo)) return true;
+    return false;
+}
+
+/* Under the lock: the plan is as it was, becomes this one, or is another's. */
+static int decide(struct skl_driver *d, const char *folder, int desk, struct skl_err *err)
+{
+    int status = skl_plan_check(d->plan, folder, d->options, err);
+    if (!status) status = check_settings(d, err);
+    if (!status && !skl_run_list_is(folder, d->plan)) skl_presence_clear(folder); /* whoever wakes works on another */
+    if (!status)
+        status = skl_run_list_write(folder, desk, d->plan, skl_sweep_keeps_data(d->plan, d->options->redo), err);
+    return status ? status : skl_presence_enter(folder, &d->presence, err);
+}
+
+static int lock_and_decide(struct skl_driver *d, const char *folder, struct skl_err *err)
+{
+    struct skl_claim *claim;
+    int status = skl_mkdirs(folder, err);
+    if (!status) status = skl_plan_lock(folder, &claim, err);
+    if (status) return status;
+    skl_leftovers_remove(folder, false);
+    status = decide(d, folder, skl_claim_desk(claim), err);
+    skl_plan_unlock(folder, claim);
+    return status;
+}
+
 int skl_jobs_prepare(struct skl_driver *d, const struct skl_plan *plan, const struct skl_sweep_options *options,
                      struct skl_err *err)
 {
+    *d = (struct skl_driver){.plan = plan, .options = options};
     char *folder = skl_path(options->results, plan->name);
-    int status = skl_jobs_look(d, plan, options, err);
-    if (!status) status = skl_mkdirs(folder, err);
-    if (!status) skl_leftovers_remove(folder, false);
-    if (!status) status = skl_run_list_write(folder, plan, err);
+    int status = select_jobs(d, err);
+    if (!status && skl_run_list_is(folder, plan)) initial_states(d);
+    /* Where all is done already nothing is touched. */
+    if (!status && skl_jobs_counted(d, SKL_JOB_DONE) + skl_jobs_counted(d, SKL_JOB_DIVERGED) < d->count) {
+        status = lock_and_decide(d, folder, err);
+        if (!status) initial_states(d);
+    }
     free(folder);
     return status;
 }

@@ -4,6 +4,7 @@
 #include "core/sweep/child.h"
 #include "core/sweep/display.h"
 #include "core/sweep/driver.h"
+#include "core/sweep/plan_lock.h"
 
 enum skl_job_status {
     SKL_JOB_WAITING,
@@ -40,21 +41,23 @@ struct skl_driver {
     int count, running, threads;
     bool stopping, interrupted; /* stopping: nothing new is started */
     double started, watched;    /* times: of the first run's start, of the last look at all */
-    sigset_t waited, before;    /* signals taken by sigtimedwait; the mask before the sweep */
+    struct skl_presence presence;
+    sigset_t waited, before; /* signals taken by sigtimedwait; the mask before the sweep */
     struct skl_display display;
 };
 
 #define SKL_OTHER_SETTINGS_ADVICE \
     "to keep the results give this experiment another 'name:'; to throw them away add --redo 'PATTERN'"
 /* The runs that --only chooses, with what is recorded of each; nothing is written.  SKL_USAGE: a pattern fits no run,
- * or runs with other settings are in the way.  release in every case. */
+ * another plan is in use, or runs with other settings are in the way.  SKL_DATA: the plan is damaged.  Release in every
+ * case. */
 int skl_jobs_look(struct skl_driver *d, const struct skl_plan *plan, const struct skl_sweep_options *options,
                   struct skl_err *err);
-/* The same, and the plan's list is written. */
+/* The same, but the plan is decided and written, and this sweep stands beside it until the release. */
 int skl_jobs_prepare(struct skl_driver *d, const struct skl_plan *plan, const struct skl_sweep_options *options,
                      struct skl_err *err);
-/* Once a run has begun, the plan that FOLDER/plan.json lists may lose no run, change none but those of --redo, and gain
- * some only with --extend.  SKL_USAGE: what differs. */
+/* Once a run has begun, or while a sweep works on it, the plan that FOLDER/plan.json lists may lose no run, change none
+ * but those of --redo, and gain some only with --extend.  SKL_USAGE: what differs; SKL_DATA: it cannot be read. */
 int skl_plan_check(const struct skl_plan *plan, const char *folder, const struct skl_sweep_options *options,
                    struct skl_err *err);
 void skl_jobs_release(struct skl_driver *d);

@@ -8,6 +8,7 @@
 #include "core/config/registry.h"
 #include "core/sweep/jobs.h"
 #include "core/sweep/plan_file.h"
+#include "core/sweep/plan_lock.h"
 #include "core/train/settings.h"
 
 /* likely: where it stands as long as nobody edits the experiment. */
@@ -19,14 +20,17 @@ static const struct skl_plan_run *planned(const struct skl_plan *plan, const cha
     return NULL;
 }
 
+/* A run whose process has claimed its folder may have looked at the plan already (plan_lock.h). */
 static int look_for_begun(const struct skl_run_list *old, const char *folder, bool *begun, struct skl_err *err)
 {
     int status = SKL_OK;
-    *begun = false;
+    *begun = skl_presence_any(folder);
     for (int i = 0; i < old->count && !*begun && !status; i++) {
-        char *path = skl_format("%s/%s/run.json", folder, old->run[i].dir);
-        status = skl_is_there(path, begun, err);
-        free(path);
+        char *run = skl_path(folder, old->run[i].dir), *record = skl_path(run, "run.json");
+        status = skl_is_there(record, begun, err);
+        if (!status && !*begun) *begun = skl_claim_holder(run, NULL) == SKL_HOLDER_LIVE;
+        free(record);
+        free(run);
     }
     return status;
 }
@@ -101,13 +105,91 @@ static int compare(const struct skl_plan *plan, const struct skl_run_list *old, 
     return SKL_OK;
 }
 
+/* Without a list (it was moved away): the first run in the folder that this plan does not have. */
+struct unlisted {
+    const struct skl_plan *plan;
+    char *lacking;
+};
+
+static int look_below(struct unlisted *u, const char *folder, const char *dir, int depth, struct skl_err *err);
+
+static int look_for_unlisted(struct unlisted *u, const char *folder, const char *dir, int depth, struct skl_err *err)
+{
+    char *path = skl_path(folder, dir), *record = skl_path(path, "run.json");
+    bool is_run;
+    int status = skl_is_there(record, &is_run, err);
+    if (!status && is_run && !planned(u->plan, dir, 0)) u->lacking = skl_strdup(dir);
+    if (!status && !u->lacking && depth > 0) status = look_below(u, folder, dir, depth, err);
+    free(record);
+    free(path);
+    return status;
+}
+
+static int look_below(struct unlisted *u, const char *folder, const char *dir, int depth, struct skl_err *err)
+{
+    char **names, *path = skl_path(folder, dir);
+    int count, status = skl_list(path, &names, &count, err);
+    for (int i = 0; i < count && !status && !u->lacking; i++) {
+        char *inner = skl_path(dir, names[i]), *below = skl_path(folder, inner);
+        struct skl_seen seen;
+        status = skl_look(below, &seen, err);
+        if (!status && names[i][0] != '.' && seen.kind == SKL_FOLDER)
+            status = look_for_unlisted(u, folder, inner, depth - 1, err);
+        free(inner);
+        free(below);
+    }
+    if (count) skl_list_free(names, count);
+    free(path);
+    return status;
+}
+
+/* Damaged is not absent: what the runs were planned with would be forgotten. */
+static int mend(const char *folder, struct skl_err *err)
+{
+    struct skl_err why = *err;
+    return skl_fail(
+        err, why.status,
+        "%.800s: put a copy of it back, or move it away: then the experiment becomes the plan anew, if it has "
+        "the runs that are in %s",
+        why.text, folder);
+}
+
+static int check_unlisted(const struct skl_plan *plan, const char *folder, struct skl_err *err)
+{
+    enum { DEEPEST = 4 };
+    struct unlisted u = {.plan = plan};
+    bool there;
+    int status = skl_is_there(folder, &there, err);
+    if (status || !there) return status;
+    status = look_for_unlisted(&u, folder, "", DEEPEST, err);
+    if (!status && u.lacking)
+        status =
+            skl_fail(err, SKL_USAGE,
+                     "%s holds %s, which the experiment does not have: put it back into the experiment, move the run "
+                     "away, or give the experiment another 'name:'",
+                     folder, u.lacking);
+    free(u.lacking);
+    return status;
+}
+
 int skl_plan_check(const struct skl_plan *plan, const char *folder, const struct skl_sweep_options *options,
                    struct skl_err *err)
 {
     struct skl_run_list old;
-    if (skl_run_list_read(folder, &old, NULL)) return SKL_OK; /* none yet, or damaged: it is written anew */
-    bool begun;
-    int status = look_for_begun(&old, folder, &begun, err);
+    char *path = skl_path(folder, "plan.json");
+    struct skl_err own = {0};
+    bool there, begun;
+    if (!err) err = &own;
+    int status = skl_is_there(path, &there, err);
+    free(path);
+    if (status || !there) return status ? status : check_unlisted(plan, folder, err);
+    status = skl_run_list_read(folder, &old, err);
+    if (!status && old.seal == SKL_SEAL_BROKEN) {
+        status = skl_fail(err, SKL_DATA, "%s/plan.json was edited since it was written: its seal is broken", folder);
+        skl_run_list_release(&old);
+    }
+    if (status) return mend(folder, err);
+    status = look_for_begun(&old, folder, &begun, err);
     if (!status && begun) status = compare(plan, &old, folder, options, err);
     skl_run_list_release(&old);
     return status;

@@ -29,13 +29,23 @@ static bool inside(const char *dir)
     return true;
 }
 
-static bool read_run(const json_t *item, struct skl_listed_run *r)
+/* The set that settings name, as skl_plan_emit writes them; "": cannot be told. */
+static char *set_of(const json_t *settings, const char *setting)
+{
+    static const char key[] = "\n  dataset: ";
+    const char *text = setting ? json_string_value(json_object_get(settings, setting)) : NULL;
+    const char *at = text ? strstr(text, key) : NULL;
+    return at ? skl_format("%.*s", (int)strcspn(at + sizeof key - 1, "\n"), at + sizeof key - 1) : skl_strdup("");
+}
+
+static bool read_run(const json_t *item, const json_t *settings, struct skl_listed_run *r)
 {
     const char *hash = json_string_value(json_object_get(item, "hash"));
     r->dir = text_of(item, "run");
     r->setting = text_of(item, "setting");
     r->variant = text_of(item, "variant");
     r->paper = text_of(item, "paper");
+    r->set = set_of(settings, r->setting);
     r->seed = (uint64_t)json_integer_value(json_object_get(item, "seed"));
     r->iterations = json_integer_value(json_object_get(item, "iterations"));
     r->batch = (int)json_integer_value(json_object_get(item, "batch"));
@@ -57,6 +67,34 @@ static void read_plugins(const json_t *plugins, struct skl_run_list *list)
     }
 }
 
+static void read_data(const json_t *data, struct skl_run_list *list)
+{
+    const char *set;
+    json_t *fingerprint;
+    list->data = skl_alloc_array(json_object_size(data) + 1, sizeof *list->data);
+    json_object_foreach((json_t *)(uintptr_t)data, set, fingerprint)
+    {
+        struct skl_listed_data *d = &list->data[list->sets++];
+        const char *text = json_string_value(fingerprint);
+        d->set = skl_strdup(set);
+        snprintf(d->fingerprint, sizeof d->fingerprint, "%s", text ? text : "");
+    }
+}
+
+const char *skl_run_list_data(const struct skl_run_list *list, const char *set)
+{
+    for (int i = 0; i < list->sets; i++)
+        if (!strcmp(list->data[i].set, set)) return list->data[i].fingerprint;
+    return NULL;
+}
+
+const struct skl_listed_run *skl_run_list_find(const struct skl_run_list *list, const char *dir)
+{
+    for (int i = 0; i < list->count; i++)
+        if (!strcmp(list->run[i].dir, dir)) return &list->run[i];
+    return NULL;
+}
+
 const char *skl_run_list_plugin(const struct skl_run_list *list, const char *name)
 {
     for (int i = 0; i < list->plugins; i++)
@@ -64,25 +102,38 @@ const char *skl_run_list_plugin(const struct skl_run_list *list, const char *nam
     return NULL;
 }
 
+/* The whole file; NULL: *status. */
+static json_t *read_root(const char *path, enum skl_seal *seal, int *status, struct skl_err *err)
+{
+    json_t *root;
+    *status = skl_json_read(path, SKL_LIMIT_PLAN, SKL_LIMIT_PLAN_VALUES, &root, seal, err);
+    const json_t *runs = json_object_get(root, "runs");
+    if (!*status && (!json_is_array(runs) || json_integer_value(json_object_get(root, "schema_version")) != SCHEMA))
+        *status = skl_fail(err, SKL_DATA, "%s: not the list of a sweep's runs, or one of another version", path);
+    if (!*status && json_array_size(runs) > SKL_PLAN_MAX_RUNS)
+        *status = skl_fail(err, SKL_DATA, "%s: it lists %zu runs, a plan has at most %d", path, json_array_size(runs),
+                           SKL_PLAN_MAX_RUNS);
+    if (!*status) return root;
+    json_decref(root);
+    return NULL;
+}
+
 int skl_run_list_read(const char *folder, struct skl_run_list *list, struct skl_err *err)
 {
     *list = (struct skl_run_list){0};
     char *path = skl_path(folder, "plan.json");
-    json_t *root;
-    int status = skl_json_read(path, SKL_LIMIT_PLAN, SKL_LIMIT_PLAN_VALUES, &root, &list->seal, err);
+    int status;
+    json_t *root = read_root(path, &list->seal, &status, err);
     const json_t *runs = json_object_get(root, "runs");
-    if (!status && (!json_is_array(runs) || json_integer_value(json_object_get(root, "schema_version")) != SCHEMA))
-        status = skl_fail(err, SKL_DATA, "%s: not the list of a sweep's runs, or one of another version", path);
-    if (!status && json_array_size(runs) > SKL_PLAN_MAX_RUNS)
-        status = skl_fail(err, SKL_DATA, "%s: it lists %zu runs, a plan has at most %d", path, json_array_size(runs),
-                          SKL_PLAN_MAX_RUNS);
     list->name = text_of(root, "name");
     list->label = text_of(root, "label");
     list->baseline = text_of(root, "baseline");
     read_plugins(json_object_get(root, "plugins"), list);
+    read_data(json_object_get(root, "data"), list);
+    list->knows_data = json_is_object(json_object_get(root, "data"));
     list->run = skl_alloc_array(json_array_size(runs) + 1, sizeof *list->run);
     for (size_t i = 0; i < json_array_size(runs) && !status; i++)
-        if (!read_run(json_array_get(runs, i), &list->run[list->count++]))
+        if (!read_run(json_array_get(runs, i), json_object_get(root, "settings"), &list->run[list->count++]))
             status = skl_fail(err, SKL_DATA, "%s: run %zu of the list is incomplete", path, i + 1);
     json_decref(root);
     free(path);
@@ -98,8 +149,11 @@ void skl_run_list_release(struct skl_run_list *list)
         free(r->setting);
         free(r->variant);
         free(r->paper);
+        free(r->set);
     }
     for (int i = 0; i < list->plugins; i++) free(list->plugin[i].name);
+    for (int i = 0; i < list->sets; i++) free(list->data[i].set);
+    free(list->data);
     free(list->plugin);
     free(list->run);
     free(list->name);
@@ -157,7 +211,8 @@ static json_t *pack_plugins(const struct skl_plan *plan)
     return plugins;
 }
 
-static char *format_list(const struct skl_plan *plan)
+/* Borrows data; NULL: none. */
+static char *format_list(const struct skl_plan *plan, json_t *data)
 {
     json_t *runs = json_array();
     for (int i = 0; i < plan->count; i++) {
@@ -169,20 +224,61 @@ static char *format_list(const struct skl_plan *plan)
                              "label", optional(plan->label), "baseline", optional(plan->baseline), "hash", plan->hash,
                              "runs", runs, "settings", pack_settings(plan), "plugins", pack_plugins(plan));
     SKL_CHECK(root);
+    if (data) json_object_set(root, "data", data);
     char *text = skl_json_seal(root);
     json_decref(root);
     return text;
 }
 
-int skl_run_list_write(const char *folder, const struct skl_plan *plan, struct skl_err *err)
+/* What would be written, if it is not there already; NULL: it is. */
+static char *news(const char *path, const struct skl_plan *plan, bool keep_data)
 {
-    char *path = skl_path(folder, "plan.json"), *text = format_list(plan), *old = NULL;
+    char *old = NULL;
     size_t n = 0;
-    bool same =
-        skl_file_read(path, SKL_LIMIT_PLAN, &old, &n, NULL) == SKL_OK && n == strlen(text) && !memcmp(old, text, n);
-    int status = same ? SKL_OK : skl_file_write(path, text, strlen(text), err);
+    int status;
+    json_t *root = read_root(path, NULL, &status, NULL);
+    json_t *data = root && keep_data ? json_incref(json_object_get(root, "data")) : json_object();
+    char *text = format_list(plan, data); /* none: the plan is older than this key, its runs know */
+    json_decref(data);
+    json_decref(root);
+    bool same = !skl_file_read(path, SKL_LIMIT_PLAN, &old, &n, NULL) && n == strlen(text) && !memcmp(old, text, n);
     free(old);
+    if (!same) return text;
     free(text);
+    return NULL;
+}
+
+bool skl_run_list_is(const char *folder, const struct skl_plan *plan)
+{
+    char *path = skl_path(folder, "plan.json"), *text = news(path, plan, true);
+    bool same = !text;
+    free(text);
+    free(path);
+    return same;
+}
+
+int skl_run_list_write(const char *folder, int desk, const struct skl_plan *plan, bool keep_data, struct skl_err *err)
+{
+    char *path = skl_path(folder, "plan.json"), *text = news(path, plan, keep_data);
+    int status = text ? skl_file_write_at(desk, path, text, strlen(text), err) : SKL_OK;
+    free(text);
+    free(path);
+    return status;
+}
+
+int skl_run_list_add_data(const char *folder, int desk, const char *set, const char *fingerprint, struct skl_err *err)
+{
+    char *path = skl_path(folder, "plan.json");
+    int status;
+    json_t *root = read_root(path, NULL, &status, err);
+    if (root) {
+        if (!json_is_object(json_object_get(root, "data"))) json_object_set_new(root, "data", json_object());
+        json_object_set_new(json_object_get(root, "data"), set, json_string(fingerprint));
+        char *text = skl_json_seal(root);
+        status = skl_file_write_at(desk, path, text, strlen(text), err);
+        free(text);
+        json_decref(root);
+    }
     free(path);
     return status;
 }

@@ -15,7 +15,6 @@
 #include "core/config/registry.h"
 #include "core/run/claim.h"
 #include "core/sweep/jobs.h"
-#include "core/train/settings.h"
 
 enum { DEFAULT_ARRAY_SIZE = 1001, OUTPUT_LIMIT = 1 << 20 };
 
@@ -40,7 +39,7 @@ static const char script_text[] =
     "\n"
     "train() {\n"
     "    srun --ntasks=1 ${SLURM_CPUS_PER_TASK:+--cpus-per-task=$SLURM_CPUS_PER_TASK} \"$program\" train "
-    "\"$run/config.yaml\" \\\n"
+    "\"$sweep/plan.json\" \\\n"
     "        --run-dir \"$run\" \"$@\" &\n"
     "    child=$!\n"
     "    wait $child\n"
@@ -277,7 +276,7 @@ static int submit_all(struct submission *s, struct skl_job *const *chosen, int c
     return status;
 }
 
-/* What is to be submitted, with its folder and config.yaml made.  *queued: runs left out as they are in the queue. */
+/* What is to be submitted, with its folder made.  *queued: runs left out as they are in the queue. */
 static int choose(struct skl_driver *d, const struct submission *s, struct skl_job **chosen, int *count, int *queued,
                   struct skl_err *err)
 {
@@ -293,7 +292,6 @@ static int choose(struct skl_driver *d, const struct submission *s, struct skl_j
             continue;
         }
         status = skl_mkdirs(j->folder, err);
-        if (!status) status = skl_settings_write(d->plan, j->run, j->folder, -1, err);
         chosen[(*count)++] = j;
     }
     skl_queue_release(&queue);

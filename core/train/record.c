@@ -222,6 +222,7 @@ static int fill(struct skl_run_state *s, const json_t *json, const char *folder,
     copy_text(json, "cause", s->cause, sizeof s->cause);
     s->code = code ? skl_cause_of_word(code) : cause_of_text(s->cause);
     copy_text(json, "config_hash", s->config_hash, sizeof s->config_hash);
+    copy_text(json, "data", s->data, sizeof s->data);
     s->iteration = integer_or_0(json, "iteration");
     s->iterations = integer_or_0(json, "iterations");
     s->images_per_second = real_or_nan(json, "images_per_second");
@@ -231,7 +232,10 @@ static int fill(struct skl_run_state *s, const json_t *json, const char *folder,
     s->test_loss_final = real_or_nan(json, "test_loss_final");
     s->test_error_final = real_or_nan(json, "test_error_final");
     if (!strcmp(s->state, "done") || !strcmp(s->state, "diverged")) return match_sizes(json, folder, &s->complete, err);
-    if (!strcmp(s->state, "running") && skl_claim_holder(folder, NULL) != SKL_HOLDER_LIVE) {
+    if (strcmp(s->state, "running")) return SKL_OK;
+    enum skl_holder holder;
+    status = skl_claim_look(folder, &holder, NULL, err);
+    if (!status && holder != SKL_HOLDER_LIVE) {
         snprintf(s->state, sizeof s->state, "interrupted");
         snprintf(s->cause, sizeof s->cause, "its process is gone");
     }

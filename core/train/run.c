@@ -186,7 +186,8 @@ static int prepare(struct skl_training *t, const struct skl_run_options *options
     if (status) return status;
     skl_snapshot_new(&t->snapshot, t->session.net);
     t->identity = skl_session_identity(&t->session);
-    status = resume(t, options->allow_other_numerics, err);
+    if (options->admit_data) status = options->admit_data(options->context, t->session.set.name, t->identity.data, err);
+    if (!status) status = resume(t, options->allow_other_numerics, err);
     if (!status) status = open_logs(t, err);
     if (!status) status = record_start(t, options, err);
     t->start = skl_seconds();

@@ -14,6 +14,9 @@ struct skl_run_options {
     bool allow_other_numerics;
     bool redo;                    /* throw away what is there */
     const char *version, *commit; /* of the program, for run.json; NULL: unknown */
+    /* Asked before anything is trained: may this set, with this fingerprint, be it?  NULL: nobody is. */
+    int (*admit_data)(void *context, const char *set, const char *fingerprint, struct skl_err *err);
+    void *context;
 };
 /* claim: on the folder, held by the caller.
  * SKL_OK: done (diverged counts), SKL_INTERRUPTED (a signal; resumable), SKL_FAILED, SKL_USAGE (another config lives
@@ -45,7 +48,7 @@ struct skl_run_state {
     char cause[1024];
     enum skl_cause code;
     bool damaged; /* there is a run.json that holds no such record */
-    char config_hash[65];
+    char config_hash[65], data[17]; /* data: the fingerprint; "": not known yet */
     char plugin[64], plugin_sha256[65]; /* "": the variant is built in; older runs know 16 digits of the hash only */
     int64_t iteration, iterations;
     double images_per_second, seconds;                                             /* training so far */

@@ -133,14 +133,31 @@ static int other_run(const char *folder, const char *path, const struct skl_plan
     return status;
 }
 
+/* A config.yaml that we wrote for a run of which nothing else came binds nobody. */
+static int is_binding(const char *folder, const char *path, bool *binding, struct skl_err *err)
+{
+    static const char *const more[] = {"run.json", "train.csv", "last.safetensors", "prev.safetensors", NULL};
+    char *text;
+    size_t n;
+    int status = skl_file_read_if_there(path, SKL_LIMIT_CONFIG, &text, &n, err);
+    *binding = text && strncmp(text, skl_plan_heading, strlen(skl_plan_heading));
+    for (int i = 0; text && more[i] && !status && !*binding; i++) {
+        char *other = skl_path(folder, more[i]);
+        status = skl_is_there(other, binding, err);
+        free(other);
+    }
+    free(text);
+    return status;
+}
+
 int skl_settings_check(const struct skl_plan *plan, const struct skl_plan_run *run, const char *folder,
                        struct skl_err *err)
 {
     char *path = skl_path(folder, "config.yaml");
     struct skl_plan there;
-    bool there_is;
-    int status = skl_is_there(path, &there_is, err);
-    if (!status && there_is) {
+    bool binding;
+    int status = is_binding(folder, path, &binding, err);
+    if (!status && binding) {
         status = skl_plan_load_recorded(path, true, &there, err);
         if (status == SKL_USAGE) {
             status = other_run(folder, path, plan, run, err);
@@ -162,15 +179,10 @@ int skl_settings_write(const struct skl_plan *plan, const struct skl_plan_run *r
     char *path = skl_path(folder, "config.yaml"), *text = skl_plan_emit(plan, run), *there = NULL;
     size_t n;
     int status = SKL_OK;
-    for (int tries = 0; tries < 2; tries++) {
-        status = skl_file_read_if_there(path, SKL_LIMIT_CONFIG, &there, &n, err);
-        bool same = there && n == strlen(text) && !memcmp(there, text, n);
-        free(there);
-        if (status || same) break;
-        status = desk < 0 ? skl_file_write(path, text, strlen(text), err)
-                          : skl_file_write_at(desk, path, text, strlen(text), err);
-        if (!status) break; /* else it may be that another sweep has just written the same */
-    }
+    status = skl_file_read_if_there(path, SKL_LIMIT_CONFIG, &there, &n, err);
+    bool same = there && n == strlen(text) && !memcmp(there, text, n);
+    if (!status && !same) status = skl_file_write_at(desk, path, text, strlen(text), err);
+    free(there);
     free(text);
     free(path);
     return status;

@@ -3,7 +3,8 @@
 #define SKL_RUN_SETTINGS_H
 #include "core/config/plan.h"
 
-/* Compares FOLDER/config.yaml with the run.  SKL_OK: the same settings, or no such file; SKL_USAGE: another run lives
+/* Compares FOLDER/config.yaml with the run.  SKL_OK: the same settings, no such file, or one that
+ * was left by a run that never began; SKL_USAGE: another run lives
  * there, the message lists the keys that differ; SKL_DATA: the file cannot be read. */
 int skl_settings_check(const struct skl_plan *plan, const struct skl_plan_run *run, const char *folder,
                        struct skl_err *err);

@@ -233,9 +233,10 @@ int skl_verify(const char *folder, int threads, bool quiet, struct skl_verdict *
     struct skl_plan plan;
     bool there = false;
     *verdict = (struct skl_verdict){0};
-    const bool held = skl_claim_holder(folder, NULL) == SKL_HOLDER_LIVE;
-    int status = skl_is_there(config, &there, err);
-    if (!status && held)
+    enum skl_holder holder;
+    int status = skl_claim_look(folder, &holder, NULL, err);
+    if (!status) status = skl_is_there(config, &there, err);
+    if (!status && holder == SKL_HOLDER_LIVE)
         status = skl_fail(err, SKL_BUSY, "'%s' is being trained: wait for it or stop it", folder);
     else if (!status && !there)
         status = skl_fail(err, SKL_DATA, "'%s' is no run's folder: it has no config.yaml", folder);

@@ -1,5 +1,6 @@
 """Sweeps: runs as processes, resume after any death, failures that stay alone, several drivers on one folder."""
 import json
+import struct
 
 from skl import *
 
@@ -347,15 +348,166 @@ class Together(Sweep):
         self.assertRegex(result.stderr, r"skiplab: [^\n]*process \d+ on [^\n]*\n\Z")
 
 
+class OnePlan(Sweep):
+    """One results folder has one plan, whoever comes with another at whatever moment."""
+
+    def consistent(self, results="results"):
+        """Every run was trained with the settings that the plan has, and says so itself."""
+        plan = json.loads(self.read(results, "t/plan.json"))
+        for run in plan["runs"]:
+            folder = self.path(results, "t", run["run"])
+            if not os.path.exists(folder + "/run.json"):
+                continue
+            record = json.loads(self.read(folder, "run.json"))
+            self.assertEqual(record["config_hash"], run["hash"], run["run"])
+            lr = re.search(r"\n  lr: (\S+)", plan["settings"][run["setting"]]).group(1)
+            self.assertIn(f"\n  lr: {lr}\n", self.read(folder, "config.yaml"))
+            self.assertEqual(self.read(folder, "train.csv").splitlines()[1].split(",")[2], lr)
+
+    def both(self, first, second):
+        """Started at the same moment: exit codes and messages."""
+        started = [self.start(*words) for words in (first, second)]
+        said = [p.communicate(timeout=100)[1] for p in started]
+        return [p.returncode for p in started], said
+
+    def test_of_two_sweeps_with_other_settings_one_is_refused(self):
+        self.config(iterations=2)
+        for round in range(60 if os.environ.get("SKL_TEST_SLOW") else 6):
+            words = ("sweep", "x.yaml", "--results", f"r{round}", "--threads", "1")
+            codes, said = self.both(words, (*words, "train.lr=0.05"))
+            self.assertEqual(sorted(codes), [0, 2], said)
+            there, here = ("0.05", "0.1") if codes[0] else ("0.1", "0.05")
+            self.assertRegex(said[codes.index(2)], rf"4 runs were planned with other settings; original/seed-1: train\.lr: {there} there, {here} here\n")
+            self.consistent(f"r{round}")
+            self.ends(0, "audit", f"r{round}")
+
+    def test_one_that_adds_runs_beside_one_that_works(self):
+        self.config(iterations=2)
+        for round in range(3):
+            words = ("sweep", "x.yaml", "--results", f"r{round}", "--threads", "1")
+            codes, said = self.both(words, (*words, "--extend", "seeds=3"))
+            self.assertIn(codes, ([0, 0], [2, 0]), said)        # the longer plan may be the first
+            self.consistent(f"r{round}")
+            self.ends(0, *words, "seeds=3")
+            self.ends(0, "audit", f"r{round}")
+
+    def test_a_run_alone_is_trained_as_planned(self):
+        self.config()
+        self.ends(0, "sweep", "x.yaml", "--only", "original/*")
+        before = tree(self.path("results"))
+        for words in (("train", "x.yaml", "--variant", "gates", "train.lr=0.05"),
+                      ("train", "x.yaml", "--variant", "gates", "train.lr=0.05", "--run-dir", "results/t/gates/seed-1/"),
+                      ("train", "x.yaml", "--variant", "original", "--run-dir", "results/t/gates/seed-2")):
+            self.assertRegex(self.ends(2, *words).stderr, r"skiplab: results/t/gates/seed-\d is planned with other settings by results/t/plan\.json \(")
+        self.assertRegex(self.ends(2, "train", "results/t/plan.json", "train.lr=0.05").stderr, "trained as planned")
+        self.assertEqual(tree(self.path("results")), before)
+        self.ends(0, "train", "results/t/plan.json", "--variant", "gates", "--seed", "2", "--quiet")
+        self.ends(0, "train", "x.yaml", "--variant", "gates", "--quiet")
+        self.consistent()
+        self.ends(0, "audit", "results/t")
+
+    def test_what_lies_in_config_yaml_is_not_trained(self):
+        """As a killed process of another experiment may have left it."""
+        self.config()
+        self.ends(0, "sweep", "x.yaml", "--results", "other", "--only", "gates/seed-1", "train.lr=0.05")
+        self.write("results/t/gates/seed-1/config.yaml", self.read("other/t/gates/seed-1/config.yaml"))
+        self.ends(0, "sweep", "x.yaml")
+        self.consistent()
+        self.ends(0, "audit", "results/t")
+
+    def test_a_train_and_a_sweep_with_other_settings(self):
+        self.config(iterations=2)
+        for round in range(4):
+            codes, said = self.both(("sweep", "x.yaml", "--results", f"r{round}", "--threads", "1"),
+                                    ("train", "x.yaml", "--results", f"r{round}", "--threads", "1", "--quiet", "train.lr=0.05"))
+            self.assertIn(codes, ([0, 2], [0, 4], [1, 0], [2, 0]), said)
+            if codes[1]:
+                self.consistent(f"r{round}")
+                self.ends(0, "audit", f"r{round}")
+            else:
+                self.assertIn("train.lr: 0.05 there, 0.1 here", said[0])
+
+
+class OneDataSet(Sweep):
+    """All runs of a plan see the same images."""
+
+    def data(self, folder, salt):
+        for name, count in (("train", 64), ("t10k", 32)):
+            pixels = bytes((i * salt + i // 784) % 251 for i in range(count * 784))
+            self.write_bytes(f"{folder}/{name}-images-idx3-ubyte", struct.pack(">4I", 0x803, count, 28, 28) + pixels)
+            self.write_bytes(f"{folder}/{name}-labels-idx1-ubyte", struct.pack(">2I", 0x801, count) + bytes(i % 10 for i in range(count)))
+
+    def write_bytes(self, name, data):
+        os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
+        with open(self.path(name), "wb") as f:
+            f.write(data)
+
+    def setUp(self):
+        super().setUp()
+        self.data("A", 7)
+        self.data("B", 11)
+        self.config(iterations=2)
+        text = self.read("x.yaml")
+        start, end = text.index("  dataset"), text.index("train: {iterations")
+        self.write("x.yaml", text[:start] + f"  dataset: mnist\n  path: {self.path('A')}\n  size: 16\n" + text[end:])
+
+    def plan(self):
+        return json.loads(self.read("results/t/plan.json"))
+
+    def test_other_data_are_refused(self):
+        self.ends(0, "sweep", "x.yaml", "--only", "original/*")
+        before = tree(self.path("results"))
+        record = json.loads(self.read("results/t/original/seed-1/run.json"))
+        self.assertEqual(self.plan()["data"], {"mnist": record["data"]})
+        other = f"data.path={self.path('B')}"
+        for words in (("sweep", "x.yaml", other), ("sweep", "x.yaml", other, "--only", "gates/*"),
+                      ("train", "x.yaml", "--variant", "gates", "--quiet", other)):
+            self.assertRegex(self.ends(3, *words).stderr, r"\Askiplab: results/t: its runs are trained on other data: 'mnist' has [^\n]*\n\Z")
+            self.assertEqual({p: d for p, d in tree(self.path("results")).items() if "gates" not in p}, before)
+        shutil.rmtree(self.path("results/t/gates"))
+        self.ends(0, "sweep", "x.yaml", other, "--redo", "*")
+        self.assertNotEqual(self.plan()["data"], {"mnist": record["data"]})
+        self.ends(0, "audit", "results/t")
+        self.data("B", 13)      # the files themselves change
+        self.ends(3, "sweep", "x.yaml", other, "--redo", "gates/*")
+
+    def test_results_of_older_versions(self):
+        """Their plan does not say; their runs do."""
+        self.ends(0, "sweep", "x.yaml", "--only", "original/*")
+        old = self.plan()
+        old.pop("data")
+        for key in ("seal", "sealed"):
+            old.pop(key)
+        self.write("results/t/plan.json", json.dumps(old))
+        self.ends(3, "sweep", "x.yaml", f"data.path={self.path('B')}")
+        self.ends(0, "sweep", "x.yaml", "--results", "other", f"data.path={self.path('B')}", "--only", "gates/seed-1")
+        shutil.copytree(self.path("other/t/gates"), self.path("results/t/gates"))
+        said = self.skiplab("audit", "results/t").stdout
+        self.assertRegex(said, r"gates/seed-1[^\n]*trained on other data than the plan's: 'mnist'")
+        shutil.rmtree(self.path("results/t/gates"))
+        self.ends(0, "sweep", "x.yaml")
+        self.assertEqual(list(self.plan()["data"]), ["mnist"])
+
+
 class Files(Sweep):
-    def test_a_damaged_plan_is_named_by_status_and_mended_by_sweep(self):
+    def test_a_damaged_plan_is_not_an_absent_one(self):
         self.config()
         self.ends(0, "sweep", "x.yaml")
         good = self.read("results/t/plan.json")
-        for bad in ("", "{", "[]", '{"schema_version": 1, "runs": [{"run": "../x"}]}', good.replace('"original/seed-1"', '"../seed-1"')):
+        for bad in ("", "{", "[]", '{"schema_version": 1, "runs": [{"run": "../x"}]}', good.replace('"original/seed-1"', '"../seed-1"'), good.replace("gates", "gated")):
             with self.subTest(bad[:20]):
                 self.write("results/t/plan.json", bad)
-                self.assertIn("plan.json", self.ends(3, "status", "results/t").stderr)
+                if "gated" not in bad:
+                    self.assertIn("plan.json", self.ends(3, "status", "results/t").stderr)
+                    self.assertIn("plan.json", self.ends(3, "train", "x.yaml", "--variant", "gates", "--quiet").stderr)
+                before = tree(self.path("results"))
+                self.assertRegex(self.ends(3, "sweep", "x.yaml").stderr, r"\Askiplab: results/t/plan\.json[^\n]*move it away[^\n]*\n\Z")
+                self.assertEqual(tree(self.path("results")), before)
+        os.remove(self.path("results/t/plan.json"))
+        whole = self.read("x.yaml")
+        self.write("x.yaml", whole[:whole.index("  - name: gates")])
+        self.assertRegex(self.ends(2, "sweep", "x.yaml").stderr, r"\Askiplab: results/t holds gates/seed-1, which the experiment does not have")
+        self.write("x.yaml", whole)
         self.ends(0, "sweep", "x.yaml")
         self.assertEqual(self.read("results/t/plan.json"), good)
         self.assertRegex(self.ends(3, "status", "nowhere").stderr, r"\Askiplab: [^\n]*nowhere")

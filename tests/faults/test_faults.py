@@ -1,6 +1,5 @@
 """Each call that changes the file system goes wrong: the process dies there, or the call fails."""
 import errno as errors
-import glob
 import json
 
 from lab import *
@@ -106,13 +105,12 @@ class Everywhere(Places):
                 shutil.rmtree(folder)
 
 
-class StoodStill(Places):
-    """A process stands still at some call for longer than its claim lives, on a machine whose processes nobody here sees, and
-    wakes when another one has taken the run over: where file locks are worth nothing either."""
+class Sleepers:
+    """Processes that stand still at some call for longer than their claims live, on a machine whose processes nobody here sees."""
 
-    def stopped(self, folder, place):
+    def stopped(self, place, *words):
         """A process that stands at this call; None: it ended before it came there."""
-        process = self.start("train", "x.yaml", "--run-dir", folder, "--quiet", "--threads", "1", env=self.faulty(f"stop+nolock {place}"))
+        process = self.start(*words, env=self.faulty(f"stop+nolock {place}"))
 
         def stands_or_ended():
             if process.poll() is not None:
@@ -122,13 +120,51 @@ class StoodStill(Places):
         return process if wait_until(stands_or_ended, every=0.005) == "stands" else None
 
     def unseen(self, folder):
-        """As if its owner were on another machine and had not been heard of for a minute."""
-        for path in glob.glob(os.path.join(glob.escape(folder), "claim/*/owner")):
+        """As if the owners of all claims in it were on another machine and had not been heard of for a minute."""
+        for path in [os.path.join(root, "owner") for root, _, names in os.walk(folder) if "owner" in names]:
             with open(path, "r+") as f:
                 text = re.sub("boot .*", "boot elsewhere", f.read())
                 f.seek(0)
                 f.write(text)
             os.utime(path, (time.time() - 60,) * 2)
+
+
+class PlanLock(Sleepers, Lab):
+    """A sweep stands still while it decides the plan, or beside it; another one comes with other settings."""
+
+    PLACES = 60     # more than a sweep has; those beyond the end are runs that nobody stops
+
+    def test_who_wakes_after_another_decided_follows_or_is_refused(self):
+        self.write("x.yaml", config(iterations=2))
+
+        def check(k):
+            results, words = f"results{k}", ("sweep", "x.yaml", "--threads", "1", "--results", f"results{k}")
+            first = self.stopped(f"{k} all .plan", *words)
+            self.unseen(self.path(results))
+            second = self.skiplab(*words, "train.lr=0.02")
+            self.assertIn(second.returncode, (0, 2) if first else (2,), f"{k}: {second.stderr}")
+            if first:
+                first.send_signal(signal.SIGCONT)
+                message = first.communicate(timeout=60)[1]
+                self.assertIn(first.returncode, (0, 1, 2, 4), message)
+                self.assertEqual(first.returncode == 0, second.returncode == 2, f"{k}: {message}{second.stderr}")
+            lr = "0.02" if second.returncode == 0 else "0.05"
+            self.assertIn(f"\n  lr: {lr}\n", self.read(results, "tiny/exclusive_gating/seed-1/config.yaml"), k)
+            self.ends(0, "audit", results)
+            self.assertFalse(os.path.exists(self.path(results, "tiny/.plan")), k)
+            return bool(first)
+
+        stopped, places = [], range(1, self.PLACES + 1) if SLOW else self.random.sample(range(1, 40), 8)
+        self.everywhere(lambda k: stopped.append(check(k)), places, each_core=2)
+        self.assertIn(True, stopped)
+        print(sum(stopped), "places", end=" ")
+
+
+class StoodStill(Sleepers, Places):
+    """It wakes when another one has taken its run over: where file locks are worth nothing either."""
+
+    def words(self, folder):
+        return "train", "x.yaml", "--run-dir", folder, "--quiet", "--threads", "1"
 
     def wakes(self, process):
         process.send_signal(signal.SIGCONT)
@@ -141,7 +177,7 @@ class StoodStill(Places):
     def test_who_wakes_when_another_has_finished_changes_nothing(self):
         def check(k):
             folder, what = self.folder(), f"stop {k}"
-            process = self.stopped(folder, k)
+            process = self.stopped(k, *self.words(folder))
             self.unseen(folder)
             self.train(folder, fault="nolock 0", code=0)
             self.same(folder, what)
@@ -157,9 +193,9 @@ class StoodStill(Places):
         def check(k):
             folder, again = self.folder(), self.random.randint(1, self.count)
             what = f"stop {k}, then {again}"
-            first = self.stopped(folder, k)
+            first = self.stopped(k, *self.words(folder))
             self.unseen(folder)
-            second = self.stopped(folder, again)
+            second = self.stopped(again, *self.words(folder))
             code = self.wakes(first) if first else 0
             if second:
                 second.send_signal(signal.SIGCONT)
