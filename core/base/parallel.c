@@ -216,3 +216,13 @@ void skl_pool_free(struct skl_pool *pool)
 }
 
 int skl_pool_threads(const struct skl_pool *pool) { return pool->threads; }
+
+/* Chunks of 8 images, at least 8 and at most SKL_MAX_CHUNKS of them where the group is large enough: enough to share
+ * out evenly, few enough that summing their weight gradients costs little.  A function of the group alone. */
+int skl_chunk_count(int images)
+{
+    int chunks = images / 8;
+    if (chunks < 8) chunks = 8;
+    if (chunks > SKL_MAX_CHUNKS) chunks = SKL_MAX_CHUNKS;
+    return chunks < images ? chunks : images;
+}

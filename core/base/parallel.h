@@ -19,4 +19,9 @@ void skl_parallel(struct skl_pool *pool, int count, skl_task_fn *task, void *arg
 /* A thread that no signal reaches, with the usual 8 MiB of stack whatever the limit of the process is.  Returns 0 or an
  * errno. */
 int skl_thread_start(pthread_t *thread, void *(*run)(void *), void *arg);
+
+/* A mini-batch is cut into a fixed number of chunks of whole images: chunk i holds images [images*i/chunks,
+ * images*(i+1)/chunks).  Sums belong to chunks and are added in their order. */
+enum { SKL_MAX_CHUNKS = 32 };
+int skl_chunk_count(int images);
 #endif

@@ -186,16 +186,15 @@ static void real(struct check *c, const struct variation *set)
     if (!lab_open(&lab, c, set,
                   (struct lab_options){.size = 8, .batch = 2, .group = 2, .threads = 1, .conv = SKL_CONV_GEMM}))
         return;
-    for (int i = 0; i < lab.net->units; i++) {
-        const struct unit *u = &lab.net->unit[i];
-        struct skl_decl dry = declared(c, set, &u->place);
-        if (!same_declaration(&dry, &u->decl))
+    for (int i = 0; i < skl_net_units(lab.net); i++) {
+        const struct skl_planned_unit u = skl_net_unit(lab.net, i);
+        struct skl_decl dry = declared(c, set, u.place);
+        if (!same_declaration(&dry, u.decl))
             fail(c, "declare in the net differs from a dry run (unit %d, %s)", i, set->label);
         for (int k = 0; k < dry.owns; k++) {
             char want[128];
-            snprintf(want, sizeof want, "%s.shortcut.%s", u->prefix, dry.own[k].name);
-            if (strcmp(want, lab.tensor[u->own[k]].name) != 0)
-                fail(c, "the net calls tensor %s '%s'", want, lab.tensor[u->own[k]].name);
+            snprintf(want, sizeof want, "%s.shortcut.%s", u.name, dry.own[k].name);
+            if (!lab_find(&lab, want)) fail(c, "the net has no tensor %s", want);
         }
     }
     lab_close(&lab);

@@ -64,7 +64,6 @@ static void run_in_child(void *arg)
     } else if (checks[o->check].run != check_descriptor) {
         c.variations = make_variations(o->s, variation);
     }
-    skl_gemm_setup();
     checks[o->check].run(&c);
 }
 

@@ -3,7 +3,8 @@
 #define SKL_CHECK_INTERNAL_H
 #include "core/base/err.h"
 #include "core/check/check.h"
-#include "core/nn/internal.h"
+#include "core/nn/net.h"
+#include "core/variant/decl.h"
 
 /* ---- options to check with (variations.c): the defaults, then one option changed at a time ---- */
 struct variation {
@@ -96,7 +97,7 @@ struct lab_options {
 };
 struct lab {
     struct skl_net *net;
-    struct skl_tensor *tensor;
+    const struct skl_tensor *tensor;
     int tensors;
     struct skl_pool *pool;
     struct lab_options o;
@@ -108,8 +109,13 @@ bool lab_open(struct lab *lab, struct check *c, const struct variation *set, str
 void lab_close(struct lab *lab);
 /* Parameters with which no ReLU is near its kink, so that the loss is smooth: see lab.c. */
 void lab_smooth(struct lab *lab);
-double lab_loss(struct lab *lab, int64_t iteration); /* a gradient call */
+double lab_loss(struct lab *lab, int64_t iteration);                        /* a gradient call */
+const struct skl_tensor *lab_find(const struct lab *lab, const char *name); /* NULL: there is none */
+/* A tensor in PyTorch's order, malloc'd. */
+float *lab_read(struct lab *lab, const struct skl_tensor *t, enum skl_tensor_part part);
 enum { LAB_CLASSES = 5, LAB_CHANNELS = 3, LAB_WIDTH = 4 };
+
+static inline size_t shape_floats(struct skl_shape s) { return (size_t)s.h * (size_t)s.w * (size_t)s.c; }
 
 /* Standard normal numbers, their directions +-1. */
 double normal(uint64_t key, uint64_t i);

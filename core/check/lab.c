@@ -1,6 +1,7 @@
 /* A whole small net with the variant in every unit: depth 8, three units, two of which change the shape. */
 #include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,13 +60,74 @@ void lab_close(struct lab *lab)
 
 double lab_loss(struct lab *lab, int64_t iteration)
 {
-    return skl_net_gradient(lab->net, lab->images, lab->labels, iteration, lab->logits).loss;
+    skl_net_gradient(lab->net, lab->images, lab->labels, iteration, lab->logits);
+    return skl_net_result(lab->net).loss;
 }
 
-/* Is it a batch norm that a variant declared? */
-static bool on_shortcut(const struct lab *lab, const struct bn_layer *bn)
+const struct skl_tensor *lab_find(const struct lab *lab, const char *name)
 {
-    return strstr(lab->tensor[bn->gamma].name, ".shortcut.") != NULL;
+    for (int i = 0; i < lab->tensors; i++)
+        if (strcmp(lab->tensor[i].name, name) == 0) return &lab->tensor[i];
+    return NULL;
+}
+
+float *lab_read(struct lab *lab, const struct skl_tensor *t, enum skl_tensor_part part)
+{
+    float *to = skl_alloc_array(t->count, sizeof *to);
+    skl_tensor_read(lab->net, t, part, to);
+    return to;
+}
+
+/* ---- smooth ---- */
+static const struct skl_tensor *find(const struct lab *lab, const char *prefix, int length, const char *end)
+{
+    char name[160];
+    snprintf(name, sizeof name, "%.*s%s", length, prefix, end);
+    return lab_find(lab, name);
+}
+
+/* Batch norm number i, whose running mean is `mean`. */
+static void smooth_norm(struct lab *lab, const struct skl_tensor *mean, int i)
+{
+    const int length = (int)(strlen(mean->name) - strlen("running_mean"));
+    const struct skl_tensor *gamma = find(lab, mean->name, length, "weight"),
+                            *beta = find(lab, mean->name, length, "bias");
+    const bool own = strstr(mean->name, ".shortcut."); /* a variant declared it */
+    float *g = lab_read(lab, gamma, SKL_VALUE), *b = lab_read(lab, beta, SKL_VALUE);
+    for (int c = 0; c < mean->shape[0]; c++) {
+        const uint64_t at = (uint64_t)(i * 1000 + c);
+        g[c] = (float)(0.5 + 0.1 * skl_rng_uniform(41, at));
+        b[c] = (float)(own ? 0.25 * normal(42, at) : (c % 2 ? -4 : 4) + 0.1 * normal(43, at));
+    }
+    skl_tensor_write(lab->net, gamma, SKL_VALUE, g), skl_tensor_write(lab->net, beta, SKL_VALUE, b);
+    free(g), free(b);
+}
+
+static void smooth_own(struct lab *lab, int i)
+{
+    const struct skl_planned_unit u = skl_net_unit(lab->net, i);
+    for (int k = 0; k < u.decl->owns; k++) {
+        char name[128];
+        snprintf(name, sizeof name, "%s.shortcut.%s", u.name, u.decl->own[k].name);
+        const struct skl_tensor *t = lab_find(lab, name);
+        float *v = lab_read(lab, t, SKL_VALUE);
+        for (size_t e = 0; e < t->count; e++)
+            v[e] += (float)(0.3 + 0.1 * skl_rng_uniform(44 + (uint64_t)(i * SKL_MAX_OWN + k), e));
+        skl_tensor_write(lab->net, t, SKL_VALUE, v);
+        free(v);
+    }
+}
+
+static void smooth_logits(struct lab *lab)
+{
+    double squares = 0;
+    for (int i = 0; i < lab->o.batch * LAB_CLASSES; i++) squares += (double)lab->logits[i] * lab->logits[i];
+    const double rms = sqrt(squares / (lab->o.batch * LAB_CLASSES));
+    const struct skl_tensor *fc = lab_find(lab, "fc.weight");
+    float *w = lab_read(lab, fc, SKL_VALUE);
+    for (size_t e = 0; e < fc->count && rms > 0; e++) w[e] = (float)(w[e] / rms);
+    skl_tensor_write(lab->net, fc, SKL_VALUE, w);
+    free(w);
 }
 
 /* Every batch norm of the stem and the branches gets beta +4 in even and -4 in odd channels and gamma near 0.5, so what
@@ -75,26 +137,10 @@ static bool on_shortcut(const struct lab *lab, const struct bn_layer *bn)
  * logits are about 1 in size, whatever the variant's factors have made of the signal. */
 void lab_smooth(struct lab *lab)
 {
-    for (int i = 0; i < lab->net->bns; i++) {
-        const struct bn_layer *bn = lab->net->bn[i];
-        const bool own = on_shortcut(lab, bn);
-        for (int c = 0; c < bn->c; c++) {
-            const uint64_t at = (uint64_t)(i * 1000 + c);
-            lab->tensor[bn->gamma].value[c] = (float)(0.5 + 0.1 * skl_rng_uniform(41, at));
-            lab->tensor[bn->beta].value[c] =
-                (float)(own ? 0.25 * normal(42, at) : (c % 2 ? -4 : 4) + 0.1 * normal(43, at));
-        }
-    }
-    for (int i = 0; i < lab->net->units; i++)
-        for (int k = 0; k < lab->net->unit[i].decl.owns; k++) {
-            struct skl_tensor *t = &lab->tensor[lab->net->unit[i].own[k]];
-            for (size_t e = 0; e < t->count; e++)
-                t->value[e] += (float)(0.3 + 0.1 * skl_rng_uniform(44 + (uint64_t)(i * SKL_MAX_OWN + k), e));
-        }
+    int norms = 0;
+    for (int i = 0; i < lab->tensors; i++)
+        if (strstr(lab->tensor[i].name, ".running_mean")) smooth_norm(lab, &lab->tensor[i], norms++);
+    for (int i = 0; i < skl_net_units(lab->net); i++) smooth_own(lab, i);
     lab_loss(lab, 1);
-    double squares = 0;
-    for (int i = 0; i < lab->o.batch * LAB_CLASSES; i++) squares += (double)lab->logits[i] * lab->logits[i];
-    const double rms = sqrt(squares / (lab->o.batch * LAB_CLASSES));
-    struct skl_tensor *fc = &lab->tensor[lab->net->fc_weight];
-    for (size_t e = 0; e < fc->count && rms > 0; e++) fc->value[e] = (float)(fc->value[e] / rms);
+    smooth_logits(lab);
 }

@@ -22,9 +22,12 @@
 enum { NET_DIRECTIONS = 3 };
 #define NET_TOLERANCE 0.03
 
-static double at(struct lab *lab, struct skl_tensor *t, const float *base, uint64_t direction, double eps)
+static double at(struct lab *lab, const struct skl_tensor *t, const float *base, uint64_t direction, double eps)
 {
-    for (size_t i = 0; i < t->count; i++) t->value[i] = (float)(base[i] + eps * sign_of(direction, i));
+    float *moved = skl_alloc_array(t->count, sizeof *moved);
+    for (size_t i = 0; i < t->count; i++) moved[i] = (float)(base[i] + eps * sign_of(direction, i));
+    skl_tensor_write(lab->net, t, SKL_VALUE, moved);
+    free(moved);
     return lab_loss(lab, 1);
 }
 
@@ -34,7 +37,7 @@ struct probe {
     uint64_t direction;
 };
 
-static double step_error(struct lab *lab, struct skl_tensor *t, struct probe *p, double part, double *got)
+static double step_error(struct lab *lab, const struct skl_tensor *t, struct probe *p, double part, double *got)
 {
     double largest = 0;
     for (size_t i = 0; i < t->count; i++) largest = fmax(largest, fabs((double)p->base[i]));
@@ -46,7 +49,7 @@ static double step_error(struct lab *lab, struct skl_tensor *t, struct probe *p,
     return fmax(0, fabs(*got - p->want) - noise) / fmax(p->norm, noise);
 }
 
-static double direction_error(struct lab *lab, struct skl_tensor *t, struct probe *p)
+static double direction_error(struct lab *lab, const struct skl_tensor *t, struct probe *p)
 {
     static const double parts[] = {0.25, 1, 0.0625, 0.0156, 0.0039};
     double best = INFINITY;
@@ -59,7 +62,7 @@ static double direction_error(struct lab *lab, struct skl_tensor *t, struct prob
     return best;
 }
 
-static void net_tensor(struct check *c, struct lab *lab, const struct variation *set, struct skl_tensor *t,
+static void net_tensor(struct check *c, struct lab *lab, const struct variation *set, const struct skl_tensor *t,
                        const float *base, const float *grad, double *worst)
 {
     struct probe p = {.base = base, .grad = grad, .got = NAN};
@@ -72,14 +75,14 @@ static void net_tensor(struct check *c, struct lab *lab, const struct variation 
                  fabs(p.got + p.want) < 0.1 * fabs(p.want) ? ": the sign is wrong" : "", set->label);
         *worst = fmax(*worst, error);
     }
-    memcpy(t->value, base, t->count * sizeof *base);
+    skl_tensor_write(lab->net, t, SKL_VALUE, base);
 }
 
 /* The variant's own tensors always; the others with the defaults only: they tell of x and F. */
 static bool of_interest(const struct skl_tensor *t, bool all)
 {
-    return t->grad && (all || strstr(t->name, ".shortcut.") || strcmp(t->name, "conv1.weight") == 0 ||
-                       strcmp(t->name, "layer3.0.conv1.weight") == 0);
+    return t->learned && (all || strstr(t->name, ".shortcut.") || strcmp(t->name, "conv1.weight") == 0 ||
+                          strcmp(t->name, "layer3.0.conv1.weight") == 0);
 }
 
 static void net_gradients(struct check *c, const struct variation *set, struct lab_options o, bool all, double *worst)
@@ -89,15 +92,14 @@ static void net_gradients(struct check *c, const struct variation *set, struct l
     lab_smooth(&lab);
     lab_loss(&lab, 1);
     float **grad = skl_alloc_array((size_t)lab.tensors, sizeof *grad);
-    for (int i = 0; i < lab.tensors; i++) {
-        struct skl_tensor *t = &lab.tensor[i];
-        grad[i] = skl_alloc_array(2 * t->count, sizeof **grad);
-        memcpy(grad[i], t->value, t->count * sizeof **grad);
-        if (t->grad) memcpy(grad[i] + t->count, t->grad, t->count * sizeof **grad);
+    for (int i = 0; i < lab.tensors; i++)
+        if (lab.tensor[i].learned) grad[i] = lab_read(&lab, &lab.tensor[i], SKL_GRADIENT);
+    for (int i = 0; i < lab.tensors && !failed(c); i++) {
+        if (!of_interest(&lab.tensor[i], all)) continue;
+        float *base = lab_read(&lab, &lab.tensor[i], SKL_VALUE);
+        net_tensor(c, &lab, set, &lab.tensor[i], base, grad[i], worst);
+        free(base);
     }
-    for (int i = 0; i < lab.tensors && !failed(c); i++)
-        if (of_interest(&lab.tensor[i], all))
-            net_tensor(c, &lab, set, &lab.tensor[i], grad[i], grad[i] + lab.tensor[i].count, worst);
     for (int i = 0; i < lab.tensors; i++) free(grad[i]);
     free(grad);
     lab_close(&lab);
@@ -140,6 +142,29 @@ static double square(const float *a, const float *b, size_t n)
     return sum;
 }
 
+static double norm(const float *a, size_t n) { return sqrt(square(a, NULL, n)); }
+
+static double largest_gradient(struct lab *lab)
+{
+    double largest = 0;
+    for (int i = 0; i < lab->tensors; i++) {
+        if (!lab->tensor[i].learned) continue;
+        float *g = lab_read(lab, &lab->tensor[i], SKL_GRADIENT);
+        largest = fmax(largest, norm(g, lab->tensor[i].count));
+        free(g);
+    }
+    return largest;
+}
+
+static void copy_values(struct lab *from, struct lab *to)
+{
+    for (int i = 0; i < from->tensors; i++) {
+        float *v = lab_read(from, &from->tensor[i], SKL_VALUE);
+        skl_tensor_write(to->net, &to->tensor[i], SKL_VALUE, v);
+        free(v);
+    }
+}
+
 static void compare_fused(struct check *c, const struct variation *set, struct lab_options o, double *worst)
 {
     struct lab fused, plain;
@@ -147,22 +172,19 @@ static void compare_fused(struct check *c, const struct variation *set, struct l
     o.pointwise = true;
     if (!lab_open(&plain, c, set, o)) return;
     lab_smooth(&fused);
-    for (int i = 0; i < fused.tensors; i++)
-        memcpy(plain.tensor[i].value, fused.tensor[i].value, fused.tensor[i].count * sizeof(float));
+    copy_values(&fused, &plain);
     lab_loss(&fused, 3), lab_loss(&plain, 3);
-    double largest = 0;
-    for (int i = 0; i < fused.tensors; i++)
-        if (fused.tensor[i].grad)
-            largest = fmax(largest, sqrt(square(fused.tensor[i].grad, NULL, fused.tensor[i].count)));
+    const double largest = largest_gradient(&fused);
     for (int i = 0; i < fused.tensors; i++) {
-        const struct skl_tensor *f = &fused.tensor[i], *p = &plain.tensor[i];
-        const float *a = f->grad ? f->grad : f->value, *b = p->grad ? p->grad : p->value;
-        double error =
-            sqrt(square(a, b, f->count)) / fmax(sqrt(square(b, NULL, f->count)), f->grad ? 1e-3 * largest : 1e-30);
+        const struct skl_tensor *t = &fused.tensor[i];
+        const enum skl_tensor_part part = t->learned ? SKL_GRADIENT : SKL_VALUE;
+        float *a = lab_read(&fused, t, part), *b = lab_read(&plain, &plain.tensor[i], part);
+        double error = sqrt(square(a, b, t->count)) / fmax(norm(b, t->count), t->learned ? 1e-3 * largest : 1e-30);
         if (!(error <= 1e-4))
-            fail(c, "%s%s differs by %.2g from the plain formula (%s, order %d)", f->grad ? "gradient of " : "",
-                 f->name, error, set->label, o.order);
+            fail(c, "%s%s differs by %.2g from the plain formula (%s, order %d)", t->learned ? "gradient of " : "",
+                 t->name, error, set->label, o.order);
         *worst = fmax(*worst, error);
+        free(a), free(b);
     }
     double error = sqrt(square(fused.logits, plain.logits, (size_t)(o.batch * LAB_CLASSES)) /
                         fmax(1e-30, square(plain.logits, NULL, (size_t)(o.batch * LAB_CLASSES))));
@@ -210,15 +232,16 @@ static void train(struct lab *lab, int64_t from, int64_t to)
     }
 }
 
-static void same_bits(struct check *c, const struct lab *a, const struct lab *b, const char *what)
+static void same_bits(struct check *c, struct lab *a, struct lab *b, const char *what)
 {
-    for (int i = 0; i < a->tensors; i++) {
-        const struct skl_tensor *x = &a->tensor[i], *y = &b->tensor[i];
-        const size_t bytes = x->count * sizeof(float);
-        if (memcmp(x->value, y->value, bytes) != 0 ||
-            (x->grad && (memcmp(x->grad, y->grad, bytes) != 0 || memcmp(x->momentum, y->momentum, bytes) != 0)))
-            fail(c, "%s is not the same %s", x->name, what);
-    }
+    for (int i = 0; i < a->tensors; i++)
+        for (int part = SKL_VALUE; part <= (a->tensor[i].learned ? SKL_MOMENTUM : SKL_VALUE); part++) {
+            float *x = lab_read(a, &a->tensor[i], (enum skl_tensor_part)part),
+                  *y = lab_read(b, &b->tensor[i], (enum skl_tensor_part)part);
+            if (memcmp(x, y, a->tensor[i].count * sizeof *x) != 0)
+                fail(c, "%s is not the same %s", a->tensor[i].name, what);
+            free(x), free(y);
+        }
 }
 
 static const struct lab_options usual = {

@@ -50,41 +50,6 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* ---- the peak that a direct convolution could reach ---- */
-struct burst {
-    const struct skl_kernels *k;
-    int64_t rounds;
-    double *operations;
-};
-static void burst_task(void *arg, int i, int worker)
-{
-    (void)worker;
-    struct burst *b = arg;
-    b->operations[i] = b->k->fma_burst(b->rounds);
-}
-static double burst_rate(const struct skl_kernels *k, struct skl_pool *pool, int64_t rounds, double *seconds)
-{
-    const int n = skl_pool_threads(pool);
-    struct burst b = {k, rounds, skl_alloc_array((size_t)n, sizeof(double))};
-    double start = now(), operations = 0;
-    skl_parallel(pool, n, burst_task, &b);
-    *seconds = now() - start;
-    for (int i = 0; i < n; i++) operations += b.operations[i];
-    free(b.operations);
-    return operations / *seconds;
-}
-static double peak_rate(const struct skl_kernels *k, struct skl_pool *pool)
-{
-    double best = 0, seconds = 0;
-    int64_t rounds = 1000;
-    while (seconds < 0.03) burst_rate(k, pool, rounds *= 2, &seconds);
-    for (int i = 0; i < 5; i++) {
-        double rate = burst_rate(k, pool, rounds, &seconds);
-        if (rate > best) best = rate;
-    }
-    return best;
-}
-
 /* ---- random bytes through the real loader ---- */
 static void random_images(struct skl_images *im, int count, int size, int channels, int classes)
 {
@@ -159,7 +124,7 @@ static int run_bench(struct bench *b, const struct skl_net_options *o, struct fi
     const size_t image = (size_t)o->size * (size_t)o->size * (size_t)o->channels;
     b->images = skl_alloc_array((size_t)o->batch * image, sizeof(float));
     b->labels = skl_alloc_array((size_t)o->batch, sizeof(int32_t));
-    f->peak_flops = peak_rate(o->kernels, b->pool);
+    f->peak_flops = skl_net_peak(b->net);
     time_steps(b, f);
     return SKL_OK;
 }

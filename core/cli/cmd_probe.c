@@ -189,7 +189,6 @@ static int probe_data(const struct skl_experiment *exp, const char *checkpoint, 
 static int probe(const struct skl_experiment *exp, const char *checkpoint, struct skl_err *err)
 {
     if (exp->has_data && !weights_path) return probe_data(exp, checkpoint, err);
-    skl_gemm_setup();
     struct skl_pool *pool = skl_pool_new(threads ? threads : skl_cpu_count());
     int status = weights_path ? probe_files(exp, pool, err) : probe_random(exp, pool, err);
     skl_pool_free(pool);

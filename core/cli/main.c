@@ -14,7 +14,7 @@
 #include "core/cli/commit.h"
 #include "core/cli/options.h"
 #include "core/cli/reference.h"
-#include "core/device/cpu/kernels/kernels.h"
+#include "core/device/choose/devices.h"
 
 #define ROW(id) &skl_cmd_##id,
 static const struct skl_command *const commands[] = {SKL_COMMANDS(ROW) NULL};
@@ -53,8 +53,8 @@ static void print_overview(void)
 
 static int print_version(void)
 {
-    skl_print("skiplab " SKL_VERSION " (git " SKL_COMMIT ")\n%s\nCPU: %s kernels, %d cores\n", skl_gemm_version(),
-              skl_cpu_level_name(skl_cpu_best()), skl_cpu_count());
+    skl_print("skiplab " SKL_VERSION " (git " SKL_COMMIT ")\n%s\nCPU: %s kernels, %d cores\n",
+              skl_devices[0]->library(), skl_cpu_level_name(skl_cpu_best()), skl_cpu_count());
     return SKL_OK;
 }
 

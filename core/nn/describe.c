@@ -6,8 +6,9 @@
 
 static int64_t conv_macs(const struct conv_layer *l)
 {
-    struct skl_shape out = conv_out(l);
-    return (int64_t)out.h * out.w * l->shape.c * l->shape.k * l->shape.size * l->shape.size;
+    const struct skl_conv_shape *s = &l->plan.shape;
+    const struct skl_shape out = conv_out(l);
+    return (int64_t)out.h * out.w * s->c * s->k * s->size * s->size;
 }
 
 static int64_t branch_macs(const struct unit *u)
@@ -29,8 +30,7 @@ static int64_t parameters(const struct skl_net *net, const char *prefix)
 {
     int64_t count = 0;
     for (int i = 0; i < net->tensors; i++)
-        if (net->start[i].kind != SKL_KIND_MEAN && net->start[i].kind != SKL_KIND_VAR &&
-            strncmp(net->tensor[i].name, prefix, strlen(prefix)) == 0)
+        if (!is_statistic(net->start[i].kind) && strncmp(net->tensor[i].name, prefix, strlen(prefix)) == 0)
             count += (int64_t)net->tensor[i].count;
     return count;
 }
@@ -63,6 +63,14 @@ void describe_net(struct skl_net *net, struct skl_net_info *info)
     }
 }
 
+int skl_net_units(const struct skl_net *net) { return net->units; }
+
+struct skl_planned_unit skl_net_unit(const struct skl_net *net, int i)
+{
+    const struct unit *u = &net->unit[i];
+    return (struct skl_planned_unit){&u->place, &u->decl, u->prefix};
+}
+
 void skl_net_info_release(struct skl_net_info *info)
 {
     free(info->unit);
@@ -81,12 +89,12 @@ char *skl_net_kernels(const struct skl_net *net)
 {
     const char *names[16];
     int counts[16], n = 0;
-    count_kernel(net->stem.kernel->name, names, counts, &n);
+    count_kernel(net->stem.plan.kernel, names, counts, &n);
     for (int i = 0; i < net->units; i++) {
         const struct unit *u = &net->unit[i];
-        for (int j = 0; j < u->convs; j++) count_kernel(u->conv[j].kernel->name, names, counts, &n);
-        for (int j = 0; j < u->decl.convs; j++) count_kernel(u->shortcut_conv[j].kernel->name, names, counts, &n);
-        if (u->projection == PROJECT_CONV) count_kernel(u->project_conv.kernel->name, names, counts, &n);
+        for (int j = 0; j < u->convs; j++) count_kernel(u->conv[j].plan.kernel, names, counts, &n);
+        for (int j = 0; j < u->decl.convs; j++) count_kernel(u->shortcut_conv[j].plan.kernel, names, counts, &n);
+        if (u->projection == PROJECT_CONV) count_kernel(u->project_conv.plan.kernel, names, counts, &n);
     }
     char *text = skl_strdup("");
     for (int i = 0; i < n; i++) {

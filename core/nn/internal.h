@@ -1,21 +1,20 @@
 /* internal.h - the parts of a net, for core/nn alone.
  *
- * How one image goes through:  net.c (stem, units in order, head) -> unit.c (convolutions of F, shortcut path) ->
- * merge.c, pointwise.c (how they meet) -> layers.c (one convolution or batch norm over all chunks) -> the kernel table.
+ * How an image goes through: net.c (groups) -> stem.c -> unit.c, once a unit: branch.c makes F, shortcut.c makes h,
+ * merge.c joins them -> head.c.  Each calls the device (core/device/device.h) through layers.c; none looks into a tensor.
  *
  * Lazy values.  A batch norm, a ReLU and the addition cost memory traffic and nothing else, so no tensor is written
- * for them: a layer's raw output is kept together with a *load* (kernels.h) that says how to read it, and whoever reads
- * it applies that.  A unit's output is such a pending load; the next unit's first convolution writes it out as it reads.
+ * for them: a layer's raw output is kept together with an *operand* (device.h) that says how to read it, and whoever
+ * reads it applies that.  A unit's output is such a pending operand; its first reader writes it out as it reads.
  *
- * Gradients.  Going down, net->g holds the gradient of a unit's merged sum y (of its BN's output where a batch norm
- * follows the addition).  The unit above writes it through the *sink* of the unit below: a store with that unit's ReLU
- * mask and the two sums its batch norm needs. */
+ * What is fused with what is decided in fuse.c and nowhere else. */
 #ifndef SKL_NN_INTERNAL_H
 #define SKL_NN_INTERNAL_H
+#include "core/device/device.h"
 #include "core/nn/net.h"
 #include "core/variant/decl.h"
 
-enum { SKL_MAX_CONVS = 3, SKL_EVAL_SLICE = 128 };
+enum { SKL_MAX_CONVS = 3, SKL_MAX_STAGES = 5, SKL_EVAL_SLICE = 128 };
 enum skl_tensor_kind {
     SKL_KIND_CONV,
     SKL_KIND_FC,
@@ -27,41 +26,78 @@ enum skl_tensor_kind {
     SKL_KIND_OWN
 };
 
-/* How a tensor starts: a constant, or He normal over its fan. */
+/* How a tensor starts: a constant, or He normal over its fan; and where it stands. */
 struct tensor_start {
     enum skl_tensor_kind kind;
     enum skl_init init;
     double value;
     double factor; /* on either, 1 unless set later */
 };
-
-struct bn_layer {
-    int c;
-    int gamma, beta, mean_r, var_r; /* tensor numbers */
-    float *mean, *scale, *shift;    /* [c] of the current group: BN(y) = scale y + shift */
-    double *rstd;                   /* [c] */
-    float *c1, *c2, *c3;            /* [c] the derivative: dy = c1 g + c2 y + c3 */
+struct tensor_places {
+    struct skl_place value, grad, momentum; /* the last two none for statistics and inference nets */
 };
 
+/* ---- the plan (plan.c): which layers, of which shapes ---- */
+struct net_plan {
+    struct {
+        int size, stride; /* of the convolution */
+    } stem;
+    int stages;
+    struct {
+        int units, channels, stride; /* stride: of its first unit */
+    } stage[SKL_MAX_STAGES];
+};
+
+struct bn_layer {
+    struct skl_norm n;
+    int gamma, beta, mean_r, var_r; /* tensor numbers */
+    int bias;                       /* of the convolution before it; -1: none */
+};
 struct conv_layer {
-    struct skl_conv_shape shape;
-    const struct skl_conv_kernel *kernel;
+    struct skl_conv_plan plan;
     int weight, bias; /* tensor numbers; bias -1: none */
 };
 
-/* A unit's tensors; one set for training (alive until backward), one shared by all units for evaluation. */
+/* A unit's activations; one set for training (alive until backward), one shared by all units for evaluation. */
 struct unit_buffers {
-    float *y[SKL_MAX_CONVS]; /* raw outputs of F's convolutions */
-    float *a;                /* the unit's input after its first activation, where that comes before the split */
-    float *py, *p;           /* projection: raw output of the convolution, projected input */
-    float *ys[SKL_MAX_SHORTCUT_CONVS]; /* raw outputs of the convolutions on the shortcut */
-    float *s, *z;                      /* the sum where a batch norm follows it; the unit's output */
+    struct skl_place y[SKL_MAX_CONVS]; /* raw outputs of F's convolutions */
+    struct skl_place a;     /* the unit's input after its first activation, where that comes before the split */
+    struct skl_place py, p; /* projection: raw output of the convolution, projected input */
+    struct skl_place ys[SKL_MAX_SHORTCUT_CONVS]; /* raw outputs of the convolutions on the shortcut */
+    struct skl_place s, z;                       /* the sum where a batch norm follows it; the unit's output */
 };
 
 enum unit_projection { PROJECT_NONE, PROJECT_PAD, PROJECT_CONV };
 
+/* ---- fuse.c: what happens where ---- */
+enum coef_kind { COEF_UNKNOWN, COEF_ZERO, COEF_ONE, COEF_NUMBER, COEF_LEARNED, COEF_IMAGES, COEF_MASK };
+enum merge_way {
+    MERGE_PASS,       /* a pass of the variant's own, or y = a h + b f as one: nothing is fused */
+    MERGE_IN_BRANCH,  /* F's last convolution adds a h to what it stores: it makes y, F itself stands nowhere */
+    MERGE_AFTER_RELU, /* F ends with a ReLU: a pass reads F and adds a h */
+    MERGE_IN_OPERAND  /* y is an operand, b BN(F) + a h: whoever reads it first computes it */
+};
+struct fusion {
+    enum merge_way way;
+    bool waits; /* y is not written by the merge: its first reader does */
+    bool adds;  /* a is not 0 */
+    bool tail;  /* pass: the layer that makes h runs inside it */
+    bool
+        sums; /* the backward pass wants sums over the gradient of y: for a batch norm of F or h, or for coefficients */
+    bool both; /* the second pair too */
+};
+
+/* One of the two coefficients of way 1. */
+struct coefficient {
+    struct skl_coef said;
+    enum coef_kind kind;
+    size_t at;          /* floats from the start of net->coef */
+    struct skl_place v; /* spelled out, as skl_factor wants it */
+};
+
 struct unit {
     struct skl_unit place;
+    int stage;       /* from 0 */
     char prefix[32]; /* "layer2.0" */
     const struct skl_shortcut *variant;
     const void *opts;
@@ -78,169 +114,222 @@ struct unit {
     struct bn_layer *shortcut_bn[SKL_MAX_SHORTCUT_CONVS];
     int own[SKL_MAX_OWN]; /* tensor numbers */
     size_t own_floats;
-    struct unit_buffers train, eval, *b; /* b: the ones in use */
-    float *keep;                         /* [group][decl.keep] */
-    uint8_t *mask;                       /* dropped elements of a way-1 mask, one bit each, one group */
-    /* set by the forward pass: */
-    bool fused;       /* way 1 inside the neighbours' loads and stores; else pointwise passes */
-    bool in_epilogue; /* the sum was made by F's last convolution, y[last] is not kept */
-    struct skl_coef a_coef, b_coef;
-    float *a_vec, *b_vec;             /* [c] the coefficients spelled out */
-    float *m_scale, *m_shift, *m_add; /* [c] the merged load's vectors */
+    struct unit_buffers train, eval, *at;     /* at: the ones in use */
+    struct skl_place keep;                    /* way 2: [group][decl.keep] */
+    struct skl_place bits;                    /* dropped elements of a mask, one bit each, one group */
+    struct skl_place m_scale, m_shift, m_add; /* [c] the merged operand's vectors */
+    struct skl_place dcoef;                   /* [2][c] gradients of learned coefficients */
+    struct fusion fusion;
+    /* way 1, on the host: */
+    struct coefficient a, b;
+    float *host_keep;                       /* [group][decl.keep] */
+    float *host_own, *host_down, *host_sum; /* [own_floats]: the tensors, a group's gradients, the step's */
 };
 
 /* A unit's (or the stem's) output: pending until somebody reads it. */
 struct value {
-    struct skl_load pending; /* how to make it; pending.out is NULL here */
-    float *z;                /* where it goes */
-    bool ready;              /* z is written */
+    struct skl_operand pending; /* how to make it; pending.out is none here */
+    struct skl_place z;         /* where it goes */
+    bool ready;                 /* z is written */
     struct skl_shape shape;
     struct bn_layer *bn; /* the batch norm that reads it first (pre-activation), else NULL */
+};
+
+/* Gradients, each as large as the largest activation of a group, named by what stands in them.  On the way through a
+ * unit: y is given; then h, p, along on the shortcut; then inner in F, when h and p are used up and share its memory; at
+ * the end y holds the gradient of the unit's input. */
+struct gradients {
+    struct skl_place y;        /* of a unit's merged sum (of its batch norm's output where one follows the addition) */
+    struct skl_place along;    /* of the unit's input, what came along the shortcut; F's part is added in place */
+    struct skl_place h, p;     /* of the declared layers' output; of the projected input */
+    struct skl_place inner[2]; /* of the outputs of F's convolutions, in turn; inner[0] is h, inner[1] is p */
+    struct skl_place spare;    /* of F before its last ReLU; between layers on the shortcut */
 };
 
 struct skl_net {
     struct skl_model_config model;
     struct skl_net_options o;
+    struct skl_device *device;
+    struct net_plan plan;
     struct skl_tensor *tensor;
     struct tensor_start *start;
+    struct tensor_places *at;
     int tensors;
+    struct skl_learned *learned; /* those that an update changes */
+    int learned_tensors;
+    float *staging; /* host: one tensor on its way */
     struct bn_layer **bn;
     int bns;
-    float *slab; /* values, gradients, momenta */
 
     struct conv_layer stem;
     struct bn_layer *stem_bn;
-    float *stem_y, *stem_z, *stem_ye, *stem_ze;
+    struct skl_place stem_y, stem_z, stem_ye, stem_ze;
     struct unit *unit;
     int units;
     struct value *value; /* value[i]: input of unit i; value[units]: the last output */
     struct bn_layer *last_bn;
     bool last_relu; /* the extra activation of the pre-activation orders */
     int fc_weight, fc_bias;
-    float *pooled, *logits, *dlogits, *dpooled;
+    struct skl_head head;
+    struct skl_place images; /* of the group in progress */
 
-    float *g, *r, *t[3]; /* gradients, each as large as the largest activation of a group */
-    float *packed, *partial;
-    size_t partial_stride;
-    float **scratch; /* one a worker */
-    struct skl_sums sums[SKL_MAX_CHUNKS];
-    float *own_partial;
-    size_t own_stride;
-    double *coef_sum, *bias_sum;      /* [SKL_MAX_CHUNKS][2][widest], [SKL_MAX_CHUNKS][widest]: the merge's sums */
-    float *coef_float;                /* [2][widest] */
-    float *zeros, *ones;              /* [largest c] */
-    int widest;                       /* largest channel count */
-    size_t activation;                /* floats of the largest activation of one image */
-    size_t scratch_floats;            /* one worker's; the first range_floats are for pointwise ranges and map */
-    size_t range_floats, conv_floats; /* then what a convolution needs, then one partial gradient */
+    struct gradients d;
+    struct skl_place sums;        /* of the operation that made some last */
+    struct skl_place zeros, ones; /* [widest] */
+    int widest;                   /* largest channel count */
+    size_t activation;            /* floats of the largest activation of one image */
+
+    struct skl_place coef;             /* every unit's coefficients, */
+    float *host_coef, *host_coef_sent; /* the host's copies: as wanted, as last sent */
+    float *host_dcoef;                 /* [2][widest] a unit */
+    size_t coef_floats;
+    bool own_stale; /* host_own does not show the tensors as they are */
+
     struct arena {
-        char *base;
-        size_t used, size;
-    } arena; /* base NULL: only counting */
+        struct skl_memory *memory; /* NULL: only counting */
+        size_t used;
+    } arena;
+    struct skl_memory *memory;
 
     /* the call in progress */
     bool training, accumulate; /* accumulate: not the step's first group */
-    int n, first, chunks;      /* images in the group, its first image in the batch */
+    int n, first;              /* images in the group, its first image in the batch */
     bool clean;                /* group statistics, but variants as in evaluation */
     double remember;           /* running = remember * old + (1 - remember) * new */
     int64_t iteration;
     double seconds[3];
-    /* probe.c: while it runs, called with the gradient of value[i] itself in g, before the mask of the unit below; else NULL */
+    struct skl_err trouble; /* what broke in the device first */
+    /* probe.c: while it runs, called with the gradient of value[i] itself in d.y, before the mask of the unit below; else NULL */
     void (*watch)(struct skl_net *net, int value);
     void *watcher;
 };
 
-/* ---- layers.c ---- */
-int chunk_first(const struct skl_net *net, int i);
-/* Runs fn(net, arg, chunk, first, n, scratch) for every chunk of the group. */
-typedef void chunk_fn(struct skl_net *net, void *arg, int chunk, int first, int n, float *scratch);
-void for_chunks(struct skl_net *net, chunk_fn *fn, void *arg);
-void clear_sums(struct skl_net *net, int c);
-void conv_forward(struct skl_net *net, const struct conv_layer *l, const struct skl_load *load,
-                  const struct skl_store *store);
-/* dx NULL: no gradient of the input wanted.  The weight's gradient is always made. */
-void conv_backward(struct skl_net *net, const struct conv_layer *l, const struct skl_load *x, const struct skl_load *dy,
-                   const struct skl_store *dx);
-/* Packs its weights into net->packed. */
-void conv_prepare(struct skl_net *net, const struct conv_layer *l, bool backward);
-void conv_reduce(struct skl_net *net, const struct conv_layer *l); /* the chunks' partial gradients to the weight's */
-/* Every element of the group's tensor [n, pixels, c]: store(load). */
-void map(struct skl_net *net, const struct skl_load *load, const struct skl_store *store, struct skl_shape shape);
-void bn_from_sums(struct skl_net *net, struct bn_layer *bn, const float *bias); /* after a store with statistics */
-void bn_from_running(struct skl_net *net, struct bn_layer *bn, const float *bias);
-/* From sum(g) and sum(g (y - mean)) in the chunks' sums, or the second pair; factor [c] (NULL: 1) scales g first. */
-void bn_gradient(struct skl_net *net, struct bn_layer *bn, const float *factor, bool second);
-double chunk_total(const struct skl_net *net, int which, int c);               /* 0 sum, 1 dot, 2 dot2 */
-struct skl_load bn_view(const struct bn_layer *bn, const float *y, bool relu); /* bn NULL: y itself */
-struct skl_load bn_gradient_load(const struct bn_layer *bn, const float *g, const float *y);
-void add_gradient(struct skl_net *net, int tensor, size_t i, double v);
+/* ---- layers.c: the device's operations as a net's layers ---- */
+/* The convolution and the statistics of the batch norm that follows it (NULL: none). */
+void conv_bn_forward(struct skl_net *net, const struct conv_layer *l, struct bn_layer *bn, struct skl_operand x,
+                     struct skl_place y);
+void conv_forward(struct skl_net *net, const struct conv_layer *l, struct skl_operand x, struct skl_result y);
+/* dx.y none: no gradient of the input wanted.  The weight's gradient is always made. */
+void conv_backward(struct skl_net *net, const struct conv_layer *l, struct skl_operand x, struct skl_operand dy,
+                   struct skl_result dx);
+void map(struct skl_net *net, struct skl_operand x, struct skl_result y, struct skl_shape shape);
+void bn_forward(struct skl_net *net, struct bn_layer *bn); /* in training: from the sums made last */
+/* The derivative from the sums made last; dy = what bn_gradient reads. */
+void bn_backward(struct skl_net *net, struct bn_layer *bn);
+void bias_backward(struct skl_net *net, const struct conv_layer *l, struct skl_place factor);
+struct skl_operand plain(struct skl_place x);
+struct skl_operand bn_view(const struct bn_layer *bn, struct skl_place y, bool relu); /* bn NULL: y itself */
+struct skl_operand bn_gradient(const struct bn_layer *bn, struct skl_place g, struct skl_place y);
+/* A result with the two sums of the derivative of bn, which reads `raw`; bn NULL: of a bias alone. */
+struct skl_result summed(struct skl_net *net, struct skl_place y, const struct bn_layer *bn, struct skl_place raw);
+/* A result under the ReLU's mask: 0 where what `act` reads is not positive; with sums for bn, which reads act.x (NULL:
+ * none). */
+struct skl_result masked(struct skl_net *net, struct skl_place y, struct skl_operand act, const struct bn_layer *bn);
+void clear_gradient(struct skl_net *net, int tensor); /* nothing reaches this tensor in this group; -1: no tensor */
+void net_finish(struct skl_net *net);                 /* waits; keeps what broke in net->trouble */
+static inline struct skl_place value_of(const struct skl_net *net, int tensor)
+{
+    return tensor >= 0 ? net->at[tensor].value : (struct skl_place){NULL, 0};
+}
+
+/* What a variant is told of the group, without w, dw, keep and scratch. */
+struct skl_call make_call(const struct skl_net *net, const struct unit *u);
+
+/* ---- values (layers.c) ---- */
+void value_write(struct skl_net *net, struct value *v); /* now */
+struct skl_operand value_take(struct value *v);         /* to be read by one convolution, which writes it */
+
+/* ---- coefficients.c: way 1's host side ---- */
+void coefficients_forward(struct skl_net *net); /* every unit's affine, for the group that begins */
+void coefficients_backward(
+    struct skl_net *net); /* every unit's affine_grad: the only wait of a step, and only if one learns */
+static inline bool learns(const struct unit *u)
+{
+    return u->variant->affine_grad && (u->a.kind == COEF_LEARNED || u->b.kind == COEF_LEARNED);
+}
+
+/* ---- fuse.c ---- */
+enum coef_kind kind_of(const struct skl_coef *k);
+struct fusion fuse(const struct skl_net *net, const struct unit *u); /* from the plan and the coefficients' kinds */
+/* How the gradient of value[i] is written: the ReLU mask of the unit that made it and the sums its batch norms need. */
+struct skl_result value_sink(struct skl_net *net, int value);
+/* The sums over the gradient of y that this unit's merge wants. */
+void sums_for_merge(struct skl_net *net, const struct unit *u, struct skl_result *dy);
+
+/* ---- branch.c ---- */
+/* F(x_l), to be read once; where the merge happens in F's last convolution, what that one reads. */
+struct skl_operand branch_forward(struct skl_net *net, struct unit *u, struct value *in);
+struct skl_operand branch_view(const struct unit *u); /* F as the merge reads it */
+struct skl_operand branch_last(const struct unit *u); /* what F's last convolution reads */
+
+/* The gradient that came along the shortcut, scale∘keep?∘g, as a result adds it; g none: nothing comes. */
+struct along {
+    struct skl_place g, scale, keep;
+};
+/* dF: gradient of the last convolution's raw output.  Down to the unit's input, where `along` is added: to d.y. */
+void branch_backward(struct skl_net *net, struct unit *u, struct value *in, struct skl_operand dF, struct along along);
+
+/* ---- shortcut.c ---- */
+struct skl_operand shortcut_forward(struct skl_net *net, struct unit *u, struct value *in); /* h(x_l) */
+struct skl_operand shortcut_view(const struct skl_net *net, const struct unit *u, struct skl_place x);
+/* dh: what merge_backward gave.  Returns what reaches the unit's input. */
+struct along shortcut_backward(struct skl_net *net, struct unit *u, struct value *in, struct along dh);
+struct skl_place unit_x(const struct unit *u, const struct value *in); /* the input as the variant sees it */
+/* What h reads before its sigmoid: the last layer's raw output or x. */
+struct skl_place shortcut_raw(const struct unit *u, struct skl_place x);
+struct skl_operand arrived(const struct skl_net *net, struct along along); /* as an operand */
+/* Where a pass leaves the gradient of what the variant sees as x. */
+struct skl_place shortcut_dx(const struct skl_net *net, const struct unit *u);
+struct skl_operand layer_input(const struct skl_net *net, const struct unit *u, int i, struct skl_place x);
 
 /* ---- merge.c ---- */
-void merge_coefficients(struct skl_net *net, struct unit *u); /* calls affine, decides fused or pointwise */
-struct skl_load shortcut_view(struct skl_net *net, const struct unit *u, const float *x); /* h */
-struct skl_load branch_view(const struct unit *u);                                        /* f */
-struct skl_load merged_load(struct skl_net *net, struct unit *u, const float *x);         /* fused: y before post */
-void merge_sums_to_gradients(struct skl_net *net, struct unit *u);                        /* learned coefficients */
-bool coef_learned(const struct skl_coef *k);
-/* da = sum g h and db = sum g f, each [c], on to the variant's tensors. */
-void coefficient_gradient(struct skl_net *net, struct unit *u, const double *da, const double *db);
-static inline bool has_layers(const struct unit *u) { return u->decl.convs > 0; }
-uint64_t unit_key(const struct skl_net *net, const struct unit *u);
-/* Images [first, first + n) of the group, as a variant is told of them; own_gradients [own_floats] or NULL. */
-struct own_tensors {
-    const float *w[SKL_MAX_OWN];
-    float *dw[SKL_MAX_OWN];
-};
-struct skl_call make_call(struct skl_net *net, struct unit *u, int first, int n, float *own_gradients,
-                          struct own_tensors *own);
+/* y_l = h(x_l) + F(x_l), x_{l+1} = f(y_l). */
+void merge_forward(struct skl_net *net, struct unit *u, struct value *in, struct skl_operand h, struct skl_operand F,
+                   struct value *out);
+/* From d.y and its sums: the gradient of F's last raw output; *dh, that of h. */
+struct skl_operand merge_backward(struct skl_net *net, struct unit *u, struct value *in, struct along *dh);
+struct skl_operand merged(struct skl_net *net, struct unit *u, struct skl_operand h, struct skl_operand F);
+/* The pass alone, to `y`, with a ReLU or not. */
+void merge_pass(struct skl_net *net, struct unit *u, struct skl_place x, struct skl_result y, bool relu);
 
-/* What layer i on the shortcut path reads. */
-struct skl_load shortcut_input(struct skl_net *net, const struct unit *u, int i, const float *x);
-
-/* ---- pointwise.c ---- */
-void pointwise_forward(struct skl_net *net, struct unit *u, const float *x, struct value *out);
-/* g: in, the gradient of y; out, that of F's end-BN output, with sums for that BN.  Makes the gradients of x (dx, in the
- * shape the variant sees) and h (dh, where layers are declared). */
-void pointwise_backward(struct skl_net *net, struct unit *u, const float *x, float *g, float *dx, float *dh);
-const struct conv_layer *pointwise_tail(const struct unit *u); /* the layer that pointwise_* run themselves, or NULL */
-/* h of images [first, first + n), each element. */
-void pointwise_h(struct skl_net *net, const struct unit *u, const float *x, int first, int n, float *h);
-
-/* ---- unit.c ---- */
-void value_write(struct skl_net *net, struct value *v); /* materialise */
-struct skl_load value_take(struct value *v);            /* to be read by one convolution, which writes it */
+/* ---- unit.c, stem.c, head.c ---- */
 void unit_forward(struct skl_net *net, struct unit *u, struct value *in, struct value *out);
 void unit_backward(struct skl_net *net, struct unit *u, struct value *in);
-void value_sink(struct skl_net *net, int value, struct skl_store *sink); /* how the gradient of value[i] is written */
-const float *unit_x(const struct unit *u, const struct value *in);       /* the input as the variant sees it */
-/* unit_backward as if the branch F were a constant: net->g becomes what reaches the unit's input along the shortcut. */
+/* unit_backward as if the branch F were a constant: d.y becomes what reaches the unit's input along the shortcut. */
 void unit_shortcut_backward(struct skl_net *net, struct unit *u, struct value *in);
+void stem_forward(struct skl_net *net);
+void stem_backward(struct skl_net *net);
+void head_forward(struct skl_net *net);
+void head_loss(struct skl_net *net, const int32_t *labels);
+void head_backward(struct skl_net *net);
 /* net.c: forward and backward of n images as one batch-norm group at iteration 0, for net->watch.  Returns the mean loss. */
 double net_watched(struct skl_net *net, const float *images, const int32_t *labels, int n);
 
-/* ---- build.c, tensors.c ---- */
+/* ---- plan.c, memory.c, tensors.c, describe.c ---- */
 int net_plan(struct skl_net *net, struct skl_err *err); /* layers, shapes, tensors; no memory of activations */
-void net_allocate(struct skl_net *net);
-size_t net_bytes(struct skl_net *net);                             /* what net_allocate would take */
-void describe_net(struct skl_net *net, struct skl_net_info *info); /* describe.c; all but bytes */
+int net_reserve(struct skl_net *net, struct skl_err *err);
+size_t net_bytes(struct skl_net *net); /* what net_reserve would take */
+void host_free(struct skl_net *net);
+void describe_net(struct skl_net *net, struct skl_net_info *info); /* all but bytes */
 int add_tensor(struct skl_net *net, struct tensor_start start, bool decay, int ndim, const int *shape, const char *fmt,
                ...) __attribute__((format(printf, 6, 7)));
-void tensors_allocate(struct skl_net *net);
+void tensors_take(struct skl_net *net);
 void tensors_init(struct skl_net *net);
-void *arena_take(struct skl_net *net, size_t bytes);
-static inline float *tensor_value(const struct skl_net *net, int i) { return net->tensor[i].value; }
-static inline float *tensor_grad(const struct skl_net *net, int i) { return net->tensor[i].grad; }
-static inline size_t shape_floats(struct skl_shape s) { return (size_t)s.h * (size_t)s.w * (size_t)s.c; }
-/* Sizes are rounded up: 5 pixels become 3. */
-static inline int unit_stride(const struct skl_unit *u) { return u->out.h < u->in.h ? 2 : 1; }
-static inline struct skl_shape conv_in(const struct conv_layer *l)
+/* The next place of the net's memory; arena.memory NULL: only counted. */
+static inline struct skl_place arena_take(struct skl_net *net, size_t bytes)
 {
-    return (struct skl_shape){l->shape.h, l->shape.w, l->shape.c};
+    const struct skl_place place = {net->arena.memory, net->arena.used};
+    net->arena.used += (bytes + SKL_PLACE_ALIGN - 1) / SKL_PLACE_ALIGN * SKL_PLACE_ALIGN;
+    return place;
 }
+static inline bool is_statistic(enum skl_tensor_kind kind) { return kind == SKL_KIND_MEAN || kind == SKL_KIND_VAR; }
+
+static inline bool has_layers(const struct unit *u) { return u->decl.convs > 0; }
+static inline size_t shape_floats(struct skl_shape s) { return (size_t)s.h * (size_t)s.w * (size_t)s.c; }
 static inline struct skl_shape conv_out(const struct conv_layer *l)
 {
-    return (struct skl_shape){(l->shape.h + l->shape.stride - 1) / l->shape.stride,
-                              (l->shape.w + l->shape.stride - 1) / l->shape.stride, l->shape.k};
+    const struct skl_conv_shape *s = &l->plan.shape;
+    return (struct skl_shape){(s->h + s->stride - 1) / s->stride, (s->w + s->stride - 1) / s->stride, s->k};
 }
 /* What the variant sees as x, and h, which in way 2 need not have f's shape: a gate may be one number a pixel. */
 static inline struct skl_shape x_shape(const struct unit *u)
@@ -251,4 +340,5 @@ static inline struct skl_shape h_shape(const struct unit *u)
 {
     return has_layers(u) ? conv_out(&u->shortcut_conv[u->decl.convs - 1]) : x_shape(u);
 }
+static inline bool projected(const struct unit *u) { return u->projection != PROJECT_NONE && u->decl.source == SKL_X; }
 #endif

@@ -1,159 +1,192 @@
-/* How the shortcut h and the branch f meet, way 1: y = a h + b f inside the neighbours' loads and stores.  What cannot be
- * fused so, and way 2, is in pointwise.c. */
-#include <limits.h>
-#include <string.h>
-#include "core/base/rng.h"
+/* Where the two paths meet: y_l = h(x_l) + F(x_l), or what a variant makes of it, and f after it.  The ways: fuse.c. */
 #include "core/nn/internal.h"
 
-uint64_t unit_key(const struct skl_net *net, const struct unit *u)
+/* ---- y = a h + b F inside an operand or a result ---- */
+/* b F + a h as one operand: the factors go into its vectors. */
+struct skl_operand merged(struct skl_net *net, struct unit *u, struct skl_operand h, struct skl_operand F)
 {
-    return skl_rng_key(net->o.seed, SKL_RNG_SHORTCUT, (uint64_t)net->iteration, (uint64_t)u->place.index);
-}
-
-struct skl_call make_call(struct skl_net *net, struct unit *u, int first, int n, float *own_gradients,
-                          struct own_tensors *own)
-{
-    for (int i = 0; i < u->decl.owns; i++) {
-        own->w[i] = tensor_value(net, u->own[i]);
-        own->dw[i] = own_gradients;
-        if (own_gradients) own_gradients += net->tensor[u->own[i]].count;
+    struct skl_operand y = {.x = F.x, .scale = F.scale, .shift = F.shift};
+    const bool blended = skl_there(h.scale) || u->b.kind != COEF_ONE;
+    if (blended) {
+        const struct skl_blend job = {.c = u->place.out.c,
+                                      .a = u->a.v,
+                                      .b = u->b.v,
+                                      .f_scale = F.scale,
+                                      .f_shift = F.shift,
+                                      .h_scale = h.scale,
+                                      .h_shift = h.shift,
+                                      .scale = u->m_scale,
+                                      .shift = u->m_shift,
+                                      .add_scale = u->m_add};
+        net->device->ops->blend(net->device, &job);
+        y.scale = u->m_scale, y.shift = u->m_shift;
     }
-    return (struct skl_call){.unit = &u->place,
-                             .opts = u->opts,
-                             .iteration = net->iteration,
-                             .iterations = net->o.iterations,
-                             .training = net->training && !net->clean,
-                             .batch = net->o.batch,
-                             .first = net->first + first,
-                             .n = n,
-                             .p = u->decl.p,
-                             .rng_key = unit_key(net, u),
-                             .w = own->w,
-                             .dw = own->dw,
-                             .keep = u->keep ? u->keep + (size_t)first * u->decl.keep : NULL};
-}
-
-/* ---- way 1 ---- */
-static bool is_one(const struct skl_coef *k) { return !k->v && k->span == SKL_ONE && k->k == 1.0f; }
-static bool is_zero(const struct skl_coef *k) { return !k->v && k->span == SKL_ONE && k->k == 0.0f; }
-bool coef_learned(const struct skl_coef *k) { return k->v && k->span != SKL_PER_IMAGE; }
-
-static bool can_fuse(const struct skl_net *net, const struct unit *u)
-{
-    const struct skl_coef *a = &u->a_coef, *b = &u->b_coef;
-    if (net->o.pointwise || a->span == SKL_PER_IMAGE || b->span == SKL_PER_IMAGE) return false;
-    if (a->span == SKL_MASK && (has_layers(u) || u->place.out.c % 8 != 0)) return false; /* kernels.h: keep */
-    if (u->end_relu && (!is_one(b) || coef_learned(a) || has_layers(u))) return false;
-    return true;
-}
-
-static void spell_out(const struct skl_coef *k, int c, float *vec)
-{
-    for (int i = 0; i < c; i++) vec[i] = !k->v ? k->k : k->span == SKL_PER_CHANNEL ? k->v[i] : k->v[0];
-}
-
-struct mask_job {
-    struct unit *u;
-    size_t image;
-    uint64_t key;
-    double drop;
-};
-static void mask_chunk(struct skl_net *net, void *arg, int chunk, int first, int n, float *scratch)
-{
-    (void)chunk, (void)scratch;
-    const struct mask_job *j = arg;
-    net->o.kernels->keep_bits(j->key, j->drop, (uint64_t)(net->first + first) * j->image, (size_t)n * j->image,
-                              j->u->mask + (size_t)first * j->image / 8);
-}
-
-void merge_coefficients(struct skl_net *net, struct unit *u)
-{
-    const struct skl_coef one = {.span = SKL_ONE, .k = 1};
-    u->a_coef = u->b_coef = one;
-    u->fused = false;
-    if (!u->variant->affine) return;
-    struct own_tensors own;
-    struct skl_call k = make_call(net, u, 0, net->n, NULL, &own);
-    u->variant->affine(&k, &u->a_coef, &u->b_coef);
-    spell_out(&u->a_coef, u->place.out.c, u->a_vec);
-    spell_out(&u->b_coef, u->place.out.c, u->b_vec);
-    u->fused = can_fuse(net, u);
-    if (!u->fused || u->a_coef.span != SKL_MASK) return;
-    struct mask_job job = {u, shape_floats(u->place.out), k.rng_key, u->a_coef.drop};
-    for_chunks(net, mask_chunk, &job);
-}
-
-struct skl_load branch_view(const struct unit *u) { return bn_view(u->end, u->b->y[u->convs - 1], u->end_relu); }
-
-/* x after the first i layers on the shortcut path. */
-struct skl_load shortcut_input(struct skl_net *net, const struct unit *u, int i, const float *x)
-{
-    if (i == 0) return (struct skl_load){.x = x};
-    struct skl_load l = bn_view(u->shortcut_bn[i - 1], u->b->ys[i - 1], false);
-    if (!l.scale && u->shortcut_conv[i - 1].bias >= 0)
-        l.scale = net->ones, l.shift = tensor_value(net, u->shortcut_conv[i - 1].bias);
-    return l;
-}
-
-struct skl_load shortcut_view(struct skl_net *net, const struct unit *u, const float *x)
-{
-    return shortcut_input(net, u, u->decl.convs, x);
-}
-
-/* y = b BN(y_last) + a h as one load: the factors go into the vectors.  Only where fused; without end_relu. */
-struct skl_load merged_load(struct skl_net *net, struct unit *u, const float *x)
-{
-    const struct skl_load h = shortcut_view(net, u, x), f = branch_view(u);
-    for (int c = 0; c < u->place.out.c; c++) {
-        float b = u->b_vec[c], a = u->a_vec[c];
-        u->m_scale[c] = f.scale ? b * f.scale[c] : b;
-        u->m_shift[c] = (f.scale ? b * f.shift[c] : 0) + (h.scale ? a * h.shift[c] : 0);
-        u->m_add[c] = h.scale ? a * h.scale[c] : a;
-    }
-    struct skl_load y = {.x = f.x};
-    if (f.scale || h.scale || !is_one(&u->b_coef)) y.scale = u->m_scale, y.shift = u->m_shift;
-    if (is_zero(&u->a_coef)) return y; /* the plain net reads no shortcut; h's shift is 0 times something */
+    if (!u->fusion.adds) return y; /* the plain net reads no shortcut; h's shift is 0 times something */
     y.add = h.x;
-    y.add_scale = is_one(&u->a_coef) && !h.scale ? NULL : u->m_add;
-    y.keep = u->a_coef.span == SKL_MASK ? u->mask : NULL;
+    if (u->a.kind != COEF_ONE || skl_there(h.scale)) y.add_scale = blended ? u->m_add : u->a.v;
+    if (u->a.kind == COEF_MASK) y.keep = u->bits;
     return y;
 }
 
-/* da = sum g h and db = sum g f, from the chunks' sums: f = gamma x^ + beta, so sum g f follows from the two sums that
- * the batch norm's derivative needs anyway. */
-static double partner_sum(struct skl_net *net, const struct bn_layer *bn, int which, int c)
+/* y with a h added. */
+static struct skl_result adding(const struct unit *u, struct skl_result y, struct skl_place h)
 {
-    double dot = chunk_total(net, which, c);
-    if (!bn) return dot;
-    return tensor_value(net, bn->gamma)[c] * bn->rstd[c] * dot +
-           (double)tensor_value(net, bn->beta)[c] * chunk_total(net, 0, c);
+    if (!u->fusion.adds) return y;
+    y.add = h;
+    if (u->a.kind != COEF_ONE) y.add_scale = u->a.v;
+    if (u->a.kind == COEF_MASK) y.keep = u->bits;
+    return y;
 }
 
-void coefficient_gradient(struct skl_net *net, struct unit *u, const double *da, const double *db)
+/* ---- a pass ---- */
+static struct skl_factor factor_of(const struct coefficient *k)
 {
-    const int c = u->place.out.c;
-    float *a = net->coef_float, *b = a + c;
-    double sa = 0, sb = 0;
-    for (int i = 0; i < c; i++) sa += da[i], sb += db[i], a[i] = (float)da[i], b[i] = (float)db[i];
-    if (u->a_coef.span == SKL_ONE) a[0] = (float)sa;
-    if (u->b_coef.span == SKL_ONE) b[0] = (float)sb;
-    float *gradients = net->own_partial;
-    memset(gradients, 0, u->own_floats * sizeof *gradients);
-    struct own_tensors own;
-    struct skl_call k = make_call(net, u, 0, net->n, gradients, &own);
-    u->variant->affine_grad(&k, coef_learned(&u->a_coef) ? a : NULL, coef_learned(&u->b_coef) ? b : NULL);
+    return (struct skl_factor){
+        .span = k->said.span, .v = k->v, .drop = k->said.drop, .learned = k->kind == COEF_LEARNED};
+}
+
+struct pass {
+    struct skl_merge job;
+    struct skl_tail tail;
+};
+static void pass_of(struct pass *pass, struct skl_net *net, const struct unit *u, struct skl_place x)
+{
+    pass->job = (struct skl_merge){.variant = u->variant,
+                                   .call = make_call(net, u),
+                                   .decl = &u->decl,
+                                   .a = factor_of(&u->a),
+                                   .b = factor_of(&u->b),
+                                   .x_shape = x_shape(u),
+                                   .h_shape = h_shape(u),
+                                   .x = x,
+                                   .h = shortcut_view(net, u, x),
+                                   .f = branch_view(u),
+                                   .layers = has_layers(u),
+                                   .keep = u->keep,
+                                   .plain = net->o.pointwise,
+                                   .accumulate = net->accumulate};
     for (int i = 0; i < u->decl.owns; i++)
-        for (size_t e = 0; e < net->tensor[u->own[i]].count; e++) add_gradient(net, u->own[i], e, own.dw[i][e]);
+        pass->job.own[i] = net->at[u->own[i]].value, pass->job.down[i] = net->at[u->own[i]].grad;
+    if (!u->fusion.tail) return;
+    const struct conv_layer *l = &u->shortcut_conv[0];
+    pass->tail = (struct skl_tail){
+        .plan = &l->plan, .x = plain(x), .weight = value_of(net, l->weight), .dweight = net->at[l->weight].grad};
+    if (l->bias >= 0) pass->tail.bias = value_of(net, l->bias), pass->tail.dbias = net->at[l->bias].grad;
+    pass->job.tail = &pass->tail;
 }
 
-void merge_sums_to_gradients(struct skl_net *net, struct unit *u)
+void merge_pass(struct skl_net *net, struct unit *u, struct skl_place x, struct skl_result y, bool relu)
 {
-    if (!u->variant->affine_grad) return;
-    double *da = net->coef_sum, *db = da + u->place.out.c;
-    int last = u->decl.convs - 1;
-    for (int c = 0; c < u->place.out.c; c++) {
-        db[c] = partner_sum(net, u->end, 1, c);
-        da[c] = partner_sum(net, last >= 0 ? u->shortcut_bn[last] : NULL, 2, c);
+    struct pass pass;
+    pass_of(&pass, net, u, x);
+    pass.job.y = y;
+    pass.job.relu = relu;
+    net->device->ops->merge_forward(net->device, &pass.job);
+}
+
+/* The variant's own backward: F's gradient takes the place of y's. */
+static struct skl_operand pass_backward(struct skl_net *net, struct unit *u, struct skl_place x, struct along *dh)
+{
+    const struct skl_operand F = branch_view(u);
+    struct pass pass;
+    pass_of(&pass, net, u, x);
+    pass.job.dy = net->d.y;
+    pass.job.dx = shortcut_dx(net, u);
+    pass.job.dh = net->d.h;
+    pass.job.df = (struct skl_result){.y = net->d.y};
+    if (u->end) pass.job.df = u->end_relu ? masked(net, net->d.y, F, u->end) : summed(net, net->d.y, u->end, F.x);
+    if (learns(u)) pass.job.dcoef = u->dcoef;
+    net->device->ops->merge_backward(net->device, &pass.job);
+    if (u->end) bn_backward(net, u->end);
+    *dh = (struct along){.g = has_layers(u) ? net->d.h : pass.job.dx};
+    return u->end ? bn_gradient(u->end, net->d.y, F.x) : plain(net->d.y);
+}
+
+/* ---- forward ---- */
+/* Makes y and writes it with the statistics its batch norm wants. */
+static void write_sum(struct skl_net *net, struct unit *u, struct skl_place x, struct skl_operand h,
+                      struct skl_operand F, struct skl_result y)
+{
+    switch (u->fusion.way) {
+    case MERGE_PASS:
+        merge_pass(net, u, x, y, u->post_relu && !u->post);
+        break;
+    case MERGE_IN_BRANCH:
+        conv_forward(net, &u->conv[u->convs - 1], F, adding(u, y, h.x));
+        break;
+    case MERGE_AFTER_RELU:
+        map(net, F, adding(u, y, h.x), u->place.out);
+        break;
+    case MERGE_IN_OPERAND:
+        map(net, merged(net, u, h, F), y, u->place.out);
+        break;
     }
-    coefficient_gradient(net, u, da, db);
+}
+
+void merge_forward(struct skl_net *net, struct unit *u, struct value *in, struct skl_operand h, struct skl_operand F,
+                   struct value *out)
+{
+    out->ready = !u->fusion.waits && !u->post;
+    if (u->fusion.waits) {
+        out->pending = merged(net, u, h, F);
+        out->pending.relu = u->post_relu;
+        return;
+    }
+    struct bn_layer *bn = u->post ? u->post : out->bn;
+    struct skl_result y = {.y = u->post ? u->at->s : out->z};
+    if (bn && net->training) y.sums = net->sums;
+    write_sum(net, u, unit_x(u, in), h, F, y);
+    if (bn) bn_forward(net, bn);
+    if (u->post) out->pending = bn_view(u->post, u->at->s, u->post_relu);
+}
+
+/* ---- backward ---- */
+/* A batch norm after the addition: d.y becomes the gradient of the sum. */
+static void post_backward(struct skl_net *net, struct unit *u)
+{
+    struct skl_result y = {.y = net->d.y};
+    bn_backward(net, u->post);
+    sums_for_merge(net, u, &y);
+    map(net, bn_gradient(u->post, net->d.y, u->at->s), y, u->place.out);
+}
+
+/* The sums that learned coefficients' gradients are made of; coefficients_backward fetches them. */
+static void learn(struct skl_net *net, const struct unit *u)
+{
+    const int top = u->decl.convs - 1;
+    const struct bn_layer *bn = top >= 0 ? u->shortcut_bn[top] : NULL;
+    const struct skl_coef_sums job = {.c = u->place.out.c,
+                                      .sums = net->sums,
+                                      .f = u->end ? &u->end->n : NULL,
+                                      .h = bn ? &bn->n : NULL,
+                                      .a = u->a.said.span,
+                                      .b = u->b.said.span,
+                                      .d = u->dcoef};
+    net->device->ops->coef_sums(net->device, &job);
+}
+
+/* F's gradient where the sum was fused: b times y's, through F's last ReLU and batch norm. */
+static struct skl_operand fused_backward(struct skl_net *net, struct unit *u)
+{
+    const struct skl_place g = net->d.y, last = u->at->y[u->convs - 1];
+    struct skl_operand dF = plain(g);
+    if (u->b.kind != COEF_ONE) dF.scale = u->b.v, dF.shift = net->zeros;
+    if (u->end_relu) {
+        map(net, dF, masked(net, net->d.spare, branch_view(u), u->end), u->place.out);
+        bn_backward(net, u->end);
+        return bn_gradient(u->end, net->d.spare, last);
+    }
+    if (!u->end) return dF;
+    net->device->ops->bn_backward(net->device, &u->end->n, net->sums, false, dF.scale, net->accumulate);
+    return bn_gradient(u->end, g, last);
+}
+
+struct skl_operand merge_backward(struct skl_net *net, struct unit *u, struct value *in, struct along *dh)
+{
+    if (u->post) post_backward(net, u);
+    if (u->fusion.way == MERGE_PASS) return pass_backward(net, u, unit_x(u, in), dh);
+    if (learns(u)) learn(net, u);
+    const struct skl_result a = adding(u, (struct skl_result){.y = net->d.y}, net->d.y); /* a keep dE/dy */
+    *dh = has_layers(u) ? (struct along){.g = net->d.y} : (struct along){a.add, a.add_scale, a.keep};
+    return fused_backward(net, u);
 }

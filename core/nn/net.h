@@ -10,7 +10,7 @@
 #include "core/base/err.h"
 #include "core/base/parallel.h"
 #include "core/config/experiment.h"
-#include "core/device/cpu/kernels/kernels.h"
+#include "core/device/conv.h"
 
 struct skl_net_options {
     int size, channels, classes; /* of the images */
@@ -21,42 +21,54 @@ struct skl_net_options {
     uint64_t seed;      /* initial weights; also keys the shortcuts' random numbers */
     int64_t iterations; /* of the run, told to the variants */
     int weight_decay_on;
-    bool pointwise; /* the plain way: way 1 unfused, no bands: for tests */
-    const struct skl_kernels *kernels;
-    struct skl_pool *pool; /* borrowed */
+    bool pointwise;        /* the plain way: way 1 unfused, no bands: for tests */
+    const char *device;    /* core/device/choose/devices.h; NULL: the CPU */
+    struct skl_pool *pool; /* the host's threads, borrowed */
 };
 
-/* One learnable tensor or one running statistic. */
+/* One learnable tensor or one running statistic.  Its numbers stand in the device's memory. */
 struct skl_tensor {
     char name[96];      /* design: PyTorch's names, "layer1.0.conv1.weight" */
     int ndim, shape[4]; /* PyTorch's: OIHW for convolutions */
     size_t count;
-    float *value;           /* in compute layout */
-    float *grad, *momentum; /* NULL for running statistics */
-    bool conv;              /* compute layout is [kh][kw][i][o]; export turns it to OIHW */
-    bool decay;             /* weight decay applies */
+    bool learned; /* has a gradient and a momentum: neither a running statistic nor in an inference net */
+    bool conv;    /* stands as [kh][kw][i][o] */
+    bool decay;   /* weight decay applies */
 };
 
 struct skl_net;
+struct skl_decl;
 int skl_net_new(const struct skl_model_config *model, const struct skl_net_options *options, struct skl_net **net,
                 struct skl_err *err);
 void skl_net_free(struct skl_net *net);
 
 /* All tensors in the net's order: parameters first come, first served, statistics among them as in PyTorch. */
-int skl_net_tensors(struct skl_net *net, struct skl_tensor **tensors);
-/* Between compute layout (src: value, grad or momentum of t) and PyTorch's. */
-void skl_tensor_export(const struct skl_tensor *t, const float *src, float *dst);
-void skl_tensor_import(const struct skl_tensor *t, const float *src, float *dst);
+int skl_net_tensors(const struct skl_net *net, const struct skl_tensor **tensors);
+/* A tensor of this net, [count] in PyTorch's order.  Waits for the device. */
+enum skl_tensor_part { SKL_VALUE, SKL_GRADIENT, SKL_MOMENTUM };
+void skl_tensor_read(struct skl_net *net, const struct skl_tensor *t, enum skl_tensor_part part, float *to);
+void skl_tensor_write(struct skl_net *net, const struct skl_tensor *t, enum skl_tensor_part part, const float *from);
+
+/* Unit i as it was planned. */
+struct skl_planned_unit {
+    const struct skl_unit *place;
+    const struct skl_decl *decl; /* what its variant declared */
+    const char *name;            /* "layer1.0" */
+};
+int skl_net_units(const struct skl_net *net);
+struct skl_planned_unit skl_net_unit(const struct skl_net *net, int i);
 
 struct skl_step_result {
     double loss; /* mean over the batch */
     int errors;  /* images misclassified */
 };
-/* Forward and backward of one mini-batch; fills every tensor's grad, updates running statistics.  iteration keys
- * dropout's masks.  logits: [batch, classes] or NULL. */
-struct skl_step_result skl_net_gradient(struct skl_net *net, const float *images, const int32_t *labels,
-                                        int64_t iteration, float *logits);
-/* One SGD update of every parameter from its grad (grad itself is left as it is). */
+/* Forward and backward of one mini-batch; fills every tensor's gradient, updates running statistics.  iteration keys
+ * dropout's masks.  logits: [batch, classes] or NULL.  May return before the work is done, unless logits are wanted. */
+void skl_net_gradient(struct skl_net *net, const float *images, const int32_t *labels, int64_t iteration,
+                      float *logits);
+/* Of the last mini-batch; waits for it.  The loss is not a number where the device broke. */
+struct skl_step_result skl_net_result(struct skl_net *net);
+/* One SGD update of every parameter from its gradient (which is left as it is). */
 void skl_net_update(struct skl_net *net, double lr, double momentum, double weight_decay, int momentum_form);
 /* Evaluation with running statistics, n <= batch images.  Returns summed loss and errors. */
 struct skl_step_result skl_net_evaluate(struct skl_net *net, const float *images, const int32_t *labels, int n,
@@ -89,6 +101,14 @@ void skl_net_info_release(struct skl_net_info *info);
 int skl_depth_units(int depth, int block, int *n, struct skl_err *err);
 /* The convolution kernels in use, "winograd4-avx2 x104, gemm x5": for the run's record. malloc'd. */
 char *skl_net_kernels(const struct skl_net *net);
+/* What the bits of its results depend on besides model, data and seed: device, kernels, library. malloc'd. */
+char *skl_net_arithmetic(const struct skl_net *net);
+struct skl_device;
+const struct skl_device *skl_net_device(const struct skl_net *net);
+/* What broke in the device, one line; NULL while all is well. */
+const char *skl_net_trouble(const struct skl_net *net);
+/* Multiply-adds in registers alone, as fast as its device can, now: operations a second, two each. */
+double skl_net_peak(struct skl_net *net);
 /* Time spent since the last call, seconds: forward, backward, update. */
 void skl_net_times(struct skl_net *net, double seconds[3]);
 #endif

@@ -7,16 +7,20 @@
 #include "core/base/rng.h"
 #include "core/nn/internal.h"
 
-static bool is_statistic(enum skl_tensor_kind kind) { return kind == SKL_KIND_MEAN || kind == SKL_KIND_VAR; }
-
 int add_tensor(struct skl_net *net, struct tensor_start start, bool decay, int ndim, const int *shape, const char *fmt,
                ...)
 {
     net->tensor = realloc(net->tensor, (size_t)(net->tensors + 1) * sizeof *net->tensor);
     net->start = realloc(net->start, (size_t)(net->tensors + 1) * sizeof *net->start);
-    if (!net->tensor || !net->start) SKL_BUG("out of memory");
+    net->at = realloc(net->at, (size_t)(net->tensors + 1) * sizeof *net->at);
+    if (!net->tensor || !net->start || !net->at) SKL_BUG("out of memory");
     struct skl_tensor *t = &net->tensor[net->tensors];
-    *t = (struct skl_tensor){.ndim = ndim, .count = 1, .conv = start.kind == SKL_KIND_CONV, .decay = decay};
+    *t = (struct skl_tensor){.ndim = ndim,
+                             .count = 1,
+                             .conv = start.kind == SKL_KIND_CONV,
+                             .decay = decay,
+                             .learned = !is_statistic(start.kind) && !net->o.inference};
+    net->at[net->tensors] = (struct tensor_places){.value = {NULL, 0}};
     for (int i = 0; i < ndim; i++) t->shape[i] = shape[i], t->count *= (size_t)shape[i];
     va_list args;
     va_start(args, fmt);
@@ -29,25 +33,21 @@ int add_tensor(struct skl_net *net, struct tensor_start start, bool decay, int n
 
 static size_t padded(size_t n) { return (n + 15) / 16 * 16; }
 
-void tensors_allocate(struct skl_net *net)
+void tensors_take(struct skl_net *net)
 {
     size_t values = 0, learned = 0;
     for (int i = 0; i < net->tensors; i++) {
         values += padded(net->tensor[i].count);
-        if (!is_statistic(net->start[i].kind)) learned += padded(net->tensor[i].count);
+        if (net->tensor[i].learned) learned += padded(net->tensor[i].count);
     }
-    const size_t total = values + (net->o.inference ? 0 : 2 * learned);
-    float *at = arena_take(net, total * sizeof(float));
-    if (!at) return;
-    float *grad = at + values;
+    struct skl_place value = arena_take(net, (values + 2 * learned) * sizeof(float)), grad = skl_further(value, values);
     for (int i = 0; i < net->tensors; i++) {
-        struct skl_tensor *t = &net->tensor[i];
-        t->value = at;
-        at += padded(t->count);
-        if (is_statistic(net->start[i].kind) || net->o.inference) continue;
-        t->grad = grad;
-        t->momentum = grad + learned;
-        grad += padded(t->count);
+        const size_t floats = padded(net->tensor[i].count);
+        net->at[i] = (struct tensor_places){.value = value};
+        value = skl_further(value, floats);
+        if (!net->tensor[i].learned) continue;
+        net->at[i].grad = grad, net->at[i].momentum = skl_further(grad, learned);
+        grad = skl_further(grad, floats);
     }
 }
 
@@ -59,13 +59,25 @@ static size_t compute_index(const struct skl_tensor *t, size_t i)
     size_t x = i % kw, y = i / kw % kh, c = i / (kw * kh) % in, k = i / (kw * kh * in);
     return ((y * kw + x) * in + c) * out + k;
 }
-void skl_tensor_export(const struct skl_tensor *t, const float *src, float *dst)
+
+static struct skl_place part_of(const struct skl_net *net, const struct skl_tensor *t, enum skl_tensor_part part)
 {
-    for (size_t i = 0; i < t->count; i++) dst[i] = src[compute_index(t, i)];
+    const struct tensor_places *at = &net->at[t - net->tensor];
+    return part == SKL_VALUE ? at->value : part == SKL_GRADIENT ? at->grad : at->momentum;
 }
-void skl_tensor_import(const struct skl_tensor *t, const float *src, float *dst)
+
+void skl_tensor_read(struct skl_net *net, const struct skl_tensor *t, enum skl_tensor_part part, float *to)
 {
-    for (size_t i = 0; i < t->count; i++) dst[compute_index(t, i)] = src[i];
+    net->device->ops->download(net->device, part_of(net, t, part), t->count * sizeof *to, net->staging);
+    net_finish(net);
+    for (size_t i = 0; i < t->count; i++) to[i] = net->staging[compute_index(t, i)];
+}
+
+void skl_tensor_write(struct skl_net *net, const struct skl_tensor *t, enum skl_tensor_part part, const float *from)
+{
+    for (size_t i = 0; i < t->count; i++) net->staging[compute_index(t, i)] = from[i];
+    net->device->ops->upload(net->device, net->staging, t->count * sizeof *from, part_of(net, t, part));
+    net->own_stale = true;
 }
 
 /* He et al., "Delving Deep into Rectifiers", 2015: standard deviation sqrt(2 / fan). */
@@ -76,34 +88,72 @@ static double he_std(const struct skl_tensor *t, int rule)
     return sqrt(2 / fan);
 }
 
+struct init_job {
+    struct skl_net *net;
+    float *values; /* of all tensors, as they stand in the slab */
+};
+static float *place_in(const struct init_job *job, int i)
+{
+    return job->values + (job->net->at[i].value.offset - job->net->at[0].value.offset) / sizeof(float);
+}
+
 /* Keyed by the tensor's name, counted in PyTorch's order: variants share the initial values of the tensors they share. */
-static void init_random(struct skl_net *net, struct skl_tensor *t, bool uniform, double spread)
+static void init_random(const struct skl_net *net, const struct skl_tensor *t, bool uniform, double spread, float *to)
 {
     uint64_t key = skl_rng_key(net->o.seed, SKL_RNG_INIT, skl_hash_name(t->name), 0);
     for (size_t i = 0; i < t->count; i++) {
         double v = uniform ? 2 * skl_rng_uniform(key, i) - 1 : skl_rng_normal(key, i);
-        t->value[compute_index(t, i)] = (float)(spread * v);
+        to[compute_index(t, i)] = (float)(spread * v);
     }
 }
 
 static void init_tensor(void *arg, int i, int worker)
 {
-    (void)worker;
-    struct skl_net *net = arg;
-    struct skl_tensor *t = &net->tensor[i];
+    const struct init_job *job = arg;
+    const struct skl_net *net = job->net;
+    const struct skl_tensor *t = &net->tensor[i];
     const struct tensor_start *s = &net->start[i];
     const int rule = net->o.fc_init;
+    float *to = place_in(job, i);
     if (s->kind == SKL_KIND_FC && rule != SKL_FC_HE)
-        init_random(net, t, rule == SKL_FC_UNIFORM, rule == SKL_FC_UNIFORM ? 1 / sqrt(t->shape[1]) : 0.01);
+        init_random(net, t, rule == SKL_FC_UNIFORM, rule == SKL_FC_UNIFORM ? 1 / sqrt(t->shape[1]) : 0.01, to);
     else if (s->init == SKL_HE)
-        init_random(net, t, false, s->factor * he_std(t, net->o.init));
+        init_random(net, t, false, s->factor * he_std(t, net->o.init), to);
     else
-        for (size_t e = 0; e < t->count; e++) t->value[e] = (float)(s->factor * s->value);
+        for (size_t e = 0; e < t->count; e++) to[e] = (float)(s->factor * s->value);
 }
 
-void tensors_init(struct skl_net *net) { skl_parallel(net->o.pool, net->tensors, init_tensor, net); }
+/* What an update changes, for the device; and room for one tensor on its way. */
+static void list_learned(struct skl_net *net)
+{
+    size_t largest = 1;
+    net->learned = skl_alloc_array((size_t)net->tensors, sizeof *net->learned);
+    for (int i = 0; i < net->tensors; i++) {
+        const struct skl_tensor *t = &net->tensor[i];
+        const struct tensor_places *at = &net->at[i];
+        if (t->count > largest) largest = t->count;
+        if (t->learned)
+            net->learned[net->learned_tensors++] =
+                (struct skl_learned){at->value, at->grad, at->momentum, t->count, t->decay};
+    }
+    net->staging = skl_alloc_array(largest, sizeof *net->staging);
+}
 
-int skl_net_tensors(struct skl_net *net, struct skl_tensor **tensors)
+void tensors_init(struct skl_net *net)
+{
+    const struct skl_device_ops *ops = net->device->ops;
+    size_t values = 0, learned = 0;
+    list_learned(net);
+    for (int i = 0; i < net->tensors; i++) values += padded(net->tensor[i].count);
+    for (int i = 0; i < net->learned_tensors; i++) learned += padded(net->learned[i].count);
+    struct init_job job = {net, skl_alloc_array(values, sizeof(float))};
+    skl_parallel(net->o.pool, net->tensors, init_tensor, &job);
+    ops->upload(net->device, job.values, values * sizeof(float), net->at[0].value);
+    if (learned) ops->clear(net->device, skl_further(net->at[0].value, values), 2 * learned * sizeof(float));
+    free(job.values);
+}
+
+int skl_net_tensors(const struct skl_net *net, const struct skl_tensor **tensors)
 {
     *tensors = net->tensor;
     return net->tensors;

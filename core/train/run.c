@@ -7,10 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/cpu.h"
 #include "core/base/desk.h"
 #include "core/base/say.h"
 #include "core/base/bounds.h"
 #include "core/config/registry.h"
+#include "core/device/device.h"
 #include "core/train/loop.h"
 #include "core/train/settings.h"
 #include "core/train/signals.h"
@@ -166,7 +168,7 @@ static int record_start(struct skl_training *t, const struct skl_run_options *op
     skl_record_integer(r, "threads", skl_pool_threads(t->session.pool));
     skl_record_text(r, "cpu_level", skl_cpu_level_name(skl_cpu_best()));
     skl_record_text(r, "kernels", t->session.kernels);
-    skl_record_text(r, "gemm", skl_gemm_version());
+    skl_record_text(r, "gemm", skl_net_device(t->session.net)->library);
     skl_record_text(r, "numerics", t->session.numerics);
     skl_record_text(r, "config_hash", exp->hash);
     skl_record_text(r, "data", t->identity.data);

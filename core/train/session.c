@@ -32,19 +32,17 @@ struct skl_net_options skl_net_options_for(const struct skl_experiment *exp, int
         .seed = exp->seed,
         .iterations = c->iterations,
         .weight_decay_on = c->weight_decay_on,
-        .kernels = skl_kernels_for(skl_cpu_best()),
     };
 }
 
 /* Counts the changes to the code that gave other bits: 2, gates go band by band. */
 enum { ARITHMETIC = 2 };
 
-char *skl_numerics_key(const struct skl_net *net, const struct skl_net_options *o)
+char *skl_numerics_key(const struct skl_net *net)
 {
-    char *kernels = skl_net_kernels(net);
-    char *key = skl_format("%s; %s; %s; %d chunks of %d images; arithmetic %d", o->kernels->level, kernels,
-                           skl_gemm_version(), skl_chunk_count(o->group), o->group, ARITHMETIC);
-    free(kernels);
+    char *device = skl_net_arithmetic(net);
+    char *key = skl_format("%s; arithmetic %d", device, ARITHMETIC);
+    free(device);
     return key;
 }
 
@@ -82,7 +80,7 @@ static int open_net(struct skl_session *s, int size, bool inference, struct skl_
     if (!status) status = skl_net_new(&s->exp->model, &o, &s->net, err);
     if (status) return status;
     s->kernels = skl_net_kernels(s->net);
-    s->numerics = with_plugin(skl_numerics_key(s->net, &o), s->exp->model.shortcut);
+    s->numerics = with_plugin(skl_numerics_key(s->net), s->exp->model.shortcut);
     return SKL_OK;
 }
 
@@ -93,7 +91,6 @@ int skl_session_open(struct skl_session *s, const struct skl_experiment *exp, in
     int group, batch = exp->train.batch;
     int status = skl_group_size(batch, exp->train.bn_batch, &group, err); /* before reading data: it is cheap */
     if (status) return status;
-    skl_gemm_setup();
     s->pool = skl_pool_new(threads > 0 ? threads : skl_cpu_count());
     status = skl_dataset_open(&exp->data, &s->set, err);
     if (!status) status = skl_loader_new(&s->set, &exp->data, exp->seed, batch, s->pool, &s->loader, err);
@@ -132,7 +129,8 @@ struct skl_identity skl_session_identity(const struct skl_session *s)
 struct skl_step_result skl_iteration(struct skl_net *net, const struct skl_train_config *c, int64_t t,
                                      const float *images, const int32_t *labels)
 {
-    struct skl_step_result r = skl_net_gradient(net, images, labels, t, NULL);
+    skl_net_gradient(net, images, labels, t, NULL);
+    struct skl_step_result r = skl_net_result(net);
     if (isfinite(r.loss)) skl_net_update(net, skl_lr(c, t), c->momentum, c->weight_decay, c->momentum_form);
     return r;
 }

@@ -33,7 +33,7 @@ struct skl_net_options skl_net_options_for(const struct skl_experiment *exp, int
  * keys where it does not divide. */
 int skl_group_size(int batch, int bn_batch, int *group, struct skl_err *err);
 /* "avx2; winograd4-avx2 x9; OpenBLAS ...; 8 chunks of 64 images; arithmetic 2": malloc'd. */
-char *skl_numerics_key(const struct skl_net *net, const struct skl_net_options *o);
+char *skl_numerics_key(const struct skl_net *net);
 
 /* Iteration t: forward, backward and one update on a mini-batch.  No update where the loss is not
  * finite. */

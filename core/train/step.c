@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/device/device.h"
 #include "core/train/session.h"
 #include "core/train/weights.h"
 
@@ -182,20 +183,21 @@ void skl_outputs_release(struct skl_outputs *out)
 
 static void add_gradients(struct skl_outputs *out, struct skl_net *net)
 {
-    struct skl_tensor *t;
+    const struct skl_tensor *t;
     int count = skl_net_tensors(net, &t);
     for (int i = 0; i < count; i++)
-        if (t[i].grad)
-            skl_tensor_export(&t[i], t[i].grad,
-                              add_output(out, skl_format("grad.%s", t[i].name), t[i].ndim, t[i].shape));
+        if (t[i].learned)
+            skl_tensor_read(net, &t[i], SKL_GRADIENT,
+                            add_output(out, skl_format("grad.%s", t[i].name), t[i].ndim, t[i].shape));
 }
 
 void skl_outputs_after(struct skl_outputs *out, struct skl_net *net)
 {
-    struct skl_tensor *t;
+    const struct skl_tensor *t;
     int count = skl_net_tensors(net, &t);
     for (int i = 0; i < count; i++)
-        skl_tensor_export(&t[i], t[i].value, add_output(out, skl_format("after.%s", t[i].name), t[i].ndim, t[i].shape));
+        skl_tensor_read(net, &t[i], SKL_VALUE,
+                        add_output(out, skl_format("after.%s", t[i].name), t[i].ndim, t[i].shape));
 }
 
 /* Only a full-size buffer can be asked for a mask, and few variants have one: ask for the shape by trying. */
@@ -218,8 +220,8 @@ static void train_step(const struct skl_experiment *exp, struct skl_net *net, co
                        const struct skl_batch *b, float *logits, struct skl_outputs *out)
 {
     const struct skl_train_config *c = &exp->train;
-    struct skl_step_result r = skl_net_gradient(net, b->images, b->labels, 0, logits);
-    ((float *)out->tensor[0].data)[0] = (float)r.loss;
+    skl_net_gradient(net, b->images, b->labels, 0, logits);
+    ((float *)out->tensor[0].data)[0] = (float)skl_net_result(net).loss;
     add_gradients(out, net);
     add_masks(out, net, info, b->count);
     skl_net_update(net, c->lr, c->momentum, c->weight_decay, c->momentum_form);
@@ -242,8 +244,8 @@ static int run_step(const struct skl_experiment *exp, struct skl_net *net, const
         train_step(exp, net, &info, b, logits, out);
     add_meta(out, "mode", skl_strdup(eval ? "eval" : "train"));
     add_meta(out, "kernels", skl_net_kernels(net));
-    add_meta(out, "cpu_level", skl_strdup(o.kernels->level));
-    add_meta(out, "gemm", skl_strdup(skl_gemm_version()));
+    add_meta(out, "cpu_level", skl_strdup(skl_net_device(net)->level));
+    add_meta(out, "gemm", skl_strdup(skl_net_device(net)->library));
     skl_net_info_release(&info);
     return SKL_OK;
 }
@@ -256,7 +258,6 @@ int skl_step(const struct skl_experiment *exp, const struct skl_st *weights, con
     struct skl_net *net = NULL;
     int classes = 0;
     *out = (struct skl_outputs){0};
-    skl_gemm_setup();
     int status = skl_step_classes(weights, weights_path, &classes, err);
     if (!status) status = skl_batch_read(batch, batch_path, classes, 0, &b, err);
     if (!status) status = skl_step_net(exp, weights, weights_path, &b, eval, pool, &net, err);

@@ -78,7 +78,7 @@ static int check_wanted(const struct skl_tensor *t, int count, const struct skl_
     int status = SKL_OK;
     for (int i = 0; i < count && !status; i++) {
         status = check_tensor(file, t[i].name, &t[i], path, err);
-        if (status || mode != SKL_WEIGHTS_MOMENTUM || !t[i].momentum) continue;
+        if (status || mode != SKL_WEIGHTS_MOMENTUM || !t[i].learned) continue;
         momentum_name(&t[i], name);
         status = check_tensor(file, name, &t[i], path, err);
     }
@@ -92,7 +92,7 @@ static bool known_name(const struct skl_tensor *t, int count, const char *name, 
     if (mode == SKL_WEIGHTS_ONLY && (momentum || !strcmp(name, "images") || !strcmp(name, "labels"))) return true;
     if (momentum) name += 9;
     for (int i = 0; i < count; i++)
-        if (!strcmp(t[i].name, name)) return !momentum || t[i].momentum;
+        if (!strcmp(t[i].name, name)) return !momentum || t[i].learned;
     return false;
 }
 
@@ -109,16 +109,16 @@ static int check_unknown(const struct skl_tensor *t, int count, const struct skl
 int skl_weights_load(struct skl_net *net, const struct skl_st *file, enum skl_weights_mode mode, const char *path,
                      struct skl_err *err)
 {
-    struct skl_tensor *t;
+    const struct skl_tensor *t;
     int count = skl_net_tensors(net, &t);
     int status = check_wanted(t, count, file, mode, path, err);
     if (!status) status = check_unknown(t, count, file, mode, path, err);
     if (status) return status;
     char name[128];
     for (int i = 0; i < count; i++) {
-        skl_tensor_import(&t[i], skl_st_find(file, t[i].name)->data, t[i].value);
-        if (mode == SKL_WEIGHTS_MOMENTUM && t[i].momentum)
-            skl_tensor_import(&t[i], skl_st_find(file, momentum_name(&t[i], name))->data, t[i].momentum);
+        skl_tensor_write(net, &t[i], SKL_VALUE, skl_st_find(file, t[i].name)->data);
+        if (mode == SKL_WEIGHTS_MOMENTUM && t[i].learned)
+            skl_tensor_write(net, &t[i], SKL_MOMENTUM, skl_st_find(file, momentum_name(&t[i], name))->data);
     }
     return SKL_OK;
 }
@@ -126,7 +126,7 @@ int skl_weights_load(struct skl_net *net, const struct skl_st *file, enum skl_we
 size_t skl_weights_file_limit(struct skl_net *net)
 {
     enum { HEADER = 1 << 20, ENTRY = 512 }; /* of a tensor: its name, shape and place */
-    struct skl_tensor *t;
+    const struct skl_tensor *t;
     int count = skl_net_tensors(net, &t);
     size_t bytes = HEADER;
     for (int i = 0; i < count; i++) bytes += 2 * (t[i].count * sizeof(float) + ENTRY);
@@ -135,7 +135,7 @@ size_t skl_weights_file_limit(struct skl_net *net)
 
 int skl_weights_check_names(struct skl_net *net, const struct skl_st *file, const char *path, struct skl_err *err)
 {
-    struct skl_tensor *t;
+    const struct skl_tensor *t;
     int count = skl_net_tensors(net, &t);
     return check_unknown(t, count, file, SKL_WEIGHTS_ONLY, path, err);
 }
@@ -150,13 +150,13 @@ static struct skl_st_tensor describe(const struct skl_tensor *t, char *name, con
 
 void skl_snapshot_new(struct skl_snapshot *s, struct skl_net *net)
 {
-    struct skl_tensor *t;
+    const struct skl_tensor *t;
     int count = skl_net_tensors(net, &t);
     *s = (struct skl_snapshot){.net = net, .weights = count};
     size_t floats = 0;
     for (int i = 0; i < count; i++) {
         s->weight_floats += t[i].count;
-        floats += t[i].count * (t[i].momentum ? 2 : 1);
+        floats += t[i].count * (t[i].learned ? 2 : 1);
     }
     s->data = skl_alloc_array(floats, sizeof *s->data);
     s->tensor = skl_alloc_array((size_t)count * 2, sizeof *s->tensor);
@@ -164,7 +164,7 @@ void skl_snapshot_new(struct skl_snapshot *s, struct skl_net *net)
     for (int i = 0; i < count; at += t[i].count, i++)
         s->tensor[s->count++] = describe(&t[i], skl_strdup(t[i].name), at);
     for (int i = 0; i < count; i++) {
-        if (!t[i].momentum) continue;
+        if (!t[i].learned) continue;
         s->tensor[s->count++] = describe(&t[i], skl_format("momentum.%s", t[i].name), at);
         at += t[i].count;
     }
@@ -172,13 +172,13 @@ void skl_snapshot_new(struct skl_snapshot *s, struct skl_net *net)
 
 void skl_snapshot_take(struct skl_snapshot *s, bool momentum)
 {
-    struct skl_tensor *t;
+    const struct skl_tensor *t;
     int count = skl_net_tensors(s->net, &t);
     float *at = s->data;
-    for (int i = 0; i < count; at += t[i].count, i++) skl_tensor_export(&t[i], t[i].value, at);
+    for (int i = 0; i < count; at += t[i].count, i++) skl_tensor_read(s->net, &t[i], SKL_VALUE, at);
     for (int i = 0; momentum && i < count; i++) {
-        if (!t[i].momentum) continue;
-        skl_tensor_export(&t[i], t[i].momentum, at);
+        if (!t[i].learned) continue;
+        skl_tensor_read(s->net, &t[i], SKL_MOMENTUM, at);
         at += t[i].count;
     }
 }
@@ -202,14 +202,16 @@ void skl_snapshot_hash(struct skl_snapshot *s, char hash[17])
 
 bool skl_weights_finite(struct skl_net *net)
 {
-    struct skl_tensor *t;
+    const struct skl_tensor *t;
     int count = skl_net_tensors(net, &t);
-    for (int i = 0; i < count; i++) {
-        bool finite = true;
-        for (size_t j = 0; j < t[i].count; j++) finite &= fabsf(t[i].value[j]) <= __FLT_MAX__;
-        if (!finite) return false;
+    bool finite = true;
+    for (int i = 0; i < count && finite; i++) {
+        float *value = skl_alloc_array(t[i].count, sizeof *value);
+        skl_tensor_read(net, &t[i], SKL_VALUE, value);
+        for (size_t j = 0; j < t[i].count; j++) finite &= fabsf(value[j]) <= __FLT_MAX__;
+        free(value);
     }
-    return true;
+    return finite;
 }
 
 void skl_chw_to_hwc(const float *src, int c, int h, int w, float *dst)

@@ -154,7 +154,6 @@ static struct skl_net *trajectory_net(struct golden *g, struct skl_batch *batch,
     int classes;
     check(skl_step_classes(&g->in, g->in_path, &classes, &err), &err);
     for (int i = 0; i < batches; i++) check(skl_batch_read(&g->in, g->in_path, classes, i, &batch[i], &err), &err);
-    skl_gemm_setup();
     check(skl_step_net(&g->plan.run[0].exp, &g->in, g->in_path, &batch[0], false, g->pool, &net, &err), &err);
     return net;
 }

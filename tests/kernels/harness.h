@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "core/base/parallel.h"
 #include "core/device/cpu/kernels/kernels.h"
 
 /* Fails the test and says why, without ending it.  At most 20 messages are printed. */

@@ -23,7 +23,33 @@ struct lab {
     float images[IMAGES * SIZE * SIZE * CHANNELS];
     int32_t labels[IMAGES];
     struct skl_probe p;
+    float *fetched[256]; /* freed with the lab */
+    int count;
 };
+
+/* What stands somewhere in the device's memory. */
+static const float *fetch(struct lab *lab, struct skl_place from, size_t floats)
+{
+    assert_true(lab->count < 256);
+    float *to = lab->fetched[lab->count++] = skl_alloc_array(floats, sizeof *to);
+    lab->net->device->ops->download(lab->net->device, from, floats * sizeof *to, to);
+    assert_int_equal(lab->net->device->ops->finish(lab->net->device, NULL), SKL_OK);
+    return to;
+}
+static const float *fetch_value(struct lab *lab, int i)
+{
+    return fetch(lab, lab->net->value[i].z, IMAGES * shape_floats(lab->net->value[i].shape));
+}
+/* The first `count` numbers of a tensor. */
+static void set_tensor(struct lab *lab, int tensor, int count, float v)
+{
+    const struct skl_tensor *t = &lab->net->tensor[tensor];
+    float *values = skl_alloc_array(t->count, sizeof *values);
+    skl_tensor_read(lab->net, t, SKL_VALUE, values);
+    for (int i = 0; i < count; i++) values[i] = v;
+    skl_tensor_write(lab->net, t, SKL_VALUE, values);
+    free(values);
+}
 
 static void open_net(struct lab *lab, struct skl_net_options o, const char *const words[WORDS])
 {
@@ -49,6 +75,7 @@ static void open_lab(struct lab *lab, const char *const words[WORDS])
 
 static void close_lab(struct lab *lab)
 {
+    for (int i = 0; i < lab->count; i++) free(lab->fetched[i]);
     skl_probe_release(&lab->p);
     skl_net_free(lab->net);
     skl_pool_free(lab->pool);
@@ -76,13 +103,15 @@ static void signals_add_up(void **state)
     const int n = per_stage(&lab);
     for (int stage = 0; stage < 3; stage++) {
         const int first = stage * n + (stage > 0), last = stage * n + n;
-        const struct value *from = &lab.net->value[first], *to = &lab.net->value[last];
+        const size_t floats = IMAGES * shape_floats(lab.net->value[last].shape);
+        const float *from = fetch_value(&lab, first), *to = fetch_value(&lab, last), *branch[8];
         double error = 0, size = 0;
-        for (size_t e = 0; e < IMAGES * shape_floats(to->shape); e++) {
-            double sum = from->z[e];
-            for (int l = first; l < last; l++) sum += lab.net->unit[l].train.y[1][e];
-            error += (sum - to->z[e]) * (sum - to->z[e]);
-            size += (double)to->z[e] * to->z[e];
+        for (int l = first; l < last; l++) branch[l - first] = fetch(&lab, lab.net->unit[l].train.y[1], floats);
+        for (size_t e = 0; e < floats; e++) {
+            double sum = from[e];
+            for (int l = first; l < last; l++) sum += branch[l - first][e];
+            error += (sum - to[e]) * (sum - to[e]);
+            size += (double)to[e] * to[e];
         }
         assert_true(size > 0 && sqrt(error / size) < 1e-6);
     }
@@ -95,19 +124,18 @@ static void sums_of_branches(void **state)
 {
     struct lab lab;
     OPEN(&lab, "model.depth=20", "model.order=full_preact");
-    const struct value *top = &lab.net->value[lab.p.units];
-    const struct skl_shape to = top->shape;
+    const float *top = fetch_value(&lab, lab.p.units);
+    const struct skl_shape to = lab.net->value[lab.p.units].shape;
     for (int l = 0; l < lab.p.units; l++) {
-        const struct value *x = &lab.net->value[l];
-        const int step = x->shape.h / to.h;
+        const float *below = fetch_value(&lab, l);
+        const struct skl_shape s = lab.net->value[l].shape;
+        const int step = s.h / to.h;
         double rest = 0, size = 0;
         for (int i = 0; i < IMAGES * to.h * to.w; i++)
             for (int c = 0; c < to.c; c++) {
                 const int image = i / (to.h * to.w), y = i / to.w % to.h * step, at = i % to.w * step;
-                const double z = top->z[i * to.c + c],
-                             carried = c < x->shape.c
-                                           ? x->z[((image * x->shape.h + y) * x->shape.w + at) * x->shape.c + c]
-                                           : 0;
+                const double z = top[i * to.c + c],
+                             carried = c < s.c ? below[((image * s.h + y) * s.w + at) * s.c + c] : 0;
                 rest += (z - carried) * (z - carried);
                 size += z * z;
             }
@@ -159,8 +187,9 @@ static void factors_multiply(void **state)
 }
 
 /* The original order by hand, in double: ReLU masks; at a transition every second pixel, half of the channels. */
-static void down_one_unit(const struct lab *lab, int l, const double *from, double *to)
+static void down_one_unit(struct lab *lab, int l, const double *from, double *to)
 {
+    const float *above = fetch_value(lab, l + 1);
     const struct unit *u = &lab->net->unit[l];
     const struct skl_shape in = u->place.in, out = u->place.out;
     const int stride = in.h / out.h;
@@ -171,7 +200,7 @@ static void down_one_unit(const struct lab *lab, int l, const double *from, doub
                 for (int c = 0; c < in.c; c++) {
                     size_t at = (((size_t)i * out.h + y) * out.w + x) * out.c + c;
                     size_t below = (((size_t)i * in.h + y * stride) * in.w + x * stride) * in.c + c;
-                    if (lab->net->value[l + 1].z[at] > 0) to[below] = from[at];
+                    if (above[at] > 0) to[below] = from[at];
                 }
 }
 
@@ -191,8 +220,9 @@ static void masks_by_hand(void **state)
     const struct skl_shape s = lab.net->value[units].shape;
     double *from = skl_alloc_array(largest, sizeof *from), *to = skl_alloc_array(largest, sizeof *to);
     const size_t pixels = (size_t)(s.h * s.w), channels = (size_t)s.c;
+    const float *dpooled = fetch(&lab, lab.net->head.dpooled, IMAGES * channels);
     for (size_t e = 0; e < IMAGES * shape_floats(s); e++)
-        from[e] = (double)lab.net->dpooled[e / (pixels * channels) * channels + e % channels] / (double)pixels;
+        from[e] = (double)dpooled[e / (pixels * channels) * channels + e % channels] / (double)pixels;
     const double top = norm(from, IMAGES * shape_floats(s));
     for (int l = units - 1; l >= 0; l--) {
         down_one_unit(&lab, l, from, to);
@@ -216,8 +246,8 @@ static void small_branches_leave_the_direct_term(void **state)
     assert_true(lab.p.unit[0].direct_cosine < 0.9);
     skl_probe_release(&lab.p);
     for (int l = 0; l < lab.net->units; l++) {
-        struct bn_layer *end = lab.net->unit[l].end;
-        for (int c = 0; c < end->c; c++) tensor_value(lab.net, end->gamma)[c] = 1e-5f;
+        const struct bn_layer *end = lab.net->unit[l].end;
+        set_tensor(&lab, end->gamma, end->n.c, 1e-5f);
     }
     skl_net_probe(lab.net, lab.images, lab.labels, IMAGES, &lab.p);
     for (int l = 0; l < lab.p.units; l++) {
@@ -271,7 +301,7 @@ static void gain_of_a_convolution(void **state)
     struct lab lab;
     OPEN(&lab, "model.depth=8", "model.shortcut={type: conv1x1}");
     for (int l = 0; l < lab.p.units; l++) {
-        const double x = rms_of(lab.net->value[l].z, IMAGES * shape_floats(lab.net->value[l].shape));
+        const double x = rms_of(fetch_value(&lab, l), IMAGES * shape_floats(lab.net->value[l].shape));
         close_to(lab.p.unit[l].signal_rms, x, 1e-9, "signal_rms", l);
         close_to(lab.p.unit[l].shortcut_gain, 1 / x, 1e-3, "shortcut_gain", l);
     }
@@ -341,9 +371,14 @@ static void same_tensors(struct skl_net *a, struct skl_net *b)
 {
     for (int i = 0; i < a->tensors; i++) {
         const struct skl_tensor *s = &a->tensor[i], *t = &b->tensor[i];
-        const size_t bytes = s->count * sizeof(float);
-        if (memcmp(s->value, t->value, bytes) || (s->grad && memcmp(s->momentum, t->momentum, bytes)))
-            fail_msg("%s differs", s->name);
+        float *x = skl_alloc_array(s->count, sizeof *x), *y = skl_alloc_array(s->count, sizeof *y);
+        for (int part = SKL_VALUE; part <= SKL_MOMENTUM; part++) {
+            if (part != SKL_VALUE && (!s->learned || part == SKL_GRADIENT)) continue;
+            skl_tensor_read(a, s, (enum skl_tensor_part)part, x);
+            skl_tensor_read(b, t, (enum skl_tensor_part)part, y);
+            if (memcmp(x, y, s->count * sizeof *x)) fail_msg("%s differs", s->name);
+        }
+        free(x), free(y);
     }
 }
 
@@ -366,7 +401,8 @@ static void nothing_but_figures(void **state)
                 double loss[2];
                 probe_once(&lab[1], 3);
                 for (int i = 0; i < 2; i++) {
-                    loss[i] = skl_net_gradient(lab[i].net, lab[i].images, lab[i].labels, t, NULL).loss;
+                    skl_net_gradient(lab[i].net, lab[i].images, lab[i].labels, t, NULL);
+                    loss[i] = skl_net_result(lab[i].net).loss;
                     skl_net_update(lab[i].net, 0.1, 0.9, 1e-4, SKL_MOMENTUM_TORCH);
                 }
                 assert_true(loss[0] == loss[1]);
@@ -386,7 +422,7 @@ static void weights_that_are_not_finite(void **state)
     struct lab lab;
     OPEN(&lab, "model.depth=8");
     skl_probe_release(&lab.p);
-    tensor_value(lab.net, lab.net->unit[1].conv[0].weight)[0] = NAN;
+    set_tensor(&lab, lab.net->unit[1].conv[0].weight, 1, NAN);
     skl_net_probe(lab.net, lab.images, lab.labels, IMAGES, &lab.p);
     assert_true(isfinite(lab.p.unit[0].signal_rms) && isnan(lab.p.loss));
     assert_true(isnan(lab.p.unit[2].signal_rms) && isnan(lab.p.unit[0].gradient_rms));
@@ -405,8 +441,7 @@ static void responses(void **state)
         assert_true(fabs(lab.p.response[i].mean) < 1e-5);
         close_to(lab.p.response[i].std, 1, 1e-3, "std", i);
     }
-    float *gamma = tensor_value(lab.net, lab.net->unit[2].mid[0]->gamma);
-    for (int c = 0; c < lab.net->unit[2].mid[0]->c; c++) gamma[c] = -0.5f;
+    set_tensor(&lab, lab.net->unit[2].mid[0]->gamma, lab.net->unit[2].mid[0]->n.c, -0.5f);
     skl_probe_release(&lab.p);
     skl_net_probe(lab.net, lab.images, lab.labels, IMAGES, &lab.p);
     assert_string_equal(lab.p.response[5].name, "layer2.0.conv1");
@@ -420,7 +455,6 @@ static void responses(void **state)
 
 int main(void)
 {
-    skl_gemm_setup();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signals_add_up),
         cmocka_unit_test(sums_of_branches),

@@ -62,13 +62,3 @@ const struct skl_conv_kernel *skl_conv_select(enum skl_conv_algo algo, enum skl_
     SKL_CHECK(kernel);
     return kernel;
 }
-
-/* Chunks of 8 images, at least 8 and at most SKL_MAX_CHUNKS of them where the group is large enough: enough to share
- * out evenly, few enough that summing their weight gradients costs little.  A function of the group alone. */
-int skl_chunk_count(int images)
-{
-    int chunks = images / 8;
-    if (chunks < 8) chunks = 8;
-    if (chunks > SKL_MAX_CHUNKS) chunks = SKL_MAX_CHUNKS;
-    return chunks < images ? chunks : images;
-}

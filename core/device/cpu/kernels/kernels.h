@@ -16,7 +16,7 @@
  * call load_rows and store_rows; one algorithm serves every place in the net.
  *
  * Determinism: a mini-batch (a batch-norm group) is cut into a fixed number of chunks of whole images
- * (skl_chunk_count).  A chunk owns its partial sums; sums over chunks are made in chunk order.  Nothing depends
+ * (core/base/parallel.h).  A chunk owns its partial sums; sums over chunks are made in chunk order.  Nothing depends
  * on the number of threads. */
 #ifndef SKL_KERNELS_H
 #define SKL_KERNELS_H
@@ -24,6 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "core/base/cpu.h"
+#include "core/device/conv.h"
 
 struct skl_load {
     const float *x;               /* [n,h,w,c] */
@@ -55,13 +56,7 @@ struct skl_sums {
     double *sum, *dot, *dot2;
 };
 
-/* ---- convolution: padding size/2, output h/stride x w/stride (rounded up) ---- */
-struct skl_conv_shape {
-    int h, w, c, k, size, stride;
-};
-
-enum skl_conv_algo { SKL_CONV_AUTO, SKL_CONV_WINOGRAD4, SKL_CONV_WINOGRAD2, SKL_CONV_DIRECT, SKL_CONV_GEMM };
-
+/* ---- convolution: shapes and algorithms in core/device/conv.h ---- */
 /* Memory that will be needed soon: the next `floats` of each tensor from where the pointers stand.  A kernel may fetch it
  * into the second-level cache while it computes. */
 struct skl_ahead {
@@ -143,10 +138,6 @@ const struct skl_conv_kernel *const *skl_conv_kernels(void);
  * shape.  gemm fits every shape, so one is always found: an algorithm that does not support a shape falls to direct, then gemm. */
 const struct skl_conv_kernel *skl_conv_select(enum skl_conv_algo algo, enum skl_cpu_level level,
                                               const struct skl_conv_shape *s);
-
-enum { SKL_MAX_CHUNKS = 32 };
-/* Fixed number of chunks for a group of `images`; chunk i holds images [images*i/chunks, images*(i+1)/chunks). */
-int skl_chunk_count(int images);
 
 /* gemm.c, the only user of BLAS.  C[m][n] (+)= op(A) op(B), row-major.  Always single-threaded: OpenBLAS's own
  * threading changes bits. */

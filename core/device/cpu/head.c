@@ -1,0 +1,109 @@
+/* Average pooling, the fully connected layer, softmax cross-entropy. */
+#include "core/base/rng.h"
+#include "core/device/cpu/internal.h"
+#include "core/device/cpu/kernels/reference.h"
+
+struct pool_job {
+    struct skl_load load;
+    struct skl_shape shape;
+    float *pooled;
+};
+static void pool_chunk(struct cpu *cpu, void *arg, int chunk, int first, int n, float *scratch)
+{
+    const struct pool_job *j = arg;
+    const int pixels = j->shape.h * j->shape.w, c = j->shape.c;
+    for (int i = first; i < first + n; i++) {
+        cpu->kernels->load_rows(&j->load, (size_t)i * (size_t)pixels, pixels, c, scratch);
+        cpu->kernels->pool(pixels, c, scratch, j->pooled + (size_t)i * (size_t)c);
+    }
+}
+
+void cpu_head_forward(struct skl_device *d, const struct skl_head *head, const struct skl_operand *x, int n)
+{
+    const int c = head->shape.c, classes = head->classes;
+    const float *w = at(head->weight), *b = at(head->bias), *pooled = at(head->pooled);
+    float *logits = at(head->logits);
+    for_chunks(cpu_of(d), n, pool_chunk, &(struct pool_job){load_of(x), head->shape, at(head->pooled)});
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < classes; k++) {
+            double sum = b[k];
+            for (int j = 0; j < c; j++) sum += (double)w[k * c + j] * pooled[i * c + j];
+            logits[i * classes + k] = (float)sum;
+        }
+}
+
+void cpu_head_loss(struct skl_device *d, const struct skl_head *head, int n, int batch)
+{
+    const int classes = head->classes;
+    const int32_t *labels = (const void *)at(head->labels);
+    struct skl_score *score = (void *)at(head->score);
+    for (int i = 0; i < n; i++) {
+        const float *z = at(head->logits) + i * classes;
+        float *dz = at(head->dlogits) + i * classes;
+        int best = 0;
+        double sum = 0;
+        for (int k = 1; k < classes; k++)
+            if (z[k] > z[best]) best = k;
+        for (int k = 0; k < classes; k++) sum += skl_exp((double)z[k] - z[best]);
+        for (int k = 0; k < classes; k++)
+            dz[k] = (float)((skl_exp((double)z[k] - z[best]) / sum - (k == labels[i])) / batch);
+        score->loss += z[best] - (double)z[labels[i]] + (sum > 0 ? skl_log(sum) : sum);
+        score->errors += !(best == labels[i] && z[best] == z[best]);
+    }
+}
+
+void cpu_read_score(struct skl_device *d, struct skl_place score, struct skl_score *to)
+{
+    *to = *(const struct skl_score *)(const void *)at(score);
+}
+
+struct spread_job {
+    struct skl_store store;
+    struct chunk_sums *sums;
+    struct skl_shape shape;
+    const float *dpooled;
+};
+static void spread_chunk(struct cpu *cpu, void *arg, int chunk, int first, int n, float *scratch)
+{
+    const struct spread_job *j = arg;
+    const size_t pixels = (size_t)j->shape.h * (size_t)j->shape.w, c = (size_t)j->shape.c;
+    for (int i = first; i < first + n; i++) {
+        for (size_t p = 0; p < pixels; p++)
+            for (size_t k = 0; k < c; k++) scratch[p * c + k] = j->dpooled[(size_t)i * c + k] / (float)pixels;
+        cpu->kernels->store_rows(&j->store, (size_t)i * pixels, (int)pixels, j->shape.c, scratch,
+                                 sums_of(j->sums, chunk));
+    }
+}
+
+static void fc_gradients(const struct skl_head *head, int n, bool accumulate)
+{
+    const int c = head->shape.c, classes = head->classes;
+    const float *dlogits = at(head->dlogits), *pooled = at(head->pooled);
+    for (int k = 0; k < classes; k++) {
+        double db = 0;
+        for (int i = 0; i < n; i++) db += dlogits[i * classes + k];
+        add_gradient(at(head->dbias) + k, db, accumulate);
+        for (int j = 0; j < c; j++) {
+            double dw = 0;
+            for (int i = 0; i < n; i++) dw += (double)dlogits[i * classes + k] * pooled[i * c + j];
+            add_gradient(at(head->dweight) + k * c + j, dw, accumulate);
+        }
+    }
+}
+
+void cpu_head_backward(struct skl_device *d, const struct skl_head *head, const struct skl_result *dx, int n,
+                       bool accumulate)
+{
+    const int c = head->shape.c, classes = head->classes;
+    const float *w = at(head->weight), *dlogits = at(head->dlogits);
+    float *dpooled = at(head->dpooled);
+    fc_gradients(head, n, accumulate);
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < c; j++) {
+            double sum = 0;
+            for (int k = 0; k < classes; k++) sum += (double)dlogits[i * classes + k] * w[k * c + j];
+            dpooled[i * c + j] = (float)sum;
+        }
+    struct spread_job job = {store_of(dx), sums_begin(dx->sums, c, n), head->shape, dpooled};
+    for_chunks(cpu_of(d), n, spread_chunk, &job);
+}

@@ -1,0 +1,29 @@
+/* The head: the extra activation of the pre-activation orders, average pooling, fully connected, softmax cross-entropy. */
+#include "core/nn/internal.h"
+
+void head_forward(struct skl_net *net)
+{
+    struct value *v = &net->value[net->units];
+    if (net->last_relu) value_write(net, v);
+    const struct skl_operand x = net->last_relu ? bn_view(net->last_bn, v->z, true) : value_take(v);
+    net->device->ops->head_forward(net->device, &net->head, &x, net->n);
+}
+
+void head_loss(struct skl_net *net, const int32_t *labels)
+{
+    net->device->ops->upload(net->device, labels, (size_t)net->n * sizeof *labels, net->head.labels);
+    net->device->ops->head_loss(net->device, &net->head, net->n, net->o.batch);
+}
+
+void head_backward(struct skl_net *net)
+{
+    const struct value *v = &net->value[net->units];
+    const struct skl_operand act = bn_view(net->last_bn, v->z, true);
+    struct skl_result sink = value_sink(net, net->units), first = sink;
+    sink.y = first.y = net->d.y;
+    if (net->last_relu) first = masked(net, net->d.inner[0], act, net->last_bn);
+    net->device->ops->head_backward(net->device, &net->head, &first, net->n, net->accumulate);
+    if (!net->last_relu) return;
+    if (net->last_bn) bn_backward(net, net->last_bn);
+    map(net, net->last_bn ? bn_gradient(net->last_bn, first.y, v->z) : plain(first.y), sink, v->shape);
+}
