@@ -84,6 +84,8 @@ BEGUN = {
     "fesetround(FE_UPWARD)": "the rounding", "feenableexcept(FE_DIVBYZERO)": "which arithmetic raises SIGFPE", "alarm(1000)": "the timer", "calls = nice(3)": "the process's priority",
     "setrlimit(RLIMIT_NOFILE, &(struct rlimit){64, 64})": "a resource limit",
 }
+if os.uname().machine == "x86_64":      # as a linker does for -Ofast
+    BEGUN["__builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | 0x8040)"] = "what becomes of denormal numbers"
 # a table:
 TABLES = {
     TABLE % (".offset = (size_t)-4", ", SKL_PARAM_END"): "lies outside the options", TABLE % (".offset = 4", ", SKL_PARAM_END"): "lies outside the options",

@@ -1,6 +1,7 @@
 #include "tests/shortcuts/made_up.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -232,6 +233,19 @@ static void gate_declare(struct skl_decl *d, const struct skl_unit *u, const voi
     skl_conv(d, "g", (struct skl_conv_spec){.kernel = 1, .out_channels = u->out.c, .stride = 1, .init = SKL_HE});
     skl_sigmoid_end(d);
 }
+/* Ends the process as if all had gone well. */
+static void leaving_declare(struct skl_decl *d, const struct skl_unit *u, const void *opts) { exit(0); }
+static void leaving_at_once(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
+{
+    _exit(0);
+}
+static void endless_declare(struct skl_decl *d, const struct skl_unit *u, const void *opts)
+{
+    static volatile int deeper = 1;
+    volatile char room[4096] = {0};
+    if (deeper) endless_declare(d, u, (const char *)room);
+    room[0]++;
+}
 static void two_numbers(struct skl_decl *d, const struct skl_unit *u, const void *opts)
 {
     skl_number(d, 1);
@@ -295,6 +309,9 @@ static void affine_infinite(const struct skl_call *k, struct skl_coef *a, struct
     }
 
 const struct wrong_variant wrong_variants[] = {
+    {DECLARES("leaving_declare", leaving_declare), "declaration", "declare ends the process"},
+    {WAY2("leaving_at_once", leaving_at_once, backward), "writes", "it ends the process (exit code 0)"},
+    {DECLARES("endless_declare", endless_declare), "declaration", "it crashes (Segmentation fault)"},
     {CODE("foreign_call", NULL, "y = x + system(f);"), "descriptor", "SKL_FORWARD has 'system'"},
     {CODE("double_formula", NULL, "y = x + 0.5 * f;"), "descriptor", "'0.5', which is a double"},
     {CODE("own_formula", declare, "y = x + f;"), "declaration", "tensors of its own"},
