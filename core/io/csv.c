@@ -188,6 +188,38 @@ void skl_csv_close(struct skl_csv *csv)
     *csv = (struct skl_csv){.fd = -1};
 }
 
+/* ---- its lines ---- */
+
+int skl_lines_open(struct skl_lines *l, const char *path, struct skl_err *err)
+{
+    int fd, status = skl_open_if_there(path, O_RDONLY, &fd, err);
+    *l = (struct skl_lines){.file = !status && fd >= 0 ? fdopen(fd, "r") : NULL};
+    SKL_CHECK(status || fd < 0 || l->file);
+    return status;
+}
+
+bool skl_lines_next(struct skl_lines *l)
+{
+    if (!l->file || !fgets(l->text, sizeof l->text, l->file)) return false;
+    char *end = strchr(l->text, '\n');
+    if (!end) return false;
+    *end = 0;
+    l->end += end + 1 - l->text;
+    return true;
+}
+
+void skl_lines_rewind(struct skl_lines *l)
+{
+    if (l->file) rewind(l->file);
+    l->end = 0;
+}
+
+void skl_lines_close(struct skl_lines *l)
+{
+    if (l->file) fclose(l->file);
+    *l = (struct skl_lines){0};
+}
+
 /* ---- the table ---- */
 
 static double number(const char *cell, locale_t c)

@@ -3,6 +3,7 @@
 #define SKL_CSV_H
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include "core/base/sha256.h"
 
 struct skl_csv {
@@ -26,6 +27,18 @@ int skl_csv_check(const struct skl_csv *csv, bool whole, struct skl_err *err);
 int skl_csv_row(struct skl_csv *csv, struct skl_err *err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int skl_csv_sync(struct skl_csv *csv, struct skl_err *err); /* fdatasync */
 void skl_csv_close(struct skl_csv *csv);
+
+/* A log line by line, whatever its size. */
+struct skl_lines {
+    FILE *file;      /* NULL: there is no such file */
+    char text[4096]; /* the line, without its end */
+    int64_t end;     /* bytes up to the end of this line */
+};
+int skl_lines_open(struct skl_lines *lines, const char *path, struct skl_err *err);
+/* false: no whole line is left; one that is torn, or longer than any of ours, is none. */
+bool skl_lines_next(struct skl_lines *lines);
+void skl_lines_rewind(struct skl_lines *lines);
+void skl_lines_close(struct skl_lines *lines);
 
 struct skl_table {
     int rows, columns;

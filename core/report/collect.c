@@ -340,10 +340,12 @@ static void read_plan(struct skl_results *r, char **baseline)
     char *path = skl_path(r->folder, "plan.json");
     struct skl_err err = {0};
     json_t *root = NULL;
+    enum skl_seal seal = SKL_UNSEALED;
     bool there;
     if (skl_is_there(path, &there, &err) ||
-        (there && skl_json_read(path, SKL_LIMIT_PLAN, SKL_LIMIT_PLAN_VALUES, &root, NULL, &err)))
+        (there && skl_json_read(path, SKL_LIMIT_PLAN, SKL_LIMIT_PLAN_VALUES, &root, &seal, &err)))
         warn(r, err.text);
+    r->plan_edited = seal == SKL_SEAL_BROKEN;
     const json_t *runs = json_object_get(root, "runs");
     if (json_array_size(runs) > SKL_PLAN_MAX_RUNS) {
         skl_fail(&err, SKL_DATA, "%s: it lists %zu runs, a plan has at most %d", path, json_array_size(runs),

@@ -51,9 +51,10 @@ struct skl_results {
     char *label;                        /* the experiment's; NULL: none */
     struct skl_result_setting *setting; /* in plan.json's order, others after them by name */
     int settings, runs;
-    int baseline; /* index: the first setting of the experiment's `baseline:`, else of a variant called
+    int baseline;     /* index: the first setting of the experiment's `baseline:`, else of a variant called
                                     "original", else the first */
-    void *index;  /* settings and runs by name, collect.c's own */
+    bool plan_edited; /* the seal of plan.json is broken */
+    void *index;      /* settings and runs by name, collect.c's own */
     /* One line each: what could not be read and is left out; whoever draws the rest ends with SKL_DATA. */
     char **warning;
     int warnings;

@@ -122,13 +122,13 @@ static char *text(const json_t *root, const char *key)
     return skl_strdup(t ? t : "");
 }
 
-static int read_json(const char *folder, json_t **root, struct skl_err *err)
+static int read_json(const char *folder, json_t **root, enum skl_seal *seal, struct skl_err *err)
 {
     char *path = skl_path(folder, "run.json");
     bool there;
     int status = skl_is_there(path, &there, err);
     *root = NULL;
-    if (!status && there) status = skl_json_read(path, SKL_LIMIT_RECORD, SKL_LIMIT_RECORD_VALUES, root, NULL, err);
+    if (!status && there) status = skl_json_read(path, SKL_LIMIT_RECORD, SKL_LIMIT_RECORD_VALUES, root, seal, err);
     free(path);
     return status;
 }
@@ -136,7 +136,8 @@ static int read_json(const char *folder, json_t **root, struct skl_err *err)
 int skl_run_record_read(const char *folder, struct skl_run_record *r, struct skl_err *err)
 {
     json_t *j;
-    int status = read_json(folder, &j, err);
+    enum skl_seal seal = SKL_UNSEALED;
+    int status = read_json(folder, &j, &seal, err);
     const json_t *last = json_object_get(json_object_get(j, "files"), "last.safetensors");
     *r = (struct skl_run_record){
         .test_error = real(j, "test_error_final"),
@@ -154,6 +155,7 @@ int skl_run_record_read(const char *folder, struct skl_run_record *r, struct skl
         .resumes = whole(j, "resumes"),
         .threads = whole(j, "threads"),
         .other_numerics = json_is_true(json_object_get(j, "other_numerics")),
+        .edited = seal == SKL_SEAL_BROKEN,
         .state = text(j, "state"),
         .cause = text(j, "cause"),
         .version = text(j, "version"),

@@ -27,7 +27,7 @@ struct skl_run_record {
     double test_error, test_loss, train_error, train_loss, validation_error, validation_loss;
     double seconds, images_per_second;
     int64_t iteration, iterations, parameters, multiply_adds, resumes, threads;
-    bool other_numerics;
+    bool other_numerics, edited; /* edited: the seal of run.json is broken */
     char *state, *cause, *version, *commit, *host, *cpu_level, *kernels, *gemm, *numerics, *config_hash, *data,
         *started, *ended, *on_shortcut, *on_residual;
     char *plugin, *plugin_sha256; /* the variant's; "": built in */

@@ -182,6 +182,17 @@ static void warn_of_builds(struct skl_report *report, const struct skl_study *s)
         }
 }
 
+static void warn_of_edits(struct skl_report *report, const struct skl_study *s)
+{
+    if (s->results.plan_edited)
+        skl_report_warn(report, "%s/plan.json was edited since it was written: its seal is broken", s->results.folder);
+    for (int i = 0; i < s->results.settings; i++)
+        for (int k = 0; k < s->row[i].runs; k++)
+            if (s->row[i].run[k].record.edited)
+                skl_report_warn(report, "%s/run.json was edited since it was written: its seal is broken",
+                                s->row[i].run[k].run->folder);
+}
+
 static int take_study(struct skl_report *report, const char *folder, struct skl_study *s, struct skl_err *err)
 {
     int status = skl_results_read(folder, CURVES, &s->results, err);
@@ -192,6 +203,7 @@ static int take_study(struct skl_report *report, const char *folder, struct skl_
     for (int i = 0; i < s->results.settings && !status; i++)
         status = take_row(report, &s->results.setting[i], &s->row[i], err);
     if (status) return status;
+    warn_of_edits(report, s);
     warn_of_builds(report, s);
     skl_study_keys(s);
     skl_study_statistics(s, report->options);

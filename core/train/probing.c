@@ -9,8 +9,6 @@
 #include "core/nn/probe.h"
 #include "core/train/schedule.h"
 
-#define FILE_LIMIT ((size_t)16 << 30)
-
 enum { UNITS, SUMS, RESPONSES };
 static const char *const files[SKL_PROBE_LOGS] = {"probe.csv", "sums.csv", "responses.csv"};
 
@@ -36,25 +34,24 @@ static char *header(int log)
     return text;
 }
 
-/* Bytes up to the end of the last whole probe of at most `iteration` iterations.  Units count from 0, layers from 1. */
-static int64_t whole_probes(const char *text, int first, int rows, int64_t iteration, int64_t *last)
+/* Bytes up to the end of the last whole probe of at most `iteration` iterations; *last: its iteration, -1: there is
+ * none.  Units count from 0, layers from 1. */
+static int64_t whole_probes(struct skl_lines *lines, int first, int rows, int64_t iteration, int64_t *last)
 {
     int64_t length = 0;
     int next = 0;
     long long current = -1;
     *last = -1;
-    for (const char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
+    skl_lines_rewind(lines);
+    if (skl_lines_next(lines)) length = lines->end; /* the header */
+    while (skl_lines_next(lines)) {
         long long at;
         int row;
-        if (sscanf(line, "%lld,%d,", &at, &row) != 2) {
-            if (line != text) break;
-            length = end + 1 - text; /* the header */
-            continue;
-        }
+        if (sscanf(lines->text, "%lld,%d,", &at, &row) != 2) break;
         if (at > iteration || row - first != next || (next > 0 && at != current)) break;
         current = at;
         next = (next + 1) % rows;
-        if (next == 0) *last = at, length = end + 1 - text;
+        if (next == 0) *last = at, length = lines->end;
     }
     return length;
 }
@@ -63,23 +60,23 @@ static int64_t whole_probes(const char *text, int first, int rows, int64_t itera
 static int open_files(struct skl_probing *p, const char *folder, int desk, const int rows[], int64_t iteration,
                       struct skl_err *err)
 {
-    char *path[SKL_PROBE_LOGS], *text[SKL_PROBE_LOGS] = {NULL};
+    char *path[SKL_PROBE_LOGS];
+    struct skl_lines lines[SKL_PROBE_LOGS] = {{0}};
     int status = SKL_OK;
-    size_t n;
     p->last = iteration;
     for (int i = 0; i < SKL_PROBE_LOGS; i++) {
         int64_t last = -1;
         path[i] = skl_path(folder, files[i]);
-        if (!status) status = skl_file_read_if_there(path[i], FILE_LIMIT, &text[i], &n, err);
-        if (text[i]) whole_probes(text[i], i == RESPONSES, rows[i], p->last, &last);
+        if (!status) status = skl_lines_open(&lines[i], path[i], err);
+        whole_probes(&lines[i], i == RESPONSES, rows[i], p->last, &last);
         if (last < p->last) p->last = last;
     }
     for (int i = 0; i < SKL_PROBE_LOGS; i++) {
-        int64_t last, length = text[i] ? whole_probes(text[i], i == RESPONSES, rows[i], p->last, &last) : 0;
+        int64_t last, length = whole_probes(&lines[i], i == RESPONSES, rows[i], p->last, &last);
         char *line = header(i);
         if (!status) status = skl_csv_open(&p->csv[i], desk, path[i], line, length, err);
         free(line);
-        free(text[i]);
+        skl_lines_close(&lines[i]);
         free(path[i]);
     }
     return status;

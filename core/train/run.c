@@ -10,7 +10,6 @@
 #include "core/base/cpu.h"
 #include "core/base/desk.h"
 #include "core/base/say.h"
-#include "core/base/bounds.h"
 #include "core/config/registry.h"
 #include "core/device/device.h"
 #include "core/train/loop.h"
@@ -58,20 +57,19 @@ static int check_build(const struct skl_run_state *there, const struct skl_plan_
  * between identical runs, so their length cannot stand in a checkpoint. */
 static int timing_until(const char *path, int64_t iteration, int64_t *length, double *seconds, struct skl_err *err)
 {
-    char *text = NULL;
-    size_t n;
+    struct skl_lines lines;
     *length = 0;
     *seconds = 0;
-    int status = skl_file_read_if_there(path, SKL_LIMIT_TABLE, &text, &n, err);
-    for (char *line = text, *end; line && (end = strchr(line, '\n')); line = end + 1) {
+    int status = skl_lines_open(&lines, path, err);
+    while (skl_lines_next(&lines)) {
         long long at;
         double spent;
-        bool row = sscanf(line, "%lld,%lf", &at, &spent) == 2;
-        if (line != text && (!row || at > iteration)) break;
+        bool row = sscanf(lines.text, "%lld,%lf", &at, &spent) == 2;
+        if (*length && (!row || at > iteration)) break;
         if (row) *seconds = spent;
-        *length = end + 1 - text;
+        *length = lines.end;
     }
-    free(text);
+    skl_lines_close(&lines);
     return status;
 }
 

@@ -8,6 +8,7 @@
 #include "core/base/fs.h"
 #include "core/base/sha256.h"
 #include "core/config/plan.h"
+#include "core/io/csv.h"
 #include "core/run/claim.h"
 #include "core/train/progress.h"
 #include "core/train/rows.h"
@@ -21,11 +22,7 @@ struct replay {
     struct skl_state state, newer; /* of the replay now, and where it ends */
     struct skl_st last;
     char *last_path, *prev_path;
-    struct {
-        FILE *file; /* NULL: absent */
-        char line[SKL_ROW_MAX + 2];
-        int64_t left; /* bytes up to the length that the newer checkpoint records */
-    } log[SKL_LOGS];
+    struct skl_lines log[SKL_LOGS];
     const char *folder;
     struct skl_verdict *verdict;
     bool quiet;
@@ -51,14 +48,11 @@ static int open_logs(struct replay *r, struct skl_err *err)
         if (!length) continue;
         char *path = skl_path(r->folder, skl_log_name[i]);
         struct skl_seen seen;
-        int fd;
         status = skl_look(path, &seen, err);
         if (!status && seen.size < length)
             status = skl_fail(err, SKL_DATA, "%s: %lld bytes, the checkpoint records %lld", path, (long long)seen.size,
                               (long long)length);
-        if (!status) status = skl_open(path, O_RDONLY, &fd, err);
-        if (!status) SKL_CHECK(r->log[i].file = fdopen(fd, "r"));
-        r->log[i].left = length;
+        if (!status) status = skl_lines_open(&r->log[i], path, err);
         free(path);
     }
     return status;
@@ -75,25 +69,14 @@ static void differs(struct replay *r, const char *what, int64_t iteration)
                  (long long)iteration, what);
 }
 
-/* The next line into log.line, without its end; false: there is none.  One that is longer than any row comes in
- * parts. */
-static bool next_line(struct replay *r, enum skl_log log)
-{
-    char *line = r->log[log].line;
-    if (r->log[log].left <= 0 || !fgets(line, sizeof r->log[log].line, r->log[log].file)) return false;
-    size_t n = strlen(line);
-    r->log[log].left -= n ? (int64_t)n : 1; /* a NUL at its start */
-    if (n && line[n - 1] == '\n') line[n - 1] = 0;
-    return true;
-}
-
-/* Does the log go on with `row`, rows of earlier iterations aside? */
+/* Does the log go on with `row`, rows of earlier iterations aside?  It ends where the newer checkpoint says. */
 static bool finds(struct replay *r, enum skl_log log, const char *row)
 {
-    while (r->log[log].file && next_line(r, log)) {
+    struct skl_lines *l = &r->log[log];
+    while (skl_lines_next(l) && l->end <= r->newer.length[log]) {
         long long at;
-        if (!strcmp(r->log[log].line, row)) return true;
-        if (sscanf(r->log[log].line, "%lld,", &at) == 1 && at >= r->state.iteration) return false;
+        if (!strcmp(l->text, row)) return true;
+        if (sscanf(l->text, "%lld,", &at) == 1 && at >= r->state.iteration) return false;
     }
     return false;
 }
@@ -170,8 +153,8 @@ static void compare_logs(struct replay *r)
         char hex[65];
         if (!r->newer.length[i] || !*r->newer.digest[i]) continue;
         struct skl_sha256 *sum = skl_sha256_new();
-        const int fd = fileno(r->log[i].file);
-        bool same = !skl_sha256_add_file(sum, fd, skl_log_name[i], 0, r->newer.length[i], NULL, NULL);
+        FILE *file = r->log[i].file;
+        bool same = file && !skl_sha256_add_file(sum, fileno(file), skl_log_name[i], 0, r->newer.length[i], NULL, NULL);
         skl_sha256_sum(sum, hex);
         if (!same || strcmp(hex, r->newer.digest[i])) differs(r, skl_log_name[i], -1);
         free(sum);
@@ -216,8 +199,7 @@ static void release(struct replay *r)
     skl_snapshot_free(&r->snapshot);
     skl_session_close(&r->session);
     skl_st_release(&r->last);
-    for (int i = 0; i < SKL_LOGS; i++)
-        if (r->log[i].file) fclose(r->log[i].file);
+    for (int i = 0; i < SKL_LOGS; i++) skl_lines_close(&r->log[i]);
     free(r->last_path);
     free(r->prev_path);
 }
