@@ -35,7 +35,8 @@ static struct row look(const char *folder, const struct skl_listed_run *run, con
     struct row r = {.run = run, .left = NAN, .queued = skl_queue_find(queue, run->dir)};
     char *dir = skl_format("%s/%s", folder, run->dir);
     struct skl_err err = {0};
-    if (skl_run_state_read(dir, &r.state, &err)) {
+    int status = skl_run_state_read(dir, &r.state, &err), other = skl_last_row(dir, &r.last, status ? NULL : &err);
+    if (status || other) {
         snprintf(r.word, sizeof r.word, "unreadable");
         snprintf(r.state.cause, sizeof r.state.cause, "%.255s", err.text);
     } else {
@@ -44,7 +45,6 @@ static struct row look(const char *folder, const struct skl_listed_run *run, con
     const struct skl_queued *gone = r.state.complete ? NULL : skl_queue_gone(queue, run->dir);
     if (gone && strcmp(r.word, "running")) r.log = skl_format("%s/slurm/%s.log", folder, gone->job);
     r.iteration = r.state.iteration;
-    if (!skl_last_row(dir, &r.last)) r.last = (struct skl_row){.loss = NAN, .error = NAN};
     if (!strcmp(r.word, "running") && r.last.iteration > r.iteration) r.iteration = r.last.iteration;
     if (r.state.complete)
         r.left = 0;

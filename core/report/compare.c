@@ -34,7 +34,8 @@ static int read_settings(const char *folder, struct skl_facts *facts, struct skl
     int status = skl_is_there(path, &there, err);
     if (!status && there) status = skl_facts_read(path, facts, err);
     free(path);
-    return status == SKL_USAGE ? SKL_DATA : status;
+    if (status == SKL_USAGE) status = err->status = SKL_DATA; /* the run's file, not the user's */
+    return status;
 }
 
 static int compare_settings(struct skl_pair_of_runs *p, struct skl_err *err)

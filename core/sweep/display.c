@@ -123,22 +123,25 @@ const char *skl_bytes(double bytes, char text[32])
     return text;
 }
 
-bool skl_last_row(const char *run_folder, struct skl_row *row)
+int skl_last_row(const char *run_folder, struct skl_row *row, struct skl_err *err)
 {
     char *path = skl_path(run_folder, "train.csv"), text[513];
-    int fd, status = skl_open_if_there(path, O_RDONLY, &fd, NULL);
+    *row = (struct skl_row){.loss = NAN, .error = NAN};
+    int fd, status = skl_open_if_there(path, O_RDONLY, &fd, err);
     free(path);
-    if (status || fd < 0) return false;
+    if (status || fd < 0) return status;
     off_t size = lseek(fd, 0, SEEK_END);
     ssize_t n = pread(fd, text, sizeof text - 1, size > 512 ? size - 512 : 0);
     close(fd);
     text[n > 0 ? n : 0] = 0;
     char *end = strrchr(text, '\n'); /* what follows it is a row in the making */
-    if (!end) return false;
+    if (!end) return SKL_OK;
     *end = 0;
     const char *line = strrchr(text, '\n');
     long long iteration;
-    if (sscanf(line ? line + 1 : text, "%lld,%*f,%*f,%lf,%lf", &iteration, &row->loss, &row->error) != 3) return false;
-    row->iteration = iteration;
-    return true;
+    struct skl_row last;
+    if (sscanf(line ? line + 1 : text, "%lld,%*f,%*f,%lf,%lf", &iteration, &last.loss, &last.error) != 3) return SKL_OK;
+    last.iteration = iteration;
+    *row = last;
+    return SKL_OK;
 }

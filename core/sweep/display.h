@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include "core/base/err.h"
 
 enum skl_colour { SKL_PLAIN, SKL_GREEN, SKL_YELLOW, SKL_RED, SKL_DIM };
 struct skl_display {
@@ -43,5 +44,6 @@ struct skl_row {
     int64_t iteration;
     double loss, error;
 };
-bool skl_last_row(const char *run_folder, struct skl_row *row);
+/* The last whole row of the run's train.csv; loss and error NaN: there is none. */
+int skl_last_row(const char *run_folder, struct skl_row *row, struct skl_err *err);
 #endif

@@ -313,10 +313,13 @@ void skl_audit_run(struct skl_audit *a, const char *folder, const char *hash)
         skl_audit_tell(a, SKL_EDITED, path, "%s", err.text);
     } else {
         struct skl_record record;
-        skl_record_open(&record, folder, -1, &err);
+        int status = skl_record_open(&record, folder, -1, &err);
         v.files = json_object_get(record.json, "files");
         if (!json_is_object(v.files)) v.files = NULL;
-        check_run(&v, hash);
+        if (status)
+            skl_audit_tell(a, SKL_EDITED, path, "%s", err.text);
+        else
+            check_run(&v, hash);
         skl_record_close(&record);
     }
     free(path);

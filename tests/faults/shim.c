@@ -5,16 +5,18 @@
  *            term   it gets a SIGTERM just before the call, which then is made
  *            stop   it stands still just before the call, until a SIGCONT; "stop+nolock" as nolock besides
  *            short  a write takes one byte only
- *            ENOSPC, EIO, EDQUOT, EINTR: the call fails with this error and does nothing
+ *            ENOSPC, EIO, EDQUOT, EINTR, ESTALE, EACCES: the call fails with this error and does nothing
  *            clock  the wall clock is an hour ahead until it is read for the AT-th time
  *            nolock every file lock is granted, as on some network file systems; AT means nothing
  *     AT     which one, counted from 1; "7+": the 7th and all after it
  *     CALLS  those that count, as in "write,rename"; default "all": open (for writing, and of folders), write, fsync,
  *            fdatasync, rename, link, unlink, mkdir, ftruncate, close (of files open for writing: the descriptor is
- *            gone then); their forms with "at" in the name are the same
+ *            gone then); their forms with "at" in the name are the same.  Calls that look count where they are named:
+ *            stat, view (opening a file for reading), list (the names in a folder)
  *     PATH   only calls on files whose path holds this
  *   SKL_FAULT_LOG: a file to which each fault adds the line "CALL PATH" */
 #undef _FILE_OFFSET_BITS /* or open would be defined under the name open64 */
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -58,7 +60,7 @@ static bool counts(const char *call, const char *path)
 {
     if (plan.at == 0 || !strstr(path, plan.path)) return false;
     if (!strcmp(plan.kind, "short") && strcmp(call, "write")) return false;
-    if (!strcmp(plan.calls, "all")) return true;
+    if (!strcmp(plan.calls, "all")) return strcmp(call, "stat") && strcmp(call, "view") && strcmp(call, "list");
     const char *found = strstr(plan.calls, call);
     size_t n = strlen(call);
     return found && (found == plan.calls || found[-1] == ',') && (found[n] == 0 || found[n] == ',');
@@ -81,7 +83,8 @@ static int fault_at(const char *call, const char *path)
     static const struct {
         const char *name;
         int error;
-    } errors[] = {{"ENOSPC", ENOSPC}, {"EIO", EIO}, {"EDQUOT", EDQUOT}, {"EINTR", EINTR}, {"short", SHORT}};
+    } errors[] = {{"ENOSPC", ENOSPC}, {"EIO", EIO},       {"EDQUOT", EDQUOT}, {"EINTR", EINTR},
+                  {"short", SHORT},   {"ESTALE", ESTALE}, {"EACCES", EACCES}};
     if (!counts(call, path)) return NO_FAULT;
     int k = atomic_fetch_add(&calls, 1) + 1;
     if (k != plan.at && !(plan.all_after && k > plan.at)) return NO_FAULT;
@@ -227,12 +230,34 @@ EXPORT time_t time(time_t *t)
     return now;
 }
 
+/* ---- looking ---- */
+
+EXPORT int stat(const char *path, struct stat *st) { return on_path("stat", path) ? -1 : (NEXT(stat))(path, st); }
+EXPORT int stat64(const char *path, struct stat64 *st) { return on_path("stat", path) ? -1 : (NEXT(stat64))(path, st); }
+EXPORT int fstat(int fd, struct stat *st) { return on_file("stat", fd) ? -1 : (NEXT(fstat))(fd, st); }
+EXPORT int fstat64(int fd, struct stat64 *st) { return on_file("stat", fd) ? -1 : (NEXT(fstat64))(fd, st); }
+
+EXPORT int fstatat(int folder, const char *name, struct stat *st, int flags)
+{
+    char path[PATH_MAX];
+    return on_path("stat", full(folder, name, path)) ? -1 : (NEXT(fstatat))(folder, name, st, flags);
+}
+
+EXPORT int fstatat64(int folder, const char *name, struct stat64 *st, int flags)
+{
+    char path[PATH_MAX];
+    return on_path("stat", full(folder, name, path)) ? -1 : (NEXT(fstatat64))(folder, name, st, flags);
+}
+
+EXPORT struct dirent *readdir(DIR *d) { return on_file("list", dirfd(d)) ? NULL : (NEXT(readdir))(d); }
+EXPORT struct dirent64 *readdir64(DIR *d) { return on_file("list", dirfd(d)) ? NULL : (NEXT(readdir64))(d); }
+
 /* ---- opening ---- */
 
 static bool fails_to_open(const char *path, int flags)
 {
     bool changes = (flags & O_ACCMODE) != O_RDONLY || flags & (O_CREAT | O_DIRECTORY);
-    return changes && on_path("open", path);
+    return on_path(changes ? "open" : "view", path);
 }
 
 static int mode_of(int flags, va_list args) { return flags & O_CREAT ? va_arg(args, int) : 0; }
