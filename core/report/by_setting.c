@@ -8,6 +8,7 @@
 #include "core/report/sheet.h"
 #include "core/report/templates.h"
 #include "core/report/text.h"
+#include "core/report/label.h"
 
 enum { LEAST_POINTS = 3, MAX_GROUPS = 12, MAX_SAID = 12 };
 #define LOG_FROM 5.0   /* greatest over least value of a setting from which its axis is logarithmic */
@@ -47,13 +48,11 @@ static const char *pairs_of(const struct skl_result_setting *s)
 /* VARIANT and the pairs but the one at `skip`, for people. */
 static char *group_name(const struct skl_result_setting *s, const char *skip)
 {
-    char *name = skl_strdup(s->variant);
-    for (const char *p = pairs_of(s); *p; p += strcspn(p, ",") + (p[strcspn(p, ",")] == ',')) {
-        if (p == skip) continue;
-        char *longer = skl_format("%s, %.*s", name, (int)strcspn(p, ","), p);
-        free(name);
-        name = longer;
-    }
+    const char *pairs = pairs_of(s), *rest = skip + strcspn(skip, ",");
+    if (skip == pairs && *rest) rest++; /* the comma goes with the first pair, else with the one before it */
+    char *path = skl_format("%.*s%s", (int)(skip - s->path - (skip != pairs)), s->path, rest);
+    char *name = skl_label(path);
+    free(path);
     return name;
 }
 
@@ -281,7 +280,9 @@ static char *in_words(const struct skl_sheet *s, const struct dial *d)
     size_t n;
     FILE *out = open_memstream(&text, &n);
     SKL_CHECK(out);
-    fprintf(out, "%s at the end against %s, median over the seeds.", m->label, d->key);
+    char *key = skl_label_key(d->key);
+    fprintf(out, "%s at the end against %s, median over the seeds.", m->label, key);
+    free(key);
     for (int i = 0; i < d->groups; i++) {
         fprintf(out, " %s:", d->group[i].name);
         for (int k = 0; k < d->group[i].points && k < MAX_SAID; k++)
@@ -332,11 +333,12 @@ static int draw(struct skl_sheet *s, struct dial *d, struct skl_err *err)
     struct axis x = x_axis(d);
     struct skl_script t;
     char *stem = stem_of(s, d->key), *title = skl_text_fit(s->results->label ? s->results->label : "", SKL_TITLE_WIDTH);
+    char *key = skl_label_key(d->key);
     int status = SKL_OK;
     if (*skl_metric_table[s->options->metric].unit && y.max > 100) y.max = 100;
     skl_script_open(&t, stem);
     skl_script_text(&t, "TITLE", title);
-    skl_script_text(&t, "X_LABEL", d->key);
+    skl_script_text(&t, "X_LABEL", key);
     skl_script_metric(&t, "Y_LABEL", s->options->metric);
     fprintf(t.out, "X_LOG = %d\nX_MIN = %.9g\nX_MAX = %.9g\nX_TICS = '%s'\nY_MAX = %.9g\nY_STEP = %.9g\nLINES = %d\n",
             x.log, x.min, x.max, x.tics, y.max, y.step, d->groups);
@@ -354,10 +356,11 @@ static int draw(struct skl_sheet *s, struct dial *d, struct skl_err *err)
     char *caption =
         skl_format("%s at the end against %s: median over the seeds, bars from the least to the greatest. A "
                    "point has its variant's colour; hollow ones are not finished.",
-                   skl_metric_table[s->options->metric].label, d->key);
+                   skl_metric_table[s->options->metric].label, key);
     int written = skl_script_close(&t, s, skl_template_settings, caption, in_words(s, d), status ? NULL : err);
     free(stem);
     free(title);
+    free(key);
     return status ? status : written;
 }
 

@@ -16,6 +16,7 @@
 #include "core/io/csv.h"
 #include "core/io/json.h"
 #include "core/io/yaml.h"
+#include "core/report/label.h"
 
 enum { MAX_DEPTH = 4, MAX_RUNS = 1000000 }; /* VARIANT/k=v/seed-N is 3 deep */
 
@@ -54,34 +55,6 @@ static void warn(struct skl_results *r, const char *text)
     SKL_CHECK(longer);
     r->warning = longer;
     r->warning[r->warnings++] = skl_strdup(text);
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    c = (char)tolower((unsigned char)c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* A setting's folder for people: %XX becomes its byte, '/' and the commas after it ", ", control characters '?'. */
-static char *readable(const char *path, size_t n)
-{
-    char *out = skl_alloc(2 * n + 1), *o = out;
-    bool settings = false;
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)path[i];
-        if (c == '%' && i + 2 < n && hex_digit(path[i + 1]) >= 0 && hex_digit(path[i + 2]) >= 0) {
-            c = (unsigned char)(hex_digit(path[i + 1]) * 16 + hex_digit(path[i + 2]));
-            i += 2;
-        } else if (c == '/' || (c == ',' && settings)) {
-            settings = true;
-            *o++ = ',';
-            c = ' ';
-        }
-        *o++ = (char)(c < 0x20 || c == 0x7f ? '?' : c);
-    }
-    *o = 0;
-    return out;
 }
 
 /* ---- settings and runs by name: a tree, since there may be many thousands ---- */
@@ -127,7 +100,11 @@ static int find_setting(struct skl_results *r, const char *path)
         r->setting = longer;
     }
     r->setting[r->settings] = (struct skl_result_setting){
-        .path = skl_strdup(path), .name = readable(path, strlen(path)), .variant = readable(path, strcspn(path, "/"))};
+        .path = skl_strdup(path),
+        .name = skl_label_plain(path, strlen(path)),
+        .label = skl_label(path),
+        .variant = skl_label_plain(path, strcspn(path, "/")),
+    };
     leaf->path = r->setting[r->settings].path;
     leaf->setting = r->settings++;
     keep_leaf(r, leaf);
@@ -454,6 +431,7 @@ void skl_results_release(struct skl_results *r)
         free(s->run);
         free(s->path);
         free(s->name);
+        free(s->label);
         free(s->variant);
         free(s->paper);
     }

@@ -17,24 +17,28 @@ enum { TWO_COLUMNS_UP_TO = 8 };
 /* Places for text in the pictures of plots/panels.gp, in hundredths of the font's size. */
 enum { PANEL_TITLE_WIDTH = 3060, PANEL_LEGEND_WIDTH = 2550, SHORT_NAME_WIDTH = 1500 };
 
-#define MAX_RISE 20.0 /* of a curve above its start or the others, as far as an axis follows it */
-#define MAX_RANGE 1e7 /* of a logarithmic axis */
+#define MAX_RISE 20.0    /* of a curve above the others, as far as an axis of its own follows it */
+#define MAX_LOG_RISE 4.0 /* of curves above what the settings start with, as far as a shared axis follows them */
+#define MAX_RANGE 1e7    /* of a logarithmic axis */
 
 unsigned skl_figures_metrics(const struct skl_figure_options *o) { return 1u << SKL_TRAIN_LOSS | 1u << o->metric; }
 
 /* ---- scales ---- */
 
-/* The highest value that a curve starts with in the picture. */
+/* The median over the settings of the value that they start with in the picture; NaN: none does. */
 static double start_of(const struct skl_sheet *s, bool right)
 {
-    double start = 0;
+    double *start = skl_alloc_array((size_t)s->drawing.count, sizeof *start);
+    int n = 0;
     for (int i = 0; i < s->drawing.count; i++) {
         const struct skl_band *b = right ? &s->drawing.set[i].right.band : &s->drawing.set[i].left.band;
         int first = 0;
         while (first < b->n && b->x[first] < s->x.min) first++;
-        if (first < b->n) start = fmax(start, b->high[first]);
+        if (first < b->n) start[n++] = b->median[first];
     }
-    return start;
+    double median = skl_median(start, n);
+    free(start);
+    return median;
 }
 
 /* From the lowest to the highest edge of the bands, but for the hundredth part at either end and what is beyond all
@@ -48,7 +52,7 @@ static struct skl_scale log_scale(const struct skl_sheet *s, bool right)
         high = fmax(high, skl_drawn_quantile(c, 1, 0.99, s->x.min, s->x.max, 0));
     }
     double start = start_of(s, right);
-    if (start > 0) high = fmin(high, MAX_RISE * start);
+    if (start > 0) high = fmin(high, MAX_LOG_RISE * start);
     low = fmax(low, high / MAX_RANGE);
     return high > 0 && low <= high ? skl_scale_log(low, high) : skl_scale_log(0.001, 1);
 }
@@ -150,14 +154,14 @@ static char *joined_label(const char *name, const char *outcome, int width, int 
     return label;
 }
 
-/* "gate_bias=-6 (8.70 %, n = 5)": the variant, or its options where the other curve is of the same variant. */
+/* "b_g = −6 (8.70 %, n = 5)": the variant, or its options where the other curve is of the same variant. */
 static char *short_label(const struct skl_sheet *s, const struct skl_drawn_setting *d,
                          const struct skl_drawn_setting *other)
 {
     const struct skl_result_setting *set = d->setting;
     bool same = other != d && !strcmp(set->variant, other->setting->variant);
     const char *name =
-        same && strlen(set->name) > strlen(set->variant) + 2 ? set->name + strlen(set->variant) + 2 : set->variant;
+        same && strlen(set->label) > strlen(set->variant) + 2 ? set->label + strlen(set->variant) + 2 : set->variant;
     char *outcome = skl_legend_outcome(set, s->options->metric);
     char *label = joined_label(name, outcome, PANEL_LEGEND_WIDTH, SHORT_NAME_WIDTH);
     free(outcome);
@@ -167,7 +171,7 @@ static char *short_label(const struct skl_sheet *s, const struct skl_drawn_setti
 /* letter < 0: no tag, and no title where the legend says it all. */
 static char *panel_title(const struct skl_drawn_setting *d, int letter)
 {
-    const char *name = d->setting->name;
+    const char *name = d->setting->label;
     if (letter < 0 && !strcmp(name, d->setting->variant) && skl_text_width(name) <= SHORT_NAME_WIDTH)
         return skl_strdup("");
     char *tag = letter < 0    ? skl_strdup("")
@@ -281,7 +285,7 @@ static int write_all_panels(struct skl_sheet *s, struct skl_err *err)
 static char *long_label(const struct skl_drawn_setting *d, int metric)
 {
     char *outcome = skl_legend_outcome(d->setting, metric);
-    char *label = joined_label(d->setting->name, outcome, SKL_LEGEND_WIDTH - SKL_LEGEND_ENTRY, SKL_LEGEND_WIDTH);
+    char *label = joined_label(d->setting->label, outcome, SKL_LEGEND_WIDTH - SKL_LEGEND_ENTRY, SKL_LEGEND_WIDTH);
     free(outcome);
     return label;
 }

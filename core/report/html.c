@@ -10,6 +10,8 @@
 #include "core/base/fs.h"
 #include "core/base/bounds.h"
 
+enum { NARROW = 8 }; /* columns that a page shows as a rule */
+
 static const char head[] =
     "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
@@ -19,9 +21,10 @@ static const char head[] =
 
 static const char style[] =
     "<style>\n"
-    ":root{--ink:#1a1d21;--soft:#585f69;--line:#d3d7dd;--head:#f1f3f5;--page:#fff;--mark:#a3271b;--link:#0b5394}\n"
+    ":root{--ink:#1a1d21;--soft:#585f69;--line:#d3d7dd;--head:#f1f3f5;--page:#fff;--mark:#a3271b;--link:#0b5394;--"
+    "shade:#0006}\n"
     "@media(prefers-color-scheme:dark){:root{--ink:#e6e8eb;--soft:#a3aab4;--line:#3c4249;--head:#22262b;"
-    "--page:#15181b;--mark:#ff9a8d;--link:#8ab8ee}}\n"
+    "--page:#15181b;--mark:#ff9a8d;--link:#8ab8ee;--shade:#000c}}\n"
     "*{box-sizing:border-box}\n"
     "body{margin:0 auto;max-width:100rem;padding:1.5rem 1.25rem 4rem;background:var(--page);color:var(--ink);"
     "font:1rem/1.5 system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}\n"
@@ -31,7 +34,11 @@ static const char style[] =
     "p,ul{max-width:50rem;margin:.5rem 0}\n"
     "ul{padding-left:1.25rem}\nli{margin:.25rem 0}\n"
     "p,li,td,th,h1,h2,h3,figcaption{overflow-wrap:anywhere}\n"
-    ".wide{overflow-x:auto;margin:.5rem 0 1rem}\n"
+    /* A shade at the edge beyond which there is more; what lies at the table's own end covers it. */
+    ".wide{overflow-x:auto;margin:.5rem 0 1rem;"
+    "background:linear-gradient(to left,var(--page) 40%,transparent) right/3rem 100% no-repeat local,"
+    "linear-gradient(to left,var(--shade),transparent) right/1.25rem 100% no-repeat scroll}\n"
+    ".more{display:none}@media screen and (max-width:100rem){.more{display:inline}}\n"
     ".wide:focus-visible,a:focus-visible{outline:2px solid var(--link);outline-offset:2px}\n"
     "table{border-collapse:separate;border-spacing:0;font-size:.875rem;line-height:1.35}\n"
     ".caption{color:var(--soft);font-size:.9rem;margin-top:1rem}\n"
@@ -92,6 +99,18 @@ static void put_breakable(FILE *out, const char *text)
     }
 }
 
+/* A case's name is broken beside its commas, not around an equals sign. */
+static void put_case(FILE *out, const char *text)
+{
+    for (const char *sign; (sign = strstr(text, " = ")); text = sign + 3) {
+        char *before = skl_format("%.*s", (int)(sign - text), text);
+        put(out, before);
+        fputs("&nbsp;=&nbsp;", out);
+        free(before);
+    }
+    put(out, text);
+}
+
 static void put_base64(FILE *out, const unsigned char *data, size_t n)
 {
     static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -143,7 +162,10 @@ static void put_cell(FILE *out, const struct skl_block *b, int i)
     } else {
         fprintf(out, "<td%s>", strchr(c->text, ' ') ? " class=\"t\"" : "");
     }
-    put(out, c->text);
+    if (i % b->columns == 0)
+        put_case(out, c->text);
+    else
+        put(out, c->text);
     fputs(i % b->columns == 0 ? "</th>" : "</td>", out);
     if (i % b->columns == b->columns - 1) fputs("</tr>\n", out);
 }
@@ -154,6 +176,7 @@ static void put_table(FILE *out, const struct skl_block *b, int number)
     if (skl_block_rows(b) == 0) return;
     fprintf(out, "<p class=\"caption\" id=\"t%d\">", number);
     put(out, b->text);
+    if (b->columns > NARROW) fputs("<span class=\"more\"> The table scrolls: more columns to the right.</span>", out);
     fprintf(out,
             "</p>\n<div class=\"wide\" role=\"region\" aria-labelledby=\"t%d\" tabindex=\"0\">\n"
             "<table aria-labelledby=\"t%d\">\n",

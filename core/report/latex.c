@@ -5,22 +5,107 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/say.h"
+
 static const char preamble[] =
     "% Written by skiplab report.  Draw it with pdflatex, lualatex or xelatex, or take tables out of it.\n"
     "\\documentclass[a4paper,landscape]{article}\n"
-    "\\usepackage[T1]{fontenc}\n\\usepackage[utf8]{inputenc}\n\\usepackage{textcomp}\n"
-    "\\usepackage[margin=18mm]{geometry}\n\\usepackage{booktabs,longtable,graphicx,xcolor}\n"
+    "\\ifdefined\\pdftexversion\n\\usepackage[T1]{fontenc}\n\\usepackage[utf8]{inputenc}\n\\usepackage{textcomp}\n"
+    "\\newcommand{\\sign}[2]{[U+#1]} % a character that pdflatex has no font for\n"
+    "\\else\n\\newcommand{\\sign}[2]{#2}\n\\fi\n"
+    "\\usepackage[margin=18mm]{geometry}\n\\usepackage{longtable,graphicx,color}\n"
+    "\\IfFileExists{booktabs.sty}{\\usepackage{booktabs}}"
+    "{\\let\\toprule\\hline\\let\\midrule\\hline\\let\\bottomrule\\hline}\n"
     "\\setlength{\\parindent}{0pt}\\setlength{\\parskip}{4pt}\\setlength{\\tabcolsep}{3pt}\n"
     "\\setlength{\\LTcapwidth}{\\textwidth}\n"
     "\\begin{document}\n";
 
-/* Signs of the reports' own texts that older engines lack. */
+/* Signs that pdflatex has no letter for. */
 static const struct {
     const char *from, *to;
 } signs[] = {
-    {"−", "\\ensuremath{-}"}, {"–", "--"},  {"×", "\\ensuremath{\\times}"},  {"≤", "\\ensuremath{\\le}"},
-    {"…", "\\dots{}"},        {"—", "---"}, {"·", "\\textperiodcentered{}"}, {"σ", "\\ensuremath{\\sigma}"},
+    {"α", "\\ensuremath{\\alpha}"},
+    {"β", "\\ensuremath{\\beta}"},
+    {"γ", "\\ensuremath{\\gamma}"},
+    {"δ", "\\ensuremath{\\delta}"},
+    {"ε", "\\ensuremath{\\varepsilon}"},
+    {"ζ", "\\ensuremath{\\zeta}"},
+    {"η", "\\ensuremath{\\eta}"},
+    {"θ", "\\ensuremath{\\theta}"},
+    {"ι", "\\ensuremath{\\iota}"},
+    {"κ", "\\ensuremath{\\kappa}"},
+    {"λ", "\\ensuremath{\\lambda}"},
+    {"μ", "\\ensuremath{\\mu}"},
+    {"ν", "\\ensuremath{\\nu}"},
+    {"ξ", "\\ensuremath{\\xi}"},
+    {"π", "\\ensuremath{\\pi}"},
+    {"ρ", "\\ensuremath{\\rho}"},
+    {"σ", "\\ensuremath{\\sigma}"},
+    {"τ", "\\ensuremath{\\tau}"},
+    {"υ", "\\ensuremath{\\upsilon}"},
+    {"φ", "\\ensuremath{\\varphi}"},
+    {"χ", "\\ensuremath{\\chi}"},
+    {"ψ", "\\ensuremath{\\psi}"},
+    {"ω", "\\ensuremath{\\omega}"},
+    {"Γ", "\\ensuremath{\\Gamma}"},
+    {"Δ", "\\ensuremath{\\Delta}"},
+    {"Θ", "\\ensuremath{\\Theta}"},
+    {"Λ", "\\ensuremath{\\Lambda}"},
+    {"Ξ", "\\ensuremath{\\Xi}"},
+    {"Π", "\\ensuremath{\\Pi}"},
+    {"Σ", "\\ensuremath{\\Sigma}"},
+    {"Φ", "\\ensuremath{\\Phi}"},
+    {"Ψ", "\\ensuremath{\\Psi}"},
+    {"Ω", "\\ensuremath{\\Omega}"},
+    {"−", "\\ensuremath{-}"},
+    {"×", "\\ensuremath{\\times}"},
+    {"≤", "\\ensuremath{\\le}"},
+    {"≥", "\\ensuremath{\\ge}"},
+    {"≠", "\\ensuremath{\\ne}"},
+    {"≈", "\\ensuremath{\\approx}"},
+    {"∞", "\\ensuremath{\\infty}"},
+    {"→", "\\ensuremath{\\to}"},
+    {"∘", "\\ensuremath{\\circ}"},
+    {"√", "\\ensuremath{\\surd}"},
+    {"–", "--"},
+    {"—", "---"},
+    {"…", "\\dots{}"},
+    {"·", "\\textperiodcentered{}"},
+    {"₀", "\\ensuremath{_0}"},
+    {"₁", "\\ensuremath{_1}"},
+    {"₂", "\\ensuremath{_2}"},
+    {"₃", "\\ensuremath{_3}"},
+    {"₄", "\\ensuremath{_4}"},
+    {"₅", "\\ensuremath{_5}"},
+    {"₆", "\\ensuremath{_6}"},
+    {"₇", "\\ensuremath{_7}"},
+    {"₈", "\\ensuremath{_8}"},
+    {"₉", "\\ensuremath{_9}"},
+    {"⁰", "\\ensuremath{^0}"},
+    {"¹", "\\ensuremath{^1}"},
+    {"²", "\\ensuremath{^2}"},
+    {"³", "\\ensuremath{^3}"},
+    {"⁴", "\\ensuremath{^4}"},
+    {"⁵", "\\ensuremath{^5}"},
+    {"⁶", "\\ensuremath{^6}"},
+    {"⁷", "\\ensuremath{^7}"},
+    {"⁸", "\\ensuremath{^8}"},
+    {"⁹", "\\ensuremath{^9}"},
+    {"⁻", "\\ensuremath{^-}"},
 };
+
+/* What pdflatex's T1 fonts hold beyond ASCII; all else of Unicode, such as Chinese, needs lualatex or xelatex. */
+static const struct {
+    unsigned first, last;
+} letters[] = {{0xa0, 0x125},  {0x128, 0x137}, {0x139, 0x13e},   {0x141, 0x148},   {0x14a, 0x165},
+               {0x168, 0x17e}, {0x218, 0x21b}, {0x2018, 0x201a}, {0x201c, 0x201e}, {0x20ac, 0x20ac}};
+
+static bool has_letter(unsigned code)
+{
+    for (size_t i = 0; i < sizeof letters / sizeof *letters; i++)
+        if (code >= letters[i].first && code <= letters[i].last) return true;
+    return code < 0x80;
+}
 
 static const char *special(char c)
 {
@@ -54,6 +139,18 @@ static const char *special(char c)
     }
 }
 
+static size_t put_letter(FILE *out, const char *p)
+{
+    unsigned code = 0;
+    int n = skl_utf8_length(p, &code);
+    if (n == 0 || has_letter(code)) {
+        fwrite(p, 1, n ? (size_t)n : 1, out);
+    } else {
+        fprintf(out, "\\sign{%04X}{%.*s}", code, n, p);
+    }
+    return n ? (size_t)n : 1;
+}
+
 /* Writes one character; returns its length in bytes. */
 static size_t put_char(FILE *out, const char *p)
 {
@@ -68,7 +165,7 @@ static size_t put_char(FILE *out, const char *p)
     else if (strchr("&%$#_{}", *p))
         fprintf(out, "\\%c", *p);
     else
-        fputc(*p, out);
+        return put_letter(out, p);
     return 1;
 }
 

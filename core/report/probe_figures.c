@@ -206,7 +206,7 @@ static char *in_words(const struct plot *p)
     fprintf(out, "%s%s:", p->kind->in_words,
             p->panels < 2 || p->layers ? "" : ", before training and at the newest probe");
     for (int i = 0; i < p->lines; i++) {
-        fprintf(out, "%s %s", i ? ";" : "", p->line[i].set->setting->name);
+        fprintf(out, "%s %s", i ? ";" : "", p->line[i].set->setting->label);
         for (int k = 0; k < (p->layers ? 1 : p->panels); k++) {
             const struct skl_profile *f = &p->line[i].profile[p->panel[k].when];
             double value = f->n ? f->value[p->layers ? f->n - 1 : 0] : NAN;
@@ -231,7 +231,7 @@ static int write_plot(struct skl_sheet *s, const struct plot *p, const char *ste
     char **label = skl_alloc_array((size_t)count, sizeof *label),
          *title = skl_text_fit(s->results->label ? s->results->label : "", SKL_TITLE_WIDTH);
     for (int i = 0; i < count; i++)
-        label[i] = skl_text_fit(p->line[first + i].set->setting->name, SKL_LEGEND_WIDTH - SKL_LEGEND_ENTRY);
+        label[i] = skl_text_fit(p->line[first + i].set->setting->label, SKL_LEGEND_WIDTH - SKL_LEGEND_ENTRY);
     skl_script_open(&t, stem);
     skl_script_text(&t, "TITLE", title);
     put_x_axis(&t, p);
@@ -326,7 +326,7 @@ static int write_map(struct skl_sheet *s, const struct skl_probed *probed, const
     for (int i = 0; i < count; i++) {
         const struct skl_probed *p = &probed[which[i]];
         const struct skl_drawn_setting *set = &s->drawing.set[which[i]];
-        char *name = skl_text_wrap(set->setting->name, MAP_TITLE_WIDTH),
+        char *name = skl_text_wrap(set->setting->label, MAP_TITLE_WIDTH),
              *file = skl_format("data/%s.probe-map.csv", set->slug);
         skl_script_item(&t, "LABEL", i + 1, name);
         skl_script_item(&t, "MAP", i + 1, file);

@@ -10,39 +10,12 @@
 
 /* ---- cells ---- */
 
-/* With a true minus sign; "" for NaN. */
-static void number_cell(struct skl_doc *doc, int flags, int decimals, double v)
-{
-    char text[64];
-    snprintf(text, sizeof text, "%.*f", decimals, fabs(v));
-    bool negative = v < 0 && strpbrk(text, "123456789");
-    if (isnan(v))
-        skl_doc_cell(doc, flags, "%s", "");
-    else
-        skl_doc_cell(doc, flags, "%s%s", negative ? "−" : "", isinf(v) ? "∞" : text);
-}
-
 static void range_cell(struct skl_doc *doc, double low, double high)
 {
     if (isnan(low))
         CELL("%s", "");
     else
         CELL("%s%.2f to %s%.2f", low < 0 ? "−" : "", fabs(low), high < 0 ? "−" : "", fabs(high));
-}
-
-/* 1727962 as "1.73 M" */
-static void count_cell(struct skl_doc *doc, int64_t v)
-{
-    if (v <= 0)
-        CELL("%s", "");
-    else if (v < 10000)
-        CELL("%lld", (long long)v);
-    else if (v < 1000000)
-        CELL("%.3g k", (double)v / 1e3);
-    else if (v < 1000000000)
-        CELL("%.3g M", (double)v / 1e6);
-    else
-        CELL("%.3g G", (double)v / 1e9);
 }
 
 static void p_cell(struct skl_doc *doc, double p)
@@ -53,133 +26,6 @@ static void p_cell(struct skl_doc *doc, double p)
         CELL("%s", "< 0.001");
     else
         CELL("%.3f", p);
-}
-
-static const char *case_name(const struct skl_study *s, const struct skl_report_row *row)
-{
-    return s->keys == 0 || row->facts.count == 0 ? row->setting->name : row->setting->variant;
-}
-
-/* The case and its two columns say these. */
-static bool shown_key(const struct skl_report_key *key)
-{
-    return strcmp(key->path, "model.shortcut.type") && strcmp(key->path, "model.shortcut.shortcut_scale") &&
-           strcmp(key->path, "model.shortcut.residual_scale");
-}
-
-/* ---- the study's table ---- */
-
-static void result_columns(struct skl_doc *doc, const struct skl_study *s, bool by_validation, bool paper)
-{
-    char *reached = skl_format("iterations to %.9g %%", s->level);
-    skl_doc_column(doc, false, "case", NULL);
-    for (int i = 0; i < s->keys; i++)
-        if (shown_key(&s->key[i])) skl_doc_column(doc, true, s->key[i].name, s->key[i].path);
-    skl_doc_column(doc, false, "on shortcut", "what the variant does to the shortcut");
-    skl_doc_column(doc, false, "on F", "what the variant does to the residual branch");
-    skl_doc_column(doc, true, "test error, %",
-                   by_validation ? "median over seeds of the test error where the validation error is least"
-                                 : "median over seeds of the test error at the final iteration");
-    skl_doc_column(doc, true, "min–max", "of the seeds");
-    skl_doc_column(doc, true, "n", "seeds that count, of those planned");
-    if (paper) skl_doc_column(doc, true, "paper, %", "the paper's test error");
-    if (paper) skl_doc_column(doc, false, "verdict", "beside the paper's value");
-    skl_doc_column(doc, false, "remark", NULL);
-    skl_doc_column(doc, true, "best, %",
-                   "least test error of any iteration, median over seeds: chosen on the test set");
-    skl_doc_column(doc, true, "training error, %", "whole training set, clean images, at the end; median");
-    skl_doc_column(doc, true, "training loss", "whole training set, clean images, at the end; median");
-    skl_doc_column(doc, true, reached, "first row of train.csv at or below that training error; median");
-    skl_doc_column(doc, true, "parameters", NULL);
-    skl_doc_column(doc, true, "multiply-adds", "of one image, forward");
-    skl_doc_column(doc, true, "images/s", "in training, median");
-    skl_doc_column(doc, true, "hours", "of one run, median");
-    free(reached);
-}
-
-static void error_cells(struct skl_doc *doc, const struct skl_report_row *row)
-{
-    const struct skl_spread *e = &row->error;
-    if (row->fail)
-        skl_doc_cell(doc, SKL_CELL_STRONG, "fail (%.2f)", e->median);
-    else
-        number_cell(doc, 0, 2, e->median);
-    if (e->n > 1)
-        CELL("%.2f–%.2f", e->low, e->high);
-    else
-        CELL("%s", "");
-    if (row->valued < row->runs)
-        CELL("%d of %d", row->valued, row->runs);
-    else
-        CELL("%d", row->valued);
-}
-
-static void paper_cells(struct skl_doc *doc, const struct skl_study *s, const struct skl_report_row *row, bool paper)
-{
-    char *remark = skl_row_remark(s, row);
-    if (paper) {
-        CELL("%s", row->setting->paper ? row->setting->paper : "");
-        CELL("%s", skl_verdict_words[row->verdict]);
-    }
-    CELL("%s", remark);
-    free(remark);
-}
-
-static void training_cells(struct skl_doc *doc, const struct skl_report_row *row)
-{
-    number_cell(doc, SKL_CELL_MUTED, 2, row->best.median);
-    number_cell(doc, 0, 2, row->train_error.median);
-    number_cell(doc, 0, 4, row->train_loss.median);
-    if (isinf(row->reached.median))
-        CELL("%s", "never");
-    else
-        number_cell(doc, 0, 0, row->reached.median);
-}
-
-static void cost_cells(struct skl_doc *doc, const struct skl_report_row *row)
-{
-    count_cell(doc, row->parameters);
-    count_cell(doc, row->multiply_adds);
-    number_cell(doc, 0, row->speed.median < 10 ? 1 : 0, row->speed.median);
-    if (row->hours.median < 0.0005)
-        CELL("%s", "< 0.001");
-    else
-        number_cell(doc, 0, row->hours.median < 0.095 ? 3 : row->hours.median < 9.5 ? 2 : 1, row->hours.median);
-}
-
-static void result_row(struct skl_doc *doc, const struct skl_study *s, const struct skl_report_row *row, bool paper)
-{
-    CELL("%s", case_name(s, row));
-    for (int i = 0; i < s->keys; i++) {
-        const char *value = skl_facts_get(&row->facts, s->key[i].path);
-        if (shown_key(&s->key[i])) CELL("%s", value ? value : "");
-    }
-    CELL("%s", row->on_shortcut);
-    CELL("%s", row->on_residual);
-    error_cells(doc, row);
-    paper_cells(doc, s, row, paper);
-    training_cells(doc, row);
-    cost_cells(doc, row);
-}
-
-static bool any_paper(const struct skl_study *s)
-{
-    for (int i = 0; i < s->results.settings; i++)
-        if (s->row[i].paper_fails || !isnan(s->row[i].paper)) return true;
-    return false;
-}
-
-static void results(struct skl_doc *doc, const struct skl_study *s, const struct skl_report_options *o)
-{
-    bool paper = any_paper(s);
-    skl_doc_heading(doc, 2, "Results");
-    skl_doc_table(
-        doc,
-        "Test error in %% %s: median over the seeds, least and greatest of them, and how many count (n). Grey: the "
-        "best test error of any iteration, which is chosen on the test set.",
-        o->by_validation ? "where the validation error is least" : "at the final iteration");
-    result_columns(doc, s, o->by_validation, paper);
-    for (int i = 0; i < s->results.settings; i++) result_row(doc, s, &s->row[i], paper);
 }
 
 /* ---- the rule, the settings ---- */
@@ -239,7 +85,7 @@ static void constants(struct skl_doc *doc, const struct skl_study *s)
     }
     if (s->keys)
         skl_doc_text(doc, NULL,
-                     "What varies has a column of its own in the table. Options of a shortcut stand here where "
+                     "What varies stands in the case or in a column of its own. Options of a shortcut stand here where "
                      "all variants that have them agree.");
 }
 
@@ -262,8 +108,8 @@ static void differences(struct skl_doc *doc, const struct skl_study *s)
         "Differences in test error from %s, in percentage points, paired by seed: for one seed all variants see the "
         "same initial weights, batches and crops. The interval is a 95 %% t-interval of the mean difference, p the "
         "paired t-test's, Holm's p the same adjusted for all the comparisons of this table. There are none for a "
-        "single seed, and none where a run on either side failed.",
-        base->setting->name);
+        "single seed, and none where a run on either side is over the limit.",
+        base->setting->label);
     skl_doc_table(doc, "Differences from the baseline, in percentage points (negative: better).");
     skl_doc_column(doc, false, "case", NULL);
     skl_doc_column(doc, true, "pairs", "seeds that both have");
@@ -276,16 +122,17 @@ static void differences(struct skl_doc *doc, const struct skl_study *s)
     for (int i = 0; i < s->results.settings; i++) {
         const struct skl_report_row *row = &s->row[i];
         if (row == base) continue;
-        CELL("%s", row->setting->name);
+        CELL("%s", row->setting->label);
         CELL("%d", row->difference.n);
-        number_cell(doc, 0, 2, row->difference.mean);
+        skl_number_cell(doc, 0, 2, row->difference.mean);
         range_cell(doc, row->difference.low, row->difference.high);
         range_cell(doc, row->difference_low, row->difference_high);
         p_cell(doc, row->p);
         p_cell(doc, row->p_holm);
         bool failed = row->failed || base->failed;
         if (failed)
-            CELL("%d of %d failed%s", row->failed, row->finished, base->failed ? ", and of the baseline's" : "");
+            CELL("%d of %d over the limit%s", row->failed, row->finished,
+                 base->failed ? ", and some of the baseline's" : "");
         else
             CELL("%s", row->difference.n == 1 ? "one seed" : "");
     }
@@ -295,7 +142,7 @@ static void differences(struct skl_doc *doc, const struct skl_study *s)
 
 static void beside_paper(struct skl_doc *doc, const struct skl_study *s)
 {
-    if (!any_paper(s)) return;
+    if (!skl_study_has_paper(s)) return;
     skl_doc_heading(doc, 2, "Beside the paper");
     if (s->protocol)
         skl_doc_text(doc, "Other protocol:",
@@ -329,7 +176,7 @@ static char *medians_in_words(const struct skl_study *s)
     SKL_CHECK(out);
     for (int i = 0; i < s->results.settings && i < 24; i++) {
         const struct skl_report_row *row = &s->row[i];
-        fprintf(out, "%s%s: ", i ? "; " : "", row->setting->name);
+        fprintf(out, "%s%s: ", i ? "; " : "", row->setting->label);
         if (row->error.n)
             fprintf(out, "%.2f %%", row->error.median);
         else
@@ -394,16 +241,15 @@ static void figures_of(struct skl_doc *doc, const struct skl_study *s, const str
 static const char *outcome(const struct skl_report_run *r)
 {
     if (r->diverged) return "diverged";
-    if (r->stopped) return "stopped";
-    if (r->failed) return "test error above the limit";
-    if (!strcmp(r->run->state, "failed")) return "broke off";
+    if (r->stopped) return "stopped by give_up";
+    if (r->failed) return "over the limit";
     if (r->finished && isnan(r->error)) return "no test error";
     return r->finished ? NULL : r->run->state;
 }
 
 static void failures(struct skl_doc *doc, const struct skl_study *s)
 {
-    skl_doc_heading(doc, 2, "Failed and unfinished runs");
+    skl_doc_heading(doc, 2, "Runs over the limit, failed or unfinished");
     int found = 0;
     for (int i = 0; i < s->results.settings; i++)
         for (int k = 0; k < s->row[i].runs; k++) found += outcome(&s->row[i].run[k]) != NULL;
@@ -411,7 +257,9 @@ static void failures(struct skl_doc *doc, const struct skl_study *s)
         skl_doc_text(doc, NULL, "None.");
         return;
     }
-    skl_doc_table(doc, "Runs that failed, and those that are not finished. A diverged run counts with chance.");
+    skl_doc_table(
+        doc, "Runs that count as fail, that failed before their end, or are not finished. A diverged run counts with "
+             "chance.");
     skl_doc_column(doc, false, "case", NULL);
     skl_doc_column(doc, true, "seed", NULL);
     skl_doc_column(doc, false, "outcome", NULL);
@@ -423,11 +271,11 @@ static void failures(struct skl_doc *doc, const struct skl_study *s)
             const struct skl_report_run *r = &s->row[i].run[k];
             const char *what = outcome(r);
             if (!what) continue;
-            CELL("%s", s->row[i].setting->name);
+            CELL("%s", s->row[i].setting->label);
             CELL("%llu", (unsigned long long)r->run->seed);
             CELL("%s", what);
             CELL("%lld of %lld", (long long)r->record.iteration, (long long)r->run->iterations);
-            number_cell(doc, 0, 2, r->measured);
+            skl_number_cell(doc, 0, 2, r->measured);
             CELL("%s", r->run->cause);
         }
     }
@@ -493,10 +341,10 @@ static void run_list(struct skl_doc *doc, const struct skl_study *s)
         for (int k = 0; k < s->row[i].runs; k++) {
             const struct skl_report_run *r = &s->row[i].run[k];
             const struct skl_run_record *c = &r->record;
-            CELL("%s", s->row[i].setting->name);
+            CELL("%s", s->row[i].setting->label);
             CELL("%llu", (unsigned long long)r->run->seed);
             CELL("%s", r->run->state);
-            number_cell(doc, 0, 2, r->measured);
+            skl_number_cell(doc, 0, 2, r->measured);
             CELL("%s", c->ended ? c->ended : "");
             CELL("%.*s", HEX_SHOWN, c->config_hash ? c->config_hash : "");
             CELL("%.*s", HEX_SHOWN, c->checkpoint ? c->checkpoint : "");
@@ -529,9 +377,10 @@ static void overview(struct skl_doc *doc, const struct skl_study *s)
             if (isfinite(s->row[i].run[k].record.seconds)) hours += s->row[i].run[k].record.seconds / 3600;
     }
     skl_doc_text(doc, NULL,
-                 "%d settings, %d runs: %d finished, %d of them failed; %.*f hours of training. Baseline: %s.",
-                 s->results.settings, runs, finished, failed, hours < 1 ? 3 : 1, hours,
-                 s->results.setting[s->results.baseline].name);
+                 "%d setting%s, %d run%s: %d finished, %d of them over the limit of fail; %.*f hours of training. "
+                 "Baseline: %s.",
+                 s->results.settings, s->results.settings == 1 ? "" : "s", runs, runs == 1 ? "" : "s", finished, failed,
+                 hours < 1 ? 3 : 1, hours, s->results.setting[s->results.baseline].label);
     if (finished < runs)
         skl_doc_text(doc, "Not complete:", "%d of %d runs are unfinished; rows marked \"k of n\" will change.",
                      runs - finished, runs);
@@ -544,7 +393,7 @@ static void study(struct skl_doc *doc, const struct skl_report *report, int i, c
     overview(doc, s);
     rule(doc, s);
     constants(doc, s);
-    results(doc, s, report->options);
+    skl_results_table(doc, s, report->options);
     differences(doc, s);
     beside_paper(doc, s);
     figures_of(doc, s, &figures[i]);

@@ -282,7 +282,7 @@ static void say_unfinished(FILE *out, const struct skl_report_row *row)
     for (size_t k = 0; k < sizeof states / sizeof *states; k++) {
         int n = 0;
         for (int i = 0; i < row->runs; i++) n += !strcmp(row->run[i].run->state, states[k]);
-        if (n) fprintf(out, "%s%d %s", before, n, k == 3 ? "broke off" : states[k]);
+        if (n) fprintf(out, "%s%d %s", before, n, states[k]);
         if (n) before = ", ";
     }
 }
@@ -296,7 +296,7 @@ char *skl_row_remark(const struct skl_study *s, const struct skl_report_row *row
     SKL_CHECK(out);
     bool baseline = row == &s->row[s->results.baseline];
     if (baseline) say(out, s->baseline_failed ? "baseline itself did not train" : "baseline");
-    if (row->failed) say(out, "%d of %d failed", row->failed, row->finished);
+    if (row->failed) say(out, "%d of %d over the limit", row->failed, row->finished);
     if (row->diverged) say(out, "%d diverged", row->diverged);
     if (row->stopped) say(out, "%d stopped by give_up", row->stopped);
     if (row->valued < row->finished) say(out, "%d without a test error", row->finished - row->valued);

@@ -5,6 +5,7 @@
 
 #include "core/base/err.h"
 #include "core/base/say.h"
+#include "core/report/fonts.h"
 
 void skl_gnuplot_text(FILE *out, const char *text)
 {
@@ -14,7 +15,7 @@ void skl_gnuplot_text(FILE *out, const char *text)
         int n = skl_utf8_length(text, &code);
         if (*text == '\'')
             fputs("'.\"'\".'", out); /* gnuplot misreads '' at a string's start and after another '' */
-        else if (n == 0 || !skl_printable(code))
+        else if (n == 0 || !skl_printable(code) || !skl_font_has(code))
             fputc('?', out);
         else
             fwrite(text, 1, (size_t)n, out);

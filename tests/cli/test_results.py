@@ -217,6 +217,17 @@ class Figures(Case):
             self.assertEqual(tree(self.path("r/s/figures")), whole, words)
             shutil.rmtree(self.path(folder))
 
+    def test_one_setting_that_blows_up_leaves_the_axis_to_the_others(self):
+        self.make(settings=4, seeds=2, probes=0)
+        for seed in (1, 2):
+            path = self.path(f"r/s/gates/gate_bias=-3/seed-{seed}/train.csv")
+            with open(path) as f:
+                head, *rows = [line.split(",") for line in f.read().splitlines()]
+            with open(path, "w") as f:
+                f.writelines(",".join(row) + "\n" for row in [head] + [row[:3] + [str(10 ** (i / 8))] + row[4:] for i, row in enumerate(rows)])
+        self.plot()
+        self.assertIn("LEFT_MAX = 10\n", self.read("r/s/figures/panels.gp"))
+
     def test_a_range_without_a_curve_is_refused(self):
         self.make(settings=3, seeds=1, probes=0)
         for limits in ("3000:", "4000:5000"):
@@ -228,7 +239,7 @@ class Figures(Case):
         before = tree(self.dir)
         text = self.ends(0, "plot", "r/s", "--terminal", env={**os.environ, "TMPDIR": self.dir}).stdout
         self.assertEqual(tree(self.dir), before)
-        for word in ("Training loss", "Test error, %", "gate_bias", "(a) before training", "3×3 layer"):
+        for word in ("Training loss", "Test error, %", "b_g = −1", "(a) before training", "3×3 layer"):
             self.assertIn(word, text)
         self.assertNotIn("\033", text)
 
@@ -327,6 +338,57 @@ class Report(Case):
         self.assertTrue(all(b - a <= 1 for a, b in zip(page.headings, page.headings[1:])))
         self.assertTrue(all(th.get("scope") in ("row", "col") for th in page.all("th")))
         self.open_in_a_browser(self.path("r/s/report.html"))
+
+    # German, Greek, signs, Chinese, an emoji, and one for private use, which no font has.
+    STRANGE = "Größe ∞ β λ₂ → 日本 😀 \U000f0000"
+
+    def strange_study(self):
+        """Variant, label and cause are no ASCII; the last setting diverged."""
+        study.make(self.path("r/s"), settings=3, seeds=2, rows=20)
+        os.rename(self.path("r/s/gates/gate_bias=-2"), self.path("r/s/", self.STRANGE))
+        with open(self.path("r/s/plan.json")) as f:
+            plan = json.load(f)
+        plan["label"] = self.STRANGE
+        for planned in plan["runs"]:
+            planned["paper"] = "8.70"
+            if planned["setting"].endswith("-2"):
+                planned["setting"] = planned["variant"] = self.STRANGE
+        self.write("r/s/plan.json", json.dumps(plan))
+        change(self.path("r/s", self.STRANGE, "seed-1"), state="diverged", cause="the loss is ∞ " + self.STRANGE)
+
+    def test_text_that_is_no_ascii_in_every_format(self):
+        self.strange_study()
+        self.ends(0, "report", "r/s", *([] if shutil.which("gnuplot") else ["--no-figures"]))
+        for name in ("report.html", "report.md"):
+            self.assertIn(self.STRANGE, self.read("r/s", name), name)
+        for name in ("summary.csv", "runs.csv", "curves.csv"):
+            with open(self.path("r/s", name), newline="", encoding="utf-8") as f:
+                self.assertIn(self.STRANGE, {row.get("variant", row["setting"]) for row in csv.DictReader(f)}, name)
+        self.assertEqual(json.loads(self.read("r/s/summary.json"))["studies"][0]["label"], self.STRANGE)
+        tex = self.read("r/s/report.tex")
+        self.assertIn(r"Größe \ensuremath{\infty} \ensuremath{\beta} \ensuremath{\lambda}\ensuremath{_2} \ensuremath{\to} "
+                      r"\sign{65E5}{日}\sign{672C}{本} \sign{1F600}{😀}", tex)
+        if shutil.which("pdflatex"):
+            p = subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "report.tex"], cwd=self.path("r/s"),
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, errors="replace")
+            self.assertEqual(p.returncode, 0, p.stdout[-1500:])
+        if shutil.which("gnuplot"):
+            self.assertRegex(self.read("r/s/figures/panels.gp"), r"(?m)^TITLE\[2\] = '\(b\) Größe ∞ β λ₂ → .. . \?'$")
+
+    def test_what_matters_comes_first(self):
+        self.strange_study()
+        self.ends(0, "report", "r/s", "--no-figures")
+        text = self.read("r/s/report.md")
+        heads = re.search(r"(?m)^\| case \|.*training loss.*$", text).group().strip("| ").split(" | ")
+        self.assertEqual(heads[:5], ["case", "test error, %", "min–max", "n", "paper, %"])
+        self.assertNotIn("verdict", heads)                  # the same in every row: said once
+        self.assertEqual(len(re.findall(r"(?i)\bother protocol", text)), 1)
+        self.assertNotIn("gate_bias", heads)                # the case says it
+        self.assertIn("| gates, b\\_g = −1 |", text)
+        self.assertIn("1 of 2 over the limit; 1 diverged", text)
+        page = self.read("r/s/report.html")
+        self.assertIn("The table scrolls", page)
+        self.assertIn("gates, b_g&nbsp;=&nbsp;−1", page)
 
     def open_in_a_browser(self, path):
         """No word on the console and no request but for the file itself."""

@@ -9,6 +9,7 @@
 #include "core/report/figure_data.h"
 #include "core/report/figures.h"
 #include "core/report/gnuplot.h"
+#include "core/report/label.h"
 #include "core/report/legend.h"
 #include "core/report/scale.h"
 #include "core/report/text.h"
@@ -94,6 +95,7 @@ static void runs_are_collected(void **state)
     assert_string_equal(r.setting[0].run[1].state, "waiting");
     assert_int_equal(r.setting[0].run[1].iterations, 200);
     assert_string_equal(r.setting[setting_of(&r, "gates/gate_bias=-6")].name, "gates, gate_bias=-6");
+    assert_string_equal(r.setting[setting_of(&r, "gates/gate_bias=-6")].label, "gates, b_g = −6");
     assert_string_equal(r.setting[setting_of(&r, "gates/gate_bias=-6")].variant, "gates");
     assert_string_equal(r.setting[setting_of(&r, "we%20ird%27")].name, "we ird'");
     skl_results_release(&r);
@@ -199,6 +201,25 @@ static char *quoted(const char *text)
     return result;
 }
 
+static void settings_have_labels(void **state)
+{
+    static const char *const row[][2] = {
+        {"original", "original"},
+        {"a%2Cb%2Fc=d", "a,b/c=d"}, /* a variant's name is no setting */
+        {"gates/gate_bias=-6", "gates, b_g = −6"},
+        {"gates/shortcut.gate_bias=0,lr=0.1", "gates, b_g = 0, lr 0.1"},
+        {"scaled/shortcut_scale=0.5,residual_scale=-1e-05", "scaled, shortcut scale 0.5, residual scale −1e-05"},
+        {"x/order=full_preact,note=-a%2Cb%3Dc", "x, order full_preact, note -a,b=c"},
+        {"x/odd", "x, odd"},
+        {"x/", "x"},
+    };
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        char *label = skl_label(row[i][0]);
+        assert_string_equal(label, row[i][1]);
+        free(label);
+    }
+}
+
 static void text_is_quoted(void **state)
 {
     static const char *const row[][2] = {
@@ -217,7 +238,8 @@ static void text_is_quoted(void **state)
                                               "? ?"
                                               "?"
                                               "?'"}, /* not UTF-8 */
-        {"λ=½ 图", "'λ=½ 图'"},
+        {"λ=½ −∂x₂", "'λ=½ −∂x₂'"},
+        {"\xf3\xb0\x80\x80", "'?'"}, /* for private use: no font has it, and gnuplot would cover the picture */
         {"", "''"},
     };
     for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
@@ -526,6 +548,7 @@ int main(void)
         cmocka_unit_test(damaged_files_are_named_and_left_out),
         cmocka_unit_test(outcomes),
         cmocka_unit_test(slugs_are_plain_and_distinct),
+        cmocka_unit_test(settings_have_labels),
         cmocka_unit_test(text_is_quoted),
         cmocka_unit_test(any_text_is_one_string),
         cmocka_unit_test(text_fits),

@@ -180,7 +180,7 @@ static void rows_of_the_table(void **state)
     assert_int_equal(row[PLAIN].failed, 5);
     assert_int_equal(row[PLAIN].diverged, 1);
     char *remark = skl_row_remark(&report.study[0], &row[PLAIN]);
-    assert_string_equal(remark, "5 of 5 failed; 1 diverged");
+    assert_string_equal(remark, "5 of 5 over the limit; 1 diverged");
     free(remark);
     skl_report_release(&report);
 }
@@ -262,7 +262,7 @@ static void seeds_that_are_not_finished(void **state)
     assert_int_equal(row->difference.n, 1);
     assert_true(isnan(row->difference.mean) && isnan(row->p) && isnan(row->sd));
     char *remark = skl_row_remark(&report.study[0], row);
-    assert_string_equal(remark, "unfinished: 1 running, 1 broke off");
+    assert_string_equal(remark, "unfinished: 1 running, 1 failed");
     free(remark);
     skl_report_release(&report);
 }
