@@ -6,7 +6,8 @@
 #include <stdio.h>
 
 /* Writes text as an expression: single-quoted strings, joined by "'" where the text has a quote.  Control characters,
- * characters that turn the direction of writing, those that no font has (fonts.h) and bytes that are not UTF-8 become '?'. */
+ * characters that turn the direction of writing, those that no font has (fonts.h) and bytes that are not UTF-8 become
+ * '?'. */
 void skl_gnuplot_text(FILE *out, const char *text);
 
 /* The text with those same characters as '?': one line of well-formed, printable UTF-8 for reports; malloc'd.
