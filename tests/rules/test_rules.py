@@ -63,6 +63,7 @@ FILE_OWNERS = {
     "core/config/plugin.c": {"stat", "dlopen"},                      # who may write to a plug-in; a sealed copy
     "core/device/cpu/kernels/gemm.c": {"dlopen"},                    # OpenBLAS, by its name
     "core/data/fetch.c": {"execl"},                                  # curl, by skl_program()
+    "core/report/fonts.c": {"posix_spawn"},                          # fc-list, by skl_program()
     "core/report/gnuplot.c": {"posix_spawn"},                        # gnuplot, by skl_program()
     "core/sweep/queue.c": {"execv"},                                 # Slurm's programs, by skl_program()
 }
