@@ -442,6 +442,50 @@ class Plugins(unittest.TestCase):
         self.assertRegex(text, "done +good/seed-1")
         self.assertRegex(text, "failed +bad/seed-1: .*lib/mine.so.*interface 99")
 
+    def test_a_plugin_rebuilt_under_a_sweep(self):
+        """The seeds of one variant are all of one build: those that would be of another wait until it is there again."""
+        self.mine()
+        self.mine(factor="0.5f", target="lib/new")
+        self.write("x.yaml", CONFIG.replace("../lib/mine.so", "./lib/mine.so").replace("100000,", "200,") + "seeds: 2\n")
+        sweep = subprocess.Popen([PROGRAM, "sweep", "x.yaml", "--threads", "1", "--jobs", "1"], cwd=self.dir, stderr=subprocess.PIPE, text=True)
+        while sweep.poll() is None and not os.path.exists(self.path("results/x/mine/seed-1/train.csv")): time.sleep(0.01)
+        before = self.sha256()
+        os.rename(self.path("lib/mine.so"), self.path("lib/old.so"))
+        os.rename(self.path("lib/new.so"), self.path("lib/mine.so"))
+        text = sweep.communicate(timeout=120)[1]
+        self.assertEqual(sweep.returncode, 1, text)
+        self.assertRegex(text, "done +mine/seed-1")
+        self.assertRegex(text, f"failed +mine/seed-2: .*the plug-in 'mine' given has SHA-256 {self.sha256()}, here the build {before} is asked for")
+        self.assertFalse(os.path.exists(self.path("results/x/mine/seed-2/run.json")))
+        self.assertIn("another build", self.ends(2, "sweep", "x.yaml", "--threads", "1"))
+        os.rename(self.path("lib/old.so"), self.path("lib/mine.so"))
+        self.ends(0, "sweep", "x.yaml", "--threads", "1")
+        self.ends(0, "audit", "results/x", "--plugin", "lib/mine.so")
+
+    def test_an_element_of_a_job_array_is_given_the_plugin(self):
+        """And refuses another build, as it may start weeks later."""
+        self.mine()
+        for name, text in (("sbatch", 'for word; do printf "%s\\n" "$word"; done > words; echo 7'), ("srun", 'while [ "${1#--}" != "$1" ]; do shift; done; exec "$@"'),
+                           ("scontrol", "echo MaxArraySize = 100"), ("squeue", "")):
+            self.write("bin/" + name, f"#!/bin/sh\n{text}\n")
+            os.chmod(self.path("bin", name), 0o755)
+        self.write("x.yaml", CONFIG.replace("../lib/mine.so", "./lib/mine.so").replace("100000,", "4,"))
+        env = dict(os.environ, PATH=self.path("bin") + ":" + os.environ["PATH"])
+        subprocess.run([PROGRAM, "sweep", "x.yaml", "--slurm"], cwd=self.dir, env=env, check=True, capture_output=True)
+        with open(self.path("words")) as f:
+            words = f.read().split("\n")[:-1]
+        script = next(i for i, w in enumerate(words) if w.endswith("run.sh"))
+        element = lambda: subprocess.run(["sh", *words[script:]], cwd=self.dir, env=dict(env, SLURM_ARRAY_TASK_ID="1", SLURM_ARRAY_JOB_ID="7"), capture_output=True, text=True)
+        self.mine(factor="0.5f", target="lib/new")
+        os.rename(self.path("lib/mine.so"), self.path("lib/old.so"))
+        os.rename(self.path("lib/new.so"), self.path("lib/mine.so"))
+        refused = element()
+        self.assertEqual(refused.returncode, 2, refused.stderr)
+        self.assertIn("the plug-in 'mine' given has SHA-256", refused.stderr)
+        os.rename(self.path("lib/old.so"), self.path("lib/mine.so"))
+        done = element()
+        self.assertEqual(done.returncode, 0, done.stderr)
+
     def test_a_missing_function_is_a_message(self):
         self.mine(before="float nowhere(void);", factor="nowhere()")
         self.assertIn("nowhere", self.ends(2, "check", "./lib/mine.so"))
