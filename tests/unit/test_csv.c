@@ -330,6 +330,38 @@ static void cut_files(void **state)
     }
 }
 
+/* The last row, and line by line, where a hole of gigabytes follows or nothing does. */
+static void files_of_any_size(void **state)
+{
+    static const char text[] = "a,b\n1,2\n3,4\n5,6";
+    struct skl_err err = {0};
+    struct skl_table t;
+    struct skl_lines lines;
+    put_file(in_scratch("long"), text, sizeof text - 1);
+    for (int hole = 0; hole < 2; hole++) {
+        assert_int_equal(skl_lines_open(&lines, in_scratch("long"), &err), SKL_OK);
+        assert_true(skl_lines_next(&lines) && lines.end == 4 && !strcmp(lines.text, "a,b"));
+        assert_true(skl_lines_next(&lines) && lines.end == 8 && !strcmp(lines.text, "1,2"));
+        assert_true(skl_lines_next(&lines) && lines.end == 12);
+        assert_false(skl_lines_next(&lines)); /* torn */
+        skl_lines_rewind(&lines);
+        assert_true(skl_lines_next(&lines) && lines.end == 4);
+        skl_lines_close(&lines);
+        assert_int_equal(skl_table_read_last(in_scratch("long"), &t, &err), SKL_OK);
+        assert_int_equal(t.rows, hole ? 0 : 1);
+        if (!hole) assert_true(t.value[0] == 3 && t.value[1] == 4);
+        skl_table_release(&t);
+        assert_int_equal(truncate(in_scratch("long"), (off_t)7 << 30), 0);
+    }
+    assert_int_equal(skl_lines_open(&lines, in_scratch("absent"), &err), SKL_OK);
+    assert_false(skl_lines_next(&lines));
+    skl_lines_close(&lines);
+    put_file(in_scratch("header"), "a,b\n", 4);
+    assert_int_equal(skl_table_read_last(in_scratch("header"), &t, &err), SKL_OK);
+    assert_int_equal(t.rows, 0);
+    skl_table_release(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -347,6 +379,7 @@ int main(void)
         cmocka_unit_test(numbers_survive),
         cmocka_unit_test(bad_tables_are_refused),
         cmocka_unit_test(cut_files),
+        cmocka_unit_test(files_of_any_size),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

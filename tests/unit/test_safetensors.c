@@ -101,6 +101,38 @@ static void file_has_the_published_form(void **state)
     free(data);
 }
 
+/* Without the data: the same names, places and metadata, and the digest noticed all the same. */
+static void a_look_reads_no_data(void **state)
+{
+    struct skl_st whole, look;
+    struct skl_err err = {0};
+    char *data;
+    size_t n;
+    const char *path = write_sample("look", true);
+    read_bytes(path, &data, &n);
+    assert_int_equal(skl_st_read(path, true, &whole, &err), SKL_OK);
+    assert_int_equal(skl_st_look(path, true, &look, &err), SKL_OK);
+    assert_int_equal(look.count, whole.count);
+    for (int i = 0; i < look.count; i++) {
+        const struct skl_st_tensor *a = &whole.tensor[i], *b = &look.tensor[i];
+        assert_string_equal(a->name, b->name);
+        assert_true(a->bytes == b->bytes && a->at == b->at && !b->data);
+        assert_memory_equal(data + b->at, a->data, a->bytes);
+    }
+    assert_string_equal(skl_st_meta(&look, "sha256"), skl_st_meta(&whole, "sha256"));
+    skl_st_release(&whole);
+    skl_st_release(&look);
+    for (size_t at = 0; at < n; at += 7) { /* flips and cuts */
+        data[at] ^= 4;
+        put_file(path, data, n);
+        assert_int_equal(skl_st_look(path, true, &look, &err), SKL_DATA);
+        data[at] ^= 4;
+        put_file(path, data, at);
+        assert_int_equal(skl_st_look(path, true, &look, &err), SKL_DATA);
+    }
+    free(data);
+}
+
 /* The rule as users will apply it: the file's SHA-256 with those 64 characters set to '0'. */
 static void digest_follows_the_rule(void **state)
 {
@@ -429,6 +461,7 @@ int main(void)
         cmocka_unit_test(same_input_same_bytes),
         cmocka_unit_test(file_has_the_published_form),
         cmocka_unit_test(digest_follows_the_rule),
+        cmocka_unit_test(a_look_reads_no_data),
         cmocka_unit_test(any_flipped_bit_is_found),
         cmocka_unit_test(any_cut_is_found),
         cmocka_unit_test(digest_is_wanted_only_where_asked),
