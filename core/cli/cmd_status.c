@@ -48,6 +48,8 @@ static struct row look(const char *folder, const struct skl_listed_run *run, con
     if (!strcmp(r.word, "running") && r.last.iteration > r.iteration) r.iteration = r.last.iteration;
     if (r.state.complete)
         r.left = 0;
+    else if (!strcmp(r.word, "running") && isfinite(r.state.seconds_left))
+        r.left = r.state.seconds_left;
     else if (r.state.images_per_second > 0)
         r.left = (double)(run->iterations - r.iteration) * run->batch / r.state.images_per_second;
     free(dir);
@@ -79,12 +81,13 @@ static double sweep_left(const struct row *row, int n)
         images += (double)row[i].state.iteration * row[i].run->batch;
     }
     for (int i = 0; i < n; i++) {
-        double own = (double)(row[i].run->iterations - row[i].iteration) * row[i].run->batch;
+        double own = (double)(row[i].run->iterations - row[i].iteration) * row[i].run->batch * seconds / images;
         if (!awaited(&row[i])) continue;
+        if (!strcmp(row[i].word, "running") && isfinite(row[i].left)) own = row[i].left;
         left += own;
         longest = fmax(longest, own);
     }
-    return images > 0 ? fmax(longest, left / (running ? running : 1)) * seconds / images : NAN;
+    return images > 0 ? fmax(longest, left / (running ? running : 1)) : NAN;
 }
 
 /* What is done, as a part of all iterations. */

@@ -80,6 +80,7 @@ static void start(struct skl_driver *d, struct skl_job *j)
     j->report[0] = 0;
     j->iteration = j->first;
     j->images_per_second = 0;
+    j->left = NAN;
     j->row = (struct skl_row){.iteration = -1};
     if (!d->display.live)
         skl_display_line(&d->display, SKL_PLAIN, j->first > 0 ? "resumed" : "started", "%s", j->run->dir);
@@ -138,10 +139,10 @@ static enum skl_cause cause_code(const struct skl_job *j, int wait_status)
     if (j->hung) return SKL_CAUSE_HUNG;
     if (WIFSIGNALED(wait_status)) return skl_cause_of_signal(WTERMSIG(wait_status));
     skl_child_cause_word(&j->child, word);
-    return *word ? skl_cause_of_word(word) : SKL_CAUSE_ERROR;
+    if (*word) return skl_cause_of_word(word);
+    return WEXITSTATUS(wait_status) == SKL_USAGE ? SKL_CAUSE_REFUSED : SKL_CAUSE_ERROR;
 }
 
-/* A run refused as it is asked for (exit code 2) is not marked: the next sweep may ask differently. */
 static void ended(struct skl_driver *d, struct skl_job *j, int wait_status)
 {
     struct skl_run_state s;
@@ -178,7 +179,8 @@ static void ended(struct skl_driver *d, struct skl_job *j, int wait_status)
             why = s.code;
         }
         fail(d, j, why, cause);
-        if (code != SKL_USAGE) record_failure(j);
+        if (code != SKL_USAGE || (readable && (!*s.config_hash || !strcmp(s.config_hash, j->run->exp.hash))))
+            record_failure(j); /* never into another run's folder */
     }
     skl_child_release(&j->child);
 }

@@ -20,7 +20,7 @@ bool skl_sweep_matches(const struct skl_plan_run *run, const char *pattern)
 
 bool skl_sweep_retryable(const struct skl_run_state *state)
 {
-    return state->code == SKL_CAUSE_KILLED || state->code == SKL_CAUSE_STORAGE;
+    return state->code == SKL_CAUSE_KILLED || state->code == SKL_CAUSE_STORAGE || state->code == SKL_CAUSE_REFUSED;
 }
 
 const char *skl_sweep_state(const char *folder, const struct skl_run_state *state)

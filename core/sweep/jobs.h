@@ -25,6 +25,7 @@ struct skl_job {
     double started, said, looked; /* times: of the process, its last plain line, our last look elsewhere */
     int64_t first, iteration;     /* iterations done when it started, and by its last row */
     double images_per_second;     /* 0: not known yet */
+    double left;                  /* seconds, as it says itself; NaN: not known yet */
     char report[128];             /* its last one, */
     double silent;                /* and the seconds for which we saw it unchanged */
     bool hung;

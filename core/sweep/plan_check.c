@@ -27,7 +27,10 @@ static int look_for_begun(const struct skl_run_list *old, const char *folder, bo
     *begun = skl_presence_any(folder);
     for (int i = 0; i < old->count && !*begun && !status; i++) {
         char *run = skl_path(folder, old->run[i].dir), *record = skl_path(run, "run.json");
+        struct skl_run_state s;
         status = skl_is_there(record, begun, err);
+        if (*begun && !skl_run_state_read(run, &s, NULL) && s.code == SKL_CAUSE_REFUSED && !*s.config_hash)
+            *begun = false; /* it never was */
         if (!status && !*begun) *begun = skl_claim_holder(run, NULL) == SKL_HOLDER_LIVE;
         free(record);
         free(run);

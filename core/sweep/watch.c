@@ -29,27 +29,30 @@ static void look(struct skl_job *j)
     char text[128];
     long long iteration;
     struct skl_row row;
-    double speed;
+    double speed, left;
     if (!skl_child_progress(&j->child, text)) return;
     if (strcmp(text, j->report)) j->silent = 0;
     memcpy(j->report, text, sizeof j->report);
-    if (sscanf(text, "%lld %lf %lf %lf", &iteration, &row.loss, &row.error, &speed) != 4 || iteration < 0) return;
+    if (sscanf(text, "%lld %lf %lf %lf %*d %lf", &iteration, &row.loss, &row.error, &speed, &left) != 5) return;
+    j->left = left;
+    if (iteration < 0) return;
     row.iteration = j->iteration = iteration;
     j->row = row;
     j->images_per_second = speed;
 }
 
-/* What is left, at the speed of this sweep so far. */
+/* What is left, at the speed of this sweep so far; not less than a run says for itself. */
 static double time_left(const struct skl_driver *d)
 {
-    double done = 0, left = 0;
+    double done = 0, left = 0, longest = 0;
     for (int i = 0; i < d->count; i++) {
         const struct skl_job *j = &d->job[i];
+        if (j->status == SKL_JOB_RUNNING) longest = fmax(longest, j->left);
         if (j->started > 0) done += (double)(j->iteration - j->first);
         if (j->status == SKL_JOB_WAITING || j->status == SKL_JOB_RUNNING)
             left += (double)(j->run->exp.train.iterations - j->iteration);
     }
-    return done > 0 ? left * (skl_now() - d->started) / done : NAN;
+    return done > 0 ? fmax(longest, left * (skl_now() - d->started) / done) : NAN;
 }
 
 static void describe(const struct skl_job *j, char *text, size_t size)
@@ -64,7 +67,7 @@ static void describe(const struct skl_job *j, char *text, size_t size)
                      j->row.loss, j->row.error);
     if (j->images_per_second > 0 && n > 0 && (size_t)n < size)
         snprintf(text + n, size - (size_t)n, "  %.0f images/s  %s left", j->images_per_second,
-                 skl_duration((double)(all - j->iteration) * j->run->exp.train.batch / j->images_per_second, left));
+                 skl_duration(j->left, left));
 }
 
 static void draw(struct skl_driver *d)

@@ -15,11 +15,19 @@ double skl_training_speed(const struct skl_training *t)
     return t->done ? (double)t->done * t->session.exp->train.batch / t->busy : NAN;
 }
 
-bool skl_training_goes_on(void *training)
+/* Evaluations of what is not measured yet are taken for forward passes: a third of an iteration. */
+double skl_training_left(const struct skl_training *t)
 {
-    struct skl_training *t = training;
-    skl_progress_beat(&t->progress);
-    return !atomic_load(&skl_signal_stop);
+    const struct skl_train_config *c = &t->session.exp->train;
+    const struct skl_state *s = &t->state;
+    if (!t->done) return NAN;
+    double image = t->busy / ((double)t->done * c->batch);
+    double evaluated = t->evaluated ? t->evaluating / (double)t->evaluated : image / 3;
+    int64_t tests = (s->end + c->test_every - 1) / c->test_every - (s->iteration + c->test_every - 1) / c->test_every,
+            images = skl_part_count(&t->session, SKL_PART_TEST) + skl_part_count(&t->session, SKL_PART_VALIDATION),
+            last = t->finishing ? 0 : skl_part_count(&t->session, SKL_PART_TRAIN);
+    return (double)(s->end - s->iteration) * c->batch * image +
+           (double)(t->to_evaluate + tests * images + last) * evaluated;
 }
 
 static int write_record(struct skl_training *t, struct skl_err *err)
@@ -27,8 +35,32 @@ static int write_record(struct skl_training *t, struct skl_err *err)
     skl_record_integer(&t->record, "iteration", t->state.iteration);
     skl_record_real(&t->record, "seconds", skl_training_seconds(t));
     skl_record_real(&t->record, "images_per_second", skl_training_speed(t));
+    skl_record_real(&t->record, "seconds_left", skl_training_left(t));
     t->recorded = skl_seconds();
     return skl_record_write(&t->record, err);
+}
+
+static bool goes_on(void *training)
+{
+    struct skl_training *t = training;
+    int batch = t->session.exp->train.batch;
+    t->progress.left = skl_training_left(t);
+    skl_progress_beat(&t->progress);
+    t->to_evaluate -= t->to_evaluate < batch ? t->to_evaluate : batch;
+    if (skl_seconds() - t->recorded > RECORD_EVERY) write_record(t, NULL); /* what goes wrong shows at its end */
+    return !atomic_load(&skl_signal_stop);
+}
+
+bool skl_training_evaluate(struct skl_training *t, enum skl_part part, struct skl_evaluation *out)
+{
+    double start = skl_seconds();
+    t->to_evaluate = skl_part_count(&t->session, part);
+    bool whole = skl_evaluate(&t->session, part, goes_on, t, out);
+    t->to_evaluate = 0;
+    if (!whole) return false;
+    t->evaluated += skl_part_count(&t->session, part);
+    t->evaluating += skl_seconds() - start;
+    return true;
 }
 
 /* ---- rows ---- */
@@ -82,9 +114,8 @@ static int test(struct skl_training *t, struct skl_err *err)
     char hash[17];
     bool validation = t->log[SKL_LOG_VALIDATION].path != NULL;
     skl_progress_phase(&t->progress, "testing");
-    if (!skl_evaluate(&t->session, SKL_PART_TEST, skl_training_goes_on, t, &on_test)) return SKL_INTERRUPTED;
-    if (validation && !skl_evaluate(&t->session, SKL_PART_VALIDATION, skl_training_goes_on, t, &on_validation))
-        return SKL_INTERRUPTED;
+    if (!skl_training_evaluate(t, SKL_PART_TEST, &on_test)) return SKL_INTERRUPTED;
+    if (validation && !skl_training_evaluate(t, SKL_PART_VALIDATION, &on_validation)) return SKL_INTERRUPTED;
     skl_snapshot_hash(&t->snapshot, hash);
     int status = evaluation_row(t, SKL_LOG_TEST, &on_test, hash, err);
     if (!status && validation) status = evaluation_row(t, SKL_LOG_VALIDATION, &on_validation, hash, err);
@@ -168,6 +199,7 @@ static int iterate(struct skl_training *t, struct skl_err *err)
     struct skl_progress_now now = {s->iteration, mean_loss(s), mean_error(t), skl_training_speed(t), c->batch};
     bool row = skl_due(s->iteration, c->log_every, s->end);
     if (!status && row) status = rows_at_log(t, err);
+    t->progress.left = skl_training_left(t);
     skl_progress_show(&t->progress, &now, row);
     return status;
 }

@@ -34,7 +34,11 @@ struct skl_training {
     int64_t done;                 /* iterations */
     double row_busy;              /* the same two at the last row of timing.csv */
     int64_t row_done;
-    double recorded; /* clock when run.json was last written */
+    double recorded;     /* clock when run.json was last written */
+    int64_t evaluated;   /* images, in this part of the run's evaluations, */
+    double evaluating;   /* and seconds for them */
+    bool finishing;      /* all iterations are done: the training set is evaluated */
+    int64_t to_evaluate; /* images that the evaluation now has before it */
 };
 
 /* From state.iteration to state.end.  SKL_OK: the end is reached and saved; SKL_INTERRUPTED: a signal came, nothing
@@ -45,8 +49,10 @@ int skl_training_save(struct skl_training *t, bool scheduled, struct skl_err *er
 /* Are the logs what this run wrote?  SKL_DATA: another process changed one; SKL_BUSY: it has taken the run over.
  * whole: byte by byte. */
 int skl_training_check_logs(const struct skl_training *t, bool whole, struct skl_err *err);
-/* For skl_evaluate: false once a signal came; tells a watching sweep that this run lives. */
-bool skl_training_goes_on(void *training);
+/* skl_evaluate, with its time measured and a sign of life to whoever waits. */
+bool skl_training_evaluate(struct skl_training *t, enum skl_part part, struct skl_evaluation *out);
+/* Until the run is finished, the tests to come and the training set's evaluation at the end too; NaN at first. */
+double skl_training_left(const struct skl_training *t);
 double skl_training_seconds(const struct skl_training *t);
 double skl_training_speed(const struct skl_training *t); /* images a second in iterations of this part; NaN at first */
 #endif

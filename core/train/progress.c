@@ -39,8 +39,8 @@ static void report(struct skl_progress *p, double time)
     const struct skl_progress_now *now = &p->now;
     if (p->report < 0 || time - p->reported < LIVE_EVERY) return;
     p->reported = time;
-    int n = snprintf(text, sizeof text, "%lld %.9g %.9g %.9g %ld", (long long)now->iteration, now->loss, now->error,
-                     now->images_per_second, ++p->beat);
+    int n = snprintf(text, sizeof text, "%lld %.9g %.9g %.9g %ld %.4g", (long long)now->iteration, now->loss,
+                     now->error, now->images_per_second, ++p->beat, p->left);
     memset(text + n, ' ', (size_t)(REPORT_BYTES - n));
     if (pwrite(p->report, text, REPORT_BYTES, 0) < 0) p->report = -1; /* nobody looks any more */
 }
@@ -66,6 +66,7 @@ void skl_progress_start(struct skl_progress *p, const char *name, int64_t end, b
                                .shown = -1e9,
                                .reported = -1e9,
                                .report = report_file(),
+                               .left = NAN,
                                .now = {.iteration = -1}};
     p->colour = live && !(no_colour && *no_colour);
 }
@@ -103,7 +104,8 @@ void skl_progress_show(struct skl_progress *p, const struct skl_progress_now *no
     if (!end && time - p->shown < (p->live ? LIVE_EVERY : PLAIN_EVERY)) return;
     p->shown = time;
     char left[16], text[256];
-    duration((double)(p->end - now->iteration) * now->batch / now->images_per_second, left, sizeof left);
+    double iterations = (double)(p->end - now->iteration) * now->batch / now->images_per_second;
+    duration(isnan(p->left) ? iterations : p->left, left, sizeof left);
     snprintf(text, sizeof text, "%s  %lld/%lld  loss %.4f  error %.2f %%  %.0f images/s  %s left", p->name,
              (long long)now->iteration, (long long)p->end, now->loss, now->error, now->images_per_second, left);
     if (p->live)

@@ -1,8 +1,8 @@
 /* progress.h - how far a run is, on stderr: one live line on a terminal, a plain line now and then elsewhere.
  * A sweep gives its runs an open file by the environment variable SKIPLAB_PROGRESS_FD (a number): at most 5 times a
- * second its one line of 96 bytes is overwritten with "iteration loss error images_per_second beat" and blanks.  beat
- * grows each time, in evaluations too: a line that stays the same is a run that hangs.  A word after it says why the
- * run failed. */
+ * second its one line of 96 bytes is overwritten with "iteration loss error images_per_second beat seconds_left" and
+ * blanks.  beat grows each time, in evaluations too: a line that stays the same is a run that hangs.  A word after it
+ * says why the run failed. */
 #ifndef SKL_PROGRESS_H
 #define SKL_PROGRESS_H
 #include <stdbool.h>
@@ -21,6 +21,7 @@ struct skl_progress {
     int report;             /* the sweep's file, -1: none */
     long beat;
     struct skl_progress_now now; /* as last reported; iteration -1: nothing yet */
+    double left;                 /* seconds, as far as whoever trains can tell; NaN: go by the iterations */
     bool open;                   /* the live line stands on the terminal without a line feed */
 };
 

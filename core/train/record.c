@@ -168,7 +168,8 @@ static bool known_state(const char *state)
 const char *const skl_cause_words[] = {
     [SKL_CAUSE_NONE] = "",           [SKL_CAUSE_GAVE_UP] = "gave-up", [SKL_CAUSE_DIVERGED] = "diverged",
     [SKL_CAUSE_SIGNAL] = "signal",   [SKL_CAUSE_STORAGE] = "storage", [SKL_CAUSE_KILLED] = "killed",
-    [SKL_CAUSE_CRASHED] = "crashed", [SKL_CAUSE_HUNG] = "hung",       [SKL_CAUSE_ERROR] = "error",
+    [SKL_CAUSE_CRASHED] = "crashed", [SKL_CAUSE_HUNG] = "hung",       [SKL_CAUSE_REFUSED] = "refused",
+    [SKL_CAUSE_ERROR] = "error",
 };
 
 enum skl_cause skl_cause_of_word(const char *word)
@@ -227,6 +228,7 @@ static int fill(struct skl_run_state *s, const json_t *json, const char *folder,
     s->iterations = integer_or_0(json, "iterations");
     s->images_per_second = real_or_nan(json, "images_per_second");
     s->seconds = real_or_nan(json, "seconds");
+    s->seconds_left = real_or_nan(json, "seconds_left");
     s->train_loss_final = real_or_nan(json, "train_loss_final");
     s->train_error_final = real_or_nan(json, "train_error_final");
     s->test_loss_final = real_or_nan(json, "test_loss_final");
@@ -246,6 +248,7 @@ int skl_run_state_read(const char *folder, struct skl_run_state *state, struct s
 {
     *state = (struct skl_run_state){.images_per_second = NAN,
                                     .seconds = NAN,
+                                    .seconds_left = NAN,
                                     .train_loss_final = NAN,
                                     .train_error_final = NAN,
                                     .test_loss_final = NAN,

@@ -244,7 +244,8 @@ static int finish(struct skl_training *t, struct skl_err *err)
     struct skl_evaluation e = {NAN, NAN};
     bool diverged = t->state.outcome == SKL_DIVERGED;
     skl_progress_phase(&t->progress, "evaluating the training set");
-    if (!diverged && !skl_evaluate(&t->session, SKL_PART_TRAIN, skl_training_goes_on, t, &e)) return SKL_INTERRUPTED;
+    t->finishing = true;
+    if (!diverged && !skl_training_evaluate(t, SKL_PART_TRAIN, &e)) return SKL_INTERRUPTED;
     char *cause = cause_of(t);
     struct skl_record *r = &t->record;
     skl_record_text(r, "state", diverged ? "diverged" : "done");
@@ -257,6 +258,7 @@ static int finish(struct skl_training *t, struct skl_err *err)
     skl_record_integer(r, "iteration", t->state.iteration);
     skl_record_real(r, "seconds", skl_training_seconds(t));
     if (t->done) skl_record_real(r, "images_per_second", skl_training_speed(t));
+    skl_record_real(r, "seconds_left", NAN);
     skl_record_time(r, "ended");
     int status = skl_record_files(r, t->folder, err);
     if (!status) status = skl_training_check_logs(t, true, err);

@@ -34,6 +34,7 @@ enum skl_cause {
     SKL_CAUSE_KILLED,  /* from outside: KILL, TERM, HUP, INT */
     SKL_CAUSE_CRASHED, /* by any other signal */
     SKL_CAUSE_HUNG,    /* a sweep saw no sign of life */
+    SKL_CAUSE_REFUSED, /* as it was asked for: exit code 2 */
     SKL_CAUSE_ERROR
 };
 extern const char *const skl_cause_words[]; /* in run.json: "", "gave-up", ... */
@@ -47,11 +48,12 @@ struct skl_run_state {
                                         running one's process is gone) */
     char cause[1024];
     enum skl_cause code;
-    bool damaged; /* there is a run.json that holds no such record */
-    char config_hash[65], data[17]; /* data: the fingerprint; "": not known yet */
+    bool damaged;                       /* there is a run.json that holds no such record */
+    char config_hash[65], data[17];     /* data: the fingerprint; "": not known yet */
     char plugin[64], plugin_sha256[65]; /* "": the variant is built in; older runs know 16 digits of the hash only */
     int64_t iteration, iterations;
-    double images_per_second, seconds;                                             /* training so far */
+    double images_per_second, seconds; /* training so far */
+    double seconds_left;               /* as the run itself expected when it wrote this; NaN: not known */
     double train_loss_final, train_error_final, test_loss_final, test_error_final; /* NaN until done */
     enum skl_seal seal;                                                            /* of run.json */
     bool complete; /* done or diverged, and all recorded files have their recorded sizes */

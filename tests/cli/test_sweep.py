@@ -297,6 +297,34 @@ class Deaths(Sweep):
         self.ends(0, "sweep", "x.yaml", "--retry", "failed")
         self.finished_like(reference)
 
+    def test_a_refused_run_is_called_failed_and_may_be_asked_for_otherwise(self):
+        """Exit code 2 of its process: status says what the sweep says, and nothing of the plan has begun with it."""
+        self.config(iterations=2)
+        good = self.read("x.yaml")
+        huge = "\n  - {name: huge, set: {model.shortcut: {type: identity}, model.width: 1024, train.batch: 65536, train.bn_batch: 65536}}\n"
+        self.write("x.yaml", good[:good.index("  - name: original")] + huge)
+        self.assertRegex(self.ends(1, "sweep", "x.yaml").stderr, r"failed +huge/seed-1: this net needs")
+        states = self.states()
+        self.assertEqual({s["state"] for s in states.values()}, {"failed"})
+        self.assertIn("this net needs", states["huge/seed-1"]["cause"])
+        self.write("x.yaml", good)
+        self.ends(0, "sweep", "x.yaml")
+        self.assertEqual({r: s["state"] for r, s in self.states().items()}, dict.fromkeys(RUNS, "done"))
+
+    def test_the_last_evaluation_takes_time_too(self):
+        """Of a hundred times as many images as were trained on: no "0 s left" while it goes on."""
+        self.write("x.yaml", CONFIG.format(iterations=4, test=4, checkpoint=4).replace("train: 256", "train: 60000").replace("seeds: 2", ""))
+        driver = self.start("sweep", "x.yaml", "--only", "original", "--threads", "1")
+
+        def evaluating():
+            state = self.skiplab("status", "results/t", "--json")
+            run = json.loads(state.stdout)["runs"][0] if not state.returncode else {}
+            return run if run.get("state") == "running" and run["iteration"] == 4 and run["seconds_left"] is not None else None
+
+        run = wait_until(evaluating)
+        self.assertGreater(run["seconds_left"], 0.5)
+        driver.kill()
+
     def test_a_failing_run_does_not_stop_the_others(self):
         self.config()
         os.makedirs(self.path("results/t/original/seed-1/train.csv"))      # a folder where its log should be

@@ -256,7 +256,7 @@ EXPORT struct dirent64 *readdir64(DIR *d) { return on_file("list", dirfd(d)) ? N
 
 static bool fails_to_open(const char *path, int flags)
 {
-    bool changes = (flags & O_ACCMODE) != O_RDONLY || flags & (O_CREAT | O_DIRECTORY);
+    bool changes = !(flags & O_PATH) && ((flags & O_ACCMODE) != O_RDONLY || flags & (O_CREAT | O_DIRECTORY));
     return on_path(changes ? "open" : "view", path);
 }
 
