@@ -13,7 +13,52 @@
 
 static const char *select_by = "final", *folder;
 static double level = NAN;
-static bool no_figures, as_json;
+static bool no_figures, as_json, terminal;
+
+/* ---- on the terminal ---- */
+
+static int characters(const char *text)
+{
+    int n = 0;
+    for (; *text; text++) n += (*text & 0xc0) != 0x80;
+    return n;
+}
+
+static int name_width(const struct skl_study *s)
+{
+    int width = 4;
+    for (int i = 0; i < s->results.settings; i++) {
+        int own = characters(s->results.setting[i].label);
+        if (own > width) width = own;
+    }
+    return width;
+}
+
+static void print_row(const struct skl_study *s, const struct skl_report_row *row, int width)
+{
+    char *error = row->error.n ? skl_format("%.2f", row->error.median) : skl_strdup("");
+    char *range = row->error.n > 1 ? skl_format("%.2f–%.2f", row->error.low, row->error.high) : skl_strdup("");
+    char *seeds = skl_format("%d of %d", row->valued, row->runs), *remark = skl_row_remark(s, row);
+    skl_print("%-*s  %13s  %13s  %s%s%s%s\n", width, row->setting->label, error, range, seeds, *remark ? "  " : "",
+              row->fail ? "fail: " : "", remark);
+    free(error);
+    free(range);
+    free(seeds);
+    free(remark);
+}
+
+static void print_tables(const struct skl_report *report)
+{
+    for (int i = 0; i < report->studies; i++) {
+        const struct skl_study *s = &report->study[i];
+        int width = name_width(s);
+        skl_print("%s%s\n\n", i ? "\n" : "", s->results.label ? s->results.label : s->results.name);
+        skl_print("%-*s  %13s  %13s  %s\n", width, "case", "test error, %", "min–max", "seeds");
+        for (int k = 0; k < s->results.settings; k++) print_row(s, &s->row[k], width);
+    }
+}
+
+/* ---- into files ---- */
 
 static int write_report(struct skl_report *report, struct skl_err *err)
 {
@@ -47,9 +92,13 @@ static int run(int argc, char **argv, struct skl_err *err)
     int status = skl_report_read(argv, argc, &o, &report, err);
     if (status) return skl_context(err, "report");
     for (int i = 0; i < report.warnings; i++) skl_say("skiplab: report: %s\n", report.warning[i]);
-    status = write_report(&report, err);
+    if (terminal)
+        print_tables(&report);
+    else
+        status = write_report(&report, err);
     if (!status && report.unread)
-        status = skl_fail(err, SKL_DATA, "written, but without what could not be read (see above)");
+        status = skl_fail(err, SKL_DATA, "%s, but without what could not be read (see above)",
+                          terminal ? "printed" : "written");
     skl_report_release(&report);
     return status ? skl_context(err, "report") : SKL_OK;
 }
@@ -63,6 +112,7 @@ static const struct skl_option report_options[] = {
      "count iterations until the training error is E %; default: the least of 1, 2, 5, 10, 20, 50 the baseline reaches",
      &level, 0, 100},
     {"no-figures", SKL_OPT_FLAG, NULL, "leave the figures out: gnuplot is not needed then", &no_figures, 0, 0},
+    {"terminal", SKL_OPT_FLAG, NULL, "print the table of test errors here; writes no file", &terminal, 0, 0},
     {"json", SKL_OPT_FLAG, NULL, "print summary.json too", &as_json, 0, 0},
     {0},
 };
@@ -82,7 +132,8 @@ const struct skl_command skl_cmd_report = {
         "results, each has a part of its own in one report.\n",
     .examples = "skiplab report results/quickstart\n"
                 "skiplab report results/quickstart --train-error 20 --no-figures\n"
-                "skiplab report results/quickstart --out page --json\n",
+                "skiplab report results/quickstart --out page --json\n"
+                "skiplab report results/quickstart --terminal\n",
     .options = report_options,
     .min_args = 1,
     .max_args = -1,

@@ -191,6 +191,27 @@ class Examples(unittest.TestCase):
                     self.check(line, self.shell(self.shortened(line)))
                     print(f"{time.monotonic() - start:.1f} s  {where}: {line}")
 
+    @unittest.skipUnless(shutil.which("gnuplot"), "no gnuplot here")
+    def test_quickstart_ends_with_its_own_results(self):
+        """./dev itself, where all packages are there and all is built."""
+        self.put("bin/dpkg-query", "#!/bin/sh\nprintf installed\n")
+        self.put("bin/ninja", "#!/bin/sh\n")
+        self.put("world/build/build.ninja", "")
+        with open(os.path.join(SOURCE, "dev")) as f:
+            self.put("world/true-dev", f.read())
+        for words, folder in (("name=short", "results/short"), ("--results 'else where' --jobs 2", "else where/quickstart")):
+            done = self.shell(f"./true-dev quickstart {words}")
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            for text in ("Training loss", "test error, %", "\noriginal ", f"{folder}/report.html", f"{folder}/figures/panels.png"):
+                self.assertIn(text, done.stdout)
+            for name in ("report.html", "figures/panels.png", "figures/panel-dropout.svg"):
+                self.assertTrue(os.path.exists(os.path.join(self.world, folder, name)), name)
+            self.assertNotIn(".gp", done.stdout)
+        refused = self.shell("./true-dev quickstart model.dpeth=20")
+        self.assertEqual((refused.returncode, "goes on" in refused.stderr), (2, False), refused.stderr)
+        planned = self.shell("./true-dev quickstart name=planned --dry-run")
+        self.assertEqual((planned.returncode, os.path.exists(os.path.join(self.world, "results/planned"))), (0, False), planned.stderr)
+
     def shortened(self, line):
         """Iterations that are shown, as parts of the training."""
         limits = re.search(r"results/(\S+).* --xlim (\d*):(\d*)", line)

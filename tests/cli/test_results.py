@@ -390,6 +390,15 @@ class Report(Case):
         self.assertIn("The table scrolls", page)
         self.assertIn("gates, b_g&nbsp;=&nbsp;−1", page)
 
+    def test_the_table_on_the_terminal(self):
+        self.strange_study()
+        before = tree(self.path("r/s"))
+        lines = self.ends(0, "report", "r/s", "--terminal").stdout.splitlines()
+        self.assertEqual(tree(self.path("r/s")), before)
+        self.assertRegex(lines[2], r"^case +test error, % +min–max +seeds$")
+        self.assertRegex(lines[4], r"^gates, b_g = −1 +\d+\.\d\d +\d+\.\d\d–\d+\.\d\d  2 of 2$")
+        self.assertRegex(lines[5], r"^Größe ∞ β λ₂ → 日本 😀 .*1 of 2 over the limit; 1 diverged$")
+
     def open_in_a_browser(self, path):
         """No word on the console and no request but for the file itself."""
         chromium = shutil.which("chromium")
