@@ -173,9 +173,9 @@ static int tell_withheld(struct skl_layers *layers, struct skl_err *err)
     layers->lacking = true;
     return skl_fail(
         err, why.status,
-        "%.600s; its plug-in '%.200s' is not loaded, since the file is a run's own or stands among results: "
-        "give it with --plugin FILE",
-        why.text, layers->withheld);
+        "%s: its plug-in '%.200s' is not loaded, since a run's own file names it, or one among results: give "
+        "it with --plugin FILE (without: %.400s)",
+        layers->root->file, layers->withheld, why.text);
 }
 
 static int load(const char *path, const char *text, enum skl_trust trust, char *const *overrides, int count,

@@ -21,13 +21,6 @@ static int look_for(const char *folder, const char *name, bool *there, struct sk
     return status;
 }
 
-static bool is_listed(const struct skl_run_list *list, const char *dir)
-{
-    for (int i = 0; i < list->count; i++)
-        if (!strcmp(list->run[i].dir, dir)) return true;
-    return false;
-}
-
 /* Calls visit for each folder below `folder`, links not followed; dir: its path below the folder. */
 static int each_folder(const char *folder, const char *dir, int depth,
                        int (*visit)(void *context, const char *path, const char *dir, struct skl_err *err),
@@ -56,17 +49,32 @@ static int each_folder(const char *folder, const char *dir, int depth,
 struct sweep {
     struct skl_audit *audit;
     struct skl_run_list list;
+    const char **sorted; /* the list's folders */
     struct skl_twins twins;
     struct skl_listed_data *set; /* of a plan that does not say: the data of each set's first run */
     int sets;
 };
+
+static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+
+static void sort_list(struct sweep *s)
+{
+    s->sorted = skl_alloc_array((size_t)s->list.count + 1, sizeof *s->sorted);
+    for (int i = 0; i < s->list.count; i++) s->sorted[i] = s->list.run[i].dir;
+    qsort(s->sorted, (size_t)s->list.count, sizeof *s->sorted, by_text);
+}
+
+static bool is_listed(const struct sweep *s, const char *dir)
+{
+    return bsearch(&dir, s->sorted, (size_t)s->list.count, sizeof *s->sorted, by_text) != NULL;
+}
 
 static int check_unlisted(void *context, const char *path, const char *dir, struct skl_err *err)
 {
     struct sweep *s = context;
     bool is_run;
     int status = look_for(path, "run.json", &is_run, err);
-    if (!status && is_run && !is_listed(&s->list, dir))
+    if (!status && is_run && !is_listed(s, dir))
         skl_audit_tell(s->audit, SKL_STALE, path, "a run that plan.json does not list");
     return status;
 }
@@ -142,6 +150,7 @@ static int audit_sweep(struct skl_audit *a, const char *folder, struct skl_err *
     struct sweep s = {.audit = a};
     int status = skl_run_list_read(folder, &s.list, err);
     if (status) return status;
+    sort_list(&s);
     check_plan_seal(a, folder, s.list.seal);
     for (int i = 0; i < s.list.count && !status; i++) {
         char *path = skl_path(folder, s.list.run[i].dir);
@@ -156,6 +165,7 @@ static int audit_sweep(struct skl_audit *a, const char *folder, struct skl_err *
     skl_twins_release(&s.twins);
     for (int i = 0; i < s.sets; i++) free(s.set[i].set);
     free(s.set);
+    free(s.sorted);
     skl_run_list_release(&s.list);
     return status;
 }

@@ -456,7 +456,8 @@ class Plugins(unittest.TestCase):
         self.assertEqual(sweep.returncode, 1, text)
         self.assertRegex(text, "done +mine/seed-1")
         self.assertRegex(text, f"failed +mine/seed-2: .*the plug-in 'mine' given has SHA-256 {self.sha256()}, here the build {before} is asked for")
-        self.assertFalse(os.path.exists(self.path("results/x/mine/seed-2/run.json")))
+        with open(self.path("results/x/mine/seed-2/run.json")) as f:
+            self.assertEqual(json.load(f)["cause_code"], "refused")
         self.assertIn("another build", self.ends(2, "sweep", "x.yaml", "--threads", "1"))
         os.rename(self.path("lib/old.so"), self.path("lib/mine.so"))
         self.ends(0, "sweep", "x.yaml", "--threads", "1")
