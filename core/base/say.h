@@ -13,6 +13,7 @@
 void skl_print(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* to standard output */
 void skl_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));   /* to standard error, at once */
 void skl_vprint_to(FILE *out, const char *fmt, va_list args) __attribute__((format(printf, 2, 0)));
+#define SKL_S(n) ((n) == 1 ? "" : "s") /* "%d run%s" */
 /* Bytes as they are, to standard output: data for programs (JSON, CSV) and our own texts of several lines. */
 void skl_print_raw(const char *text);
 void skl_print_flush(void);

@@ -6,6 +6,7 @@
 #include "core/base/place.h"
 #include "core/base/say.h"
 #include "core/cli/cmd.h"
+#include "core/io/json.h"
 #include "core/sweep/audit.h"
 #include "core/sweep/display.h"
 
@@ -19,21 +20,15 @@ static void print_fault(void *context, enum skl_fault kind, const char *path, co
     skl_print("%-9s  %s: %s\n", skl_fault_name[kind], path, text);
 }
 
-static json_t *text_of(const char *text)
-{
-    json_t *value = json_string(text);
-    return value ? value : json_string("(not UTF-8)");
-}
-
 struct collected {
     json_t *faults, *notes;
 };
 
 static void collect_fault(void *context, enum skl_fault kind, const char *path, const char *text)
 {
-    json_array_append_new(
-        ((struct collected *)context)->faults,
-        json_pack("{s:s, s:o, s:o}", "kind", skl_fault_name[kind], "path", text_of(path), "text", text_of(text)));
+    json_array_append_new(((struct collected *)context)->faults,
+                          json_pack("{s:s, s:o, s:o}", "kind", skl_fault_name[kind], "path", skl_json_text(path),
+                                    "text", skl_json_text(text)));
 }
 
 static void print_json(const struct skl_audit *a, const struct collected *c)
@@ -55,7 +50,7 @@ static void print_note(void *context, const char *path, const char *text)
 static void collect_note(void *context, const char *path, const char *text)
 {
     json_array_append_new(((struct collected *)context)->notes,
-                          json_pack("{s:o, s:o}", "path", text_of(path), "text", text_of(text)));
+                          json_pack("{s:o, s:o}", "path", skl_json_text(path), "text", skl_json_text(text)));
 }
 
 static int run(int argc, char **argv, struct skl_err *err)
@@ -69,8 +64,8 @@ static int run(int argc, char **argv, struct skl_err *err)
     if (!status && json)
         print_json(&a, &c);
     else if (!status && !a.faults)
-        skl_print("%s: OK: %d runs, %lld files, %s: complete, and every hash as recorded\n", argv[0], a.runs,
-                  (long long)a.files, skl_bytes((double)a.bytes, size));
+        skl_print("%s: OK: %d run%s, %lld file%s, %s: complete, and every hash as recorded\n", argv[0], a.runs,
+                  SKL_S(a.runs), (long long)a.files, SKL_S(a.files), skl_bytes((double)a.bytes, size));
     json_decref(c.faults);
     json_decref(c.notes);
     if (!status && a.faults)

@@ -192,8 +192,9 @@ static void print_sweeps(const struct skl_comparison *c)
     }
     print_names("A", c->only_a, c->only_as);
     print_names("B", c->only_b, c->only_bs);
-    skl_print("\n%d runs in both, %d of them identical (settings, logs, last checkpoint); %d only in A, %d only in B\n",
-              c->pairs, c->identical, c->only_as, c->only_bs);
+    skl_print(
+        "\n%d run%s in both, %d of them identical (settings, logs, last checkpoint); %d only in A, %d only in B\n",
+        c->pairs, SKL_S(c->pairs), c->identical, c->only_as, c->only_bs);
 }
 
 /* ---- JSON ---- */

@@ -6,6 +6,7 @@
 #include "core/base/say.h"
 #include "core/cli/cmd.h"
 #include "core/data/sets.h"
+#include "core/io/json.h"
 
 static bool json;
 static const char *from;
@@ -75,7 +76,7 @@ static json_t *places_json(const struct skl_set *set)
     char *places[SKL_PLACES];
     int n = skl_set_places(set, places);
     for (int i = 0; i < n; i++) {
-        json_array_append_new(list, json_string(places[i]));
+        json_array_append_new(list, skl_json_text(places[i]));
         free(places[i]);
     }
     return list;
@@ -94,7 +95,7 @@ static json_t *row_json(const struct listing *l)
     json_object_set_new(o, "channels", json_integer(s->channels));
     json_object_set_new(o, "classes", json_integer(s->classes));
     json_object_set_new(o, "looked_in", places_json(s));
-    if (l->folder) json_object_set_new(o, "path", json_string(l->folder));
+    if (l->folder) json_object_set_new(o, "path", skl_json_text(l->folder));
     if (here) {
         json_object_set_new(o, "train_images", json_integer(l->data.train.count));
         json_object_set_new(o, "test_images", json_integer(l->data.test.count));

@@ -1,5 +1,6 @@
 /* cmd_eval.c - skiplab eval: loss and error of a checkpoint on the test set. */
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "core/cli/checkpoint.h"
 #include "core/cli/cmd.h"
 #include "core/config/plan.h"
+#include "core/io/json.h"
 #include "core/train/session.h"
 #include "core/train/state.h"
 
@@ -30,11 +32,9 @@ static void print(const char *path, int64_t iteration, int images, const struct 
                   e->loss, e->error);
         return;
     }
-    json_t *o = json_pack("{s:s?, s:I, s:i, s:f, s:f}", "checkpoint", path, "iteration", (json_int_t)iteration,
-                          "images", images, "test_loss", e->loss, "test_error", e->error);
-    if (!o) /* a loss that is not finite, or a path that is not UTF-8 */
-        o = json_pack("{s:I, s:i, s:n, s:f}", "iteration", (json_int_t)iteration, "images", images, "test_loss",
-                      "test_error", e->error);
+    json_t *loss = isfinite(e->loss) ? json_real(e->loss) : json_null();
+    json_t *o = json_pack("{s:o, s:I, s:i, s:o, s:f}", "checkpoint", skl_json_text(path), "iteration",
+                          (json_int_t)iteration, "images", images, "test_loss", loss, "test_error", e->error);
     char *text = json_dumps(o, JSON_SORT_KEYS | JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     skl_print_raw(text);
     skl_print("\n");

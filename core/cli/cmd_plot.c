@@ -12,6 +12,7 @@
 #include "core/base/place.h"
 #include "core/base/say.h"
 #include "core/cli/cmd.h"
+#include "core/io/json.h"
 #include "core/report/figures.h"
 
 enum { TEXT_COLUMNS = 100, TEXT_ROWS = 36, MAX_SMOOTH = 10001 };
@@ -70,12 +71,12 @@ static void print_json(const char *folder, const struct skl_figures *figures)
         json_object_set_new(item, "name", json_string(figures->stem[i]));
         for (int k = 0; k < 4; k++) {
             char *path = skl_format("%s/%s.%s", folder, figures->stem[i], endings[k]);
-            json_object_set_new(item, endings[k], json_string(path));
+            json_object_set_new(item, endings[k], skl_json_text(path));
             free(path);
         }
         json_array_append_new(list, item);
     }
-    json_t *root = json_pack("{s:i, s:s, s:o}", "schema_version", 1, "folder", folder, "figures", list);
+    json_t *root = json_pack("{s:i, s:o, s:o}", "schema_version", 1, "folder", skl_json_text(folder), "figures", list);
     SKL_CHECK(root);
     char *text = json_dumps(root, JSON_SORT_KEYS | JSON_INDENT(1));
     SKL_CHECK(text);

@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/fs.h"
 #include "core/base/place.h"
 #include "core/base/say.h"
 #include "core/cli/cmd.h"
+#include "core/io/json.h"
 #include "core/sweep/display.h"
 #include "core/sweep/driver.h"
 #include "core/sweep/plan_file.h"
@@ -25,6 +27,12 @@ struct row {
     double left;                     /* seconds; NaN: unknown */
     const struct skl_queued *queued; /* what Slurm says of it; NULL: nothing */
     char *log;                       /* what its job wrote that left the queue without finishing it; NULL: none */
+};
+
+struct sweep {
+    struct skl_run_list list;
+    struct skl_queue queue;
+    struct row *row; /* one a run of the list */
 };
 
 static const char *const words[] = {"running", "interrupted", "waiting", "failed", "unreadable", "diverged", "done"};
@@ -110,36 +118,49 @@ static json_t *queued(const struct row *r)
     return q ? json_pack("{s:s, s:s, s:s}", "job", q->job, "state", q->state, "reason", q->reason) : json_null();
 }
 
-static void print_json(const struct skl_run_list *list, const struct row *row)
+static json_t *run_json(const struct row *r)
 {
-    json_t *runs = json_array(), *counts = json_object();
-    for (int i = 0; i < list->count; i++) {
-        const struct row *r = &row[i];
-        json_t *cause = *r->state.cause ? json_string(r->state.cause) : json_null();
-        json_array_append_new(runs, json_pack("{s:s, s:s, s:s, s:I, s:s, s:o, s:I, s:I, s:o, s:o, s:o}", "run",
-                                              r->run->dir, "setting", r->run->setting, "variant", r->run->variant,
-                                              "seed", (json_int_t)r->run->seed, "state", r->word, "cause",
-                                              cause ? cause : json_null(), "iteration", (json_int_t)r->iteration,
-                                              "iterations", (json_int_t)r->run->iterations, "images_per_second",
-                                              real(r->state.images_per_second), "test_error_final",
-                                              real(r->state.test_error_final), "seconds_left", real(r->left)));
-        json_object_set_new(json_array_get(runs, (size_t)i), "train_loss", real(r->last.loss));
-        json_object_set_new(json_array_get(runs, (size_t)i), "train_error", real(r->last.error));
-        json_object_set_new(json_array_get(runs, (size_t)i), "slurm", queued(r));
-        if (r->log) json_object_set_new(json_array_get(runs, (size_t)i), "slurm_log", json_string(r->log));
-    }
+    json_t *cause = *r->state.cause ? json_string(r->state.cause) : json_null();
+    json_t *o =
+        json_pack("{s:s, s:s, s:s, s:I, s:s, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "run", r->run->dir,
+                  "setting", r->run->setting, "variant", r->run->variant, "seed", (json_int_t)r->run->seed, "state",
+                  r->word, "cause", cause ? cause : json_null(), "iteration", (json_int_t)r->iteration, "iterations",
+                  (json_int_t)r->run->iterations, "images_per_second", real(r->state.images_per_second),
+                  "test_error_final", real(r->state.test_error_final), "seconds_left", real(r->left), "train_loss",
+                  real(r->last.loss), "train_error", real(r->last.error), "slurm", queued(r));
+    SKL_CHECK(o);
+    if (r->log) json_object_set_new(o, "slurm_log", json_string(r->log));
+    return o;
+}
+
+/* What is said of a sweep as a whole. */
+static json_t *sweep_json(const struct sweep *s)
+{
+    json_t *counts = json_object();
     for (int i = 0; i < WORDS; i++)
-        json_object_set_new(counts, words[i], json_integer(count(row, list->count, words[i])));
-    json_t *root = json_pack("{s:i, s:s, s:i, s:f, s:o, s:o, s:o}", "schema_version", 1, "name",
-                             list->name ? list->name : "", "count", list->count, "done", sweep_done(row, list->count),
-                             "seconds_left", real(sweep_left(row, list->count)), "states", counts, "runs", runs);
-    SKL_CHECK(root);
+        json_object_set_new(counts, words[i], json_integer(count(s->row, s->list.count, words[i])));
+    return json_pack("{s:s, s:i, s:f, s:o, s:o}", "name", s->list.name ? s->list.name : "", "count", s->list.count,
+                     "done", sweep_done(s->row, s->list.count), "seconds_left", real(sweep_left(s->row, s->list.count)),
+                     "states", counts);
+}
+
+static void print_object(json_t *root)
+{
+    json_object_set_new(root, "schema_version", json_integer(1));
     char *text = json_dumps(root, JSON_SORT_KEYS | JSON_INDENT(1) | JSON_REAL_PRECISION(9));
     SKL_CHECK(text);
     skl_print_raw(text);
     skl_print("\n");
     free(text);
     json_decref(root);
+}
+
+static void print_json(const struct sweep *s)
+{
+    json_t *runs = json_array(), *root = sweep_json(s);
+    for (int i = 0; i < s->list.count; i++) json_array_append_new(runs, run_json(&s->row[i]));
+    json_object_set_new(root, "runs", runs);
+    print_object(root);
 }
 
 static enum skl_colour colour_of(const char *word)
@@ -184,23 +205,15 @@ static void print_row(struct skl_display *d, const struct row *r, int width)
     free(figures);
 }
 
-static void print_text(const struct skl_run_list *list, const struct row *row)
+/* "6 runs: 4 done, 2 waiting; 3 min left" */
+static void print_counts(const struct sweep *s)
 {
     const char *comma = "";
-    char bar[64], left[32];
-    int width = 0;
-    double seconds = sweep_left(row, list->count);
-    struct skl_display d;
-    skl_display_start(&d, stdout);
-    for (int i = 0; i < list->count; i++)
-        if ((int)strlen(row[i].run->dir) > width) width = (int)strlen(row[i].run->dir);
-    for (int w = 0; w < WORDS; w++)
-        for (int i = 0; i < list->count; i++)
-            if (!strcmp(row[i].word, words[w])) print_row(&d, &row[i], width);
-    skl_print("\n%s%s%d runs: ", d.live ? skl_bar(sweep_done(row, list->count), 20, bar) : "", d.live ? "  " : "",
-              list->count);
+    char left[32];
+    double seconds = sweep_left(s->row, s->list.count);
+    skl_print("%d run%s: ", s->list.count, SKL_S(s->list.count));
     for (int w = WORDS - 1; w >= 0; w--) {
-        int n = count(row, list->count, words[w]);
+        int n = count(s->row, s->list.count, words[w]);
         if (n) skl_print("%s%d %s", comma, n, words[w]);
         if (n) comma = ", ";
     }
@@ -208,24 +221,101 @@ static void print_text(const struct skl_run_list *list, const struct row *row)
     skl_print("\n");
 }
 
+static void print_text(const struct sweep *s)
+{
+    char bar[64];
+    int width = 0;
+    struct skl_display d;
+    skl_display_start(&d, stdout);
+    for (int i = 0; i < s->list.count; i++)
+        if ((int)strlen(s->row[i].run->dir) > width) width = (int)strlen(s->row[i].run->dir);
+    for (int w = 0; w < WORDS; w++)
+        for (int i = 0; i < s->list.count; i++)
+            if (!strcmp(s->row[i].word, words[w])) print_row(&d, &s->row[i], width);
+    skl_print("\n%s%s", d.live ? skl_bar(sweep_done(s->row, s->list.count), 20, bar) : "", d.live ? "  " : "");
+    print_counts(s);
+}
+
+/* ---- sweeps ---- */
+
+static int open_sweep(const char *folder, struct sweep *s, struct skl_err *err)
+{
+    *s = (struct sweep){0};
+    int status = skl_run_list_read(folder, &s->list, err);
+    if (status) return status;
+    skl_queue_read(folder, &s->queue);
+    s->row = skl_alloc_array((size_t)s->list.count + 1, sizeof *s->row);
+    for (int i = 0; i < s->list.count; i++) s->row[i] = look(folder, &s->list.run[i], &s->queue);
+    return SKL_OK;
+}
+
+static void close_sweep(struct sweep *s)
+{
+    for (int i = 0; i < s->list.count; i++) free(s->row[i].log);
+    free(s->row);
+    skl_queue_release(&s->queue);
+    skl_run_list_release(&s->list);
+}
+
+/* A line, or an object, for one sweep of several. */
+static void tell_sweep(const char *folder, const char *name, json_t *list)
+{
+    struct sweep s;
+    struct skl_err err = {0};
+    int status = open_sweep(folder, &s, &err);
+    if (as_json) {
+        json_t *o = status ? json_pack("{s:o}", "problem", skl_json_text(err.text)) : sweep_json(&s);
+        json_object_set_new(o, "folder", skl_json_text(folder));
+        json_array_append_new(list, o);
+    } else if (status) {
+        skl_print("%-24s  %s\n", name, err.text);
+    } else {
+        skl_print("%-24s  ", name);
+        print_counts(&s);
+    }
+    if (!status) close_sweep(&s);
+}
+
+/* The sweeps in a folder of sweeps; *found: how many. */
+static int tell_sweeps(const char *folder, int *found, struct skl_err *err)
+{
+    char **names;
+    int count, status = skl_list(folder, &names, &count, err);
+    json_t *list = json_array();
+    *found = 0;
+    for (int i = 0; i < count && !status; i++) {
+        char *path = skl_path(folder, names[i]), *plan = skl_path(path, "plan.json");
+        bool is_sweep;
+        status = skl_is_there(plan, &is_sweep, err);
+        if (!status && is_sweep && ++*found) tell_sweep(path, names[i], list);
+        free(plan);
+        free(path);
+    }
+    skl_list_free(names, count);
+    if (!status && as_json && *found) print_object(json_pack("{s:O}", "sweeps", list));
+    json_decref(list);
+    return status;
+}
+
 static int run(int argc, char **argv, struct skl_err *err)
 {
-    struct skl_run_list list;
+    struct sweep s;
+    char *plan = skl_path(argv[0], "plan.json");
+    bool is_sweep;
+    int found = 0, status = skl_is_there(plan, &is_sweep, err);
+    struct skl_seen seen = {0};
+    free(plan);
     skl_root_add(argv[0]);
-    int status = skl_run_list_read(argv[0], &list, err);
+    if (!status && !is_sweep) status = skl_look(argv[0], &seen, err);
+    if (!status && seen.kind == SKL_FOLDER) status = tell_sweeps(argv[0], &found, err);
+    if (!status && !found) status = open_sweep(argv[0], &s, err);
     if (status) return skl_context(err, "status");
-    struct skl_queue queue;
-    skl_queue_read(argv[0], &queue);
-    struct row *row = skl_alloc_array((size_t)list.count + 1, sizeof *row);
-    for (int i = 0; i < list.count; i++) row[i] = look(argv[0], &list.run[i], &queue);
+    if (found) return SKL_OK;
     if (as_json)
-        print_json(&list, row);
+        print_json(&s);
     else
-        print_text(&list, row);
-    for (int i = 0; i < list.count; i++) free(row[i].log);
-    free(row);
-    skl_queue_release(&queue);
-    skl_run_list_release(&list);
+        print_text(&s);
+    close_sweep(&s);
     return SKL_OK;
 }
 
@@ -239,14 +329,16 @@ static const struct skl_option status_options[] = {
 const struct skl_command skl_cmd_status = {
     .name = "status",
     .summary = "show which runs of a sweep are done, running, failed or waiting",
-    .usage = "RESULTS/NAME",
+    .usage = "RESULTS/NAME | RESULTS",
     .description =
         "A line a run: how far it is, loss and error of its last row of train.csv, images/s, time left, the final\n"
         "test error, or why it ended; and the time left of the whole sweep, if it goes on with as many runs at a\n"
         "time as now. Reads files only, so it may be asked at any time, from another machine too. Where the runs were\n"
-        "submitted with --slurm, it also asks squeue and tells each run's job.\n",
+        "submitted with --slurm, it also asks squeue and tells each run's job.\n"
+        "Of a folder that holds sweeps: a line a sweep.\n",
     .examples = "skiplab status results/quickstart\n"
-                "skiplab status results/quickstart --json\n",
+                "skiplab status results/quickstart --json\n"
+                "skiplab status results\n",
     .options = status_options,
     .min_args = 1,
     .max_args = 1,

@@ -107,8 +107,8 @@ static void print_runs(const struct skl_driver *d, const struct forecast *f, con
         left++;
         work += f[i].work * (1 - (j->redo ? 0 : (double)state[i].iteration / (double)iterations));
     }
-    skl_print("\n%d runs, %d not finished; about %s on disk in %s/%s", d->count, left, skl_bytes(bytes, text),
-              options.results, plan->name);
+    skl_print("\n%d run%s, %d not finished; about %s on disk in %s/%s", d->count, SKL_S(d->count), left,
+              skl_bytes(bytes, text), options.results, plan->name);
     if (speed > 0)
         skl_print("; about %s left with --jobs %d\n", skl_duration(work / speed / jobs, text), jobs);
     else

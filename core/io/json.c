@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/base/say.h"
 
 #define TAIL_BEFORE ",\n \"seal\": \""
 #define TAIL_AFTER "\"\n}\n"
@@ -94,4 +95,14 @@ int skl_json_read(const char *path, size_t bytes, size_t values, json_t **object
     if (!status && seal) *seal = skl_json_seal_of(*object, text, n);
     free(text);
     return status;
+}
+
+json_t *skl_json_text(const char *text)
+{
+    json_t *value = json_string(text);
+    if (value) return value;
+    char *visible = skl_visible(text);
+    value = json_string(visible);
+    free(visible);
+    return value;
 }

@@ -27,6 +27,9 @@ int skl_json_read(const char *path, size_t bytes, size_t values, json_t **object
                   struct skl_err *err);
 int skl_json_parse(const char *name, const char *text, size_t n, size_t values, json_t **object, struct skl_err *err);
 
+/* A string; bytes that are no UTF-8 are made visible, as on a terminal (say.h). */
+json_t *skl_json_text(const char *text);
+
 /* What a text would make jansson allocate, told without it. */
 struct skl_json_size {
     size_t depth, opened, commas; /* levels; objects and arrays; commas outside of strings */

@@ -382,8 +382,8 @@ static void overview(struct skl_doc *doc, const struct skl_study *s)
                  s->results.settings, s->results.settings == 1 ? "" : "s", runs, runs == 1 ? "" : "s", finished, failed,
                  hours < 1 ? 3 : 1, hours, s->results.setting[s->results.baseline].label);
     if (finished < runs)
-        skl_doc_text(doc, "Not complete:", "%d of %d runs are unfinished; rows marked \"k of n\" will change.",
-                     runs - finished, runs);
+        skl_doc_text(doc, "Not complete:", "%d of %d run%s unfinished; rows marked \"k of n\" will change.",
+                     runs - finished, runs, runs == 1 ? " is" : "s are");
 }
 
 static void study(struct skl_doc *doc, const struct skl_report *report, int i, const struct skl_report_figures *figures)

@@ -302,8 +302,8 @@ static int outcome(const struct skl_driver *d, struct skl_err *err)
     if (failed)
         return skl_fail(
             err, SKL_FAILED,
-            "%d of %d runs failed (stderr.log in their folders tells more); --retry failed tries them again", failed,
-            d->count);
+            "%d of %d run%s failed (stderr.log in their folders tells more); --retry failed tries them again", failed,
+            d->count, SKL_S(d->count));
     return SKL_OK;
 }
 

@@ -84,8 +84,8 @@ static int rebuilt(const struct skl_plan *plan, const char *folder, const struct
 static int added(const struct skl_plan *plan, const char *folder, const struct skl_run_list *old, struct skl_err *err)
 {
     int count = plan->count - old->count;
-    return skl_fail(err, SKL_USAGE, "%s was planned with %d runs, now there %s %d more: --extend adds %s", folder,
-                    old->count, count > 1 ? "are" : "is", count, count > 1 ? "them" : "it");
+    return skl_fail(err, SKL_USAGE, "%s was planned with %d run%s, now there %s %d more: --extend adds %s", folder,
+                    old->count, SKL_S(old->count), count > 1 ? "are" : "is", count, count > 1 ? "them" : "it");
 }
 
 static int compare(const struct skl_plan *plan, const struct skl_run_list *old, const char *folder,
@@ -104,7 +104,7 @@ static int compare(const struct skl_plan *plan, const struct skl_run_list *old, 
     if (rebuilt(plan, folder, old, o, err)) return SKL_USAGE;
     if (plan->count == old->count) return SKL_OK;
     if (!o->extend) return added(plan, folder, old, err);
-    skl_say("%s: %d runs as before, %d added\n", folder, old->count, plan->count - old->count);
+    skl_say("%s: %d run%s as before, %d added\n", folder, old->count, SKL_S(old->count), plan->count - old->count);
     return SKL_OK;
 }
 

@@ -243,7 +243,7 @@ static int submit(struct submission *s, const char *list, int count, struct skl_
         return skl_fail(err, SKL_FAILED, "sbatch refused the job array %s (exit code %d; its message stands above)",
                         list, code);
     snprintf(s->last, sizeof s->last, "%s", id);
-    skl_print("job array %s: %d runs of %s\n", id, count, list);
+    skl_print("job array %s: %d run%s of %s\n", id, count, SKL_S(count), list);
     return note_array(s, list, err);
 }
 
@@ -322,10 +322,10 @@ static int choose_and_submit(struct submission *s, struct skl_driver *d, struct 
     struct skl_job **chosen = skl_alloc_array((size_t)d->count + 1, sizeof(struct skl_job *));
     int count, queued, status = choose(d, s, chosen, &count, &queued, err);
     if (!status && !count)
-        skl_say("%s: nothing to submit: all %d runs are finished, failed, running or in the queue\n", s->plan->name,
-                d->count);
+        skl_say("%s: nothing to submit: %d run%s finished, failed, running or in the queue\n", s->plan->name, d->count,
+                d->count == 1 ? " is" : "s are");
     else if (!status && queued)
-        skl_say("%s: %d runs are in the queue already\n", s->plan->name, queued);
+        skl_say("%s: %d run%s in the queue already\n", s->plan->name, queued, queued == 1 ? " is" : "s are");
     if (!status) status = submit_all(s, chosen, count, err);
     free(chosen);
     return status;

@@ -89,8 +89,8 @@ static void draw(struct skl_driver *d)
         if (d->job[i].status == SKL_JOB_RUNNING && (int)strlen(d->job[i].run->dir) > width)
             width = (int)strlen(d->job[i].run->dir);
     skl_display_begin(&d->display);
-    skl_display_row(&d->display, "%s %s  %d of %d runs finished, %d failed  %s left%s", d->plan->name,
-                    skl_bar(whole > 0 ? done / whole : 0, 20, bar), finished, d->count, failed,
+    skl_display_row(&d->display, "%s %s  %d of %d run%s finished, %d failed  %s left%s", d->plan->name,
+                    skl_bar(whole > 0 ? done / whole : 0, 20, bar), finished, d->count, SKL_S(d->count), failed,
                     skl_duration(time_left(d), left),
                     d->stopping                ? "  stopping"
                     : elsewhere && !d->running ? "  waiting for other processes"
@@ -114,9 +114,9 @@ static void print_plain(struct skl_driver *d, double now)
         if (j->status != SKL_JOB_RUNNING || now - j->said < PLAIN_SECONDS) continue;
         j->said = now;
         describe(j, text, sizeof text);
-        skl_display_line(&d->display, SKL_PLAIN, "running", "%s  %s; %d of %d runs finished, %s left", j->run->dir,
+        skl_display_line(&d->display, SKL_PLAIN, "running", "%s  %s; %d of %d run%s finished, %s left", j->run->dir,
                          text, skl_jobs_counted(d, SKL_JOB_DONE) + skl_jobs_counted(d, SKL_JOB_DIVERGED), d->count,
-                         skl_duration(time_left(d), left));
+                         SKL_S(d->count), skl_duration(time_left(d), left));
     }
 }
 
@@ -150,7 +150,7 @@ void skl_jobs_summary(const struct skl_driver *d)
         skl_say("\nfailed: %s\n  %s\n", j->folder, j->cause);
         if (j->tail && strchr(j->tail, '\n')) print_indented(j->tail);
     }
-    skl_say("%s: %d of %d runs done", d->plan->name, done, d->count);
+    skl_say("%s: %d of %d run%s done", d->plan->name, done, d->count, SKL_S(d->count));
     if (diverged) skl_say(", %d diverged", diverged);
     if (failed) skl_say(", %d failed", failed);
     skl_say("; results in %s/%s\n", d->options->results, d->plan->name);

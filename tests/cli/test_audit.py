@@ -72,7 +72,7 @@ class Audit(Case):
         before = tree(self.path("results"))
         for folder, runs, files in (("results/t", 2, 12), ("results", 2, 12), (RUN, 1, 6)):
             result = self.ends(0, "audit", folder)
-            self.assertRegex(result.stdout, rf"\A{folder}: OK: {runs} runs, {files} files[^\n]*\n\Z")
+            self.assertRegex(result.stdout, rf"\A{folder}: OK: {runs} runs?, {files} files[^\n]*\n\Z")
             self.assertEqual(result.stderr, "")
         self.assertEqual(tree(self.path("results")), before)
 

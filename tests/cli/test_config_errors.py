@@ -112,7 +112,7 @@ class ConfigErrors(Case):
             if name.endswith(".yaml"):
                 with self.subTest(name):
                     listed = self.ends(0, "sweep", os.path.join(folder, name), "--dry-run")
-                    self.assertRegex(listed.stdout, r"(?m)^\d+ runs, \d+ not finished; ")
+                    self.assertRegex(listed.stdout, r"(?m)^\d+ runs?, \d+ not finished; ")
         self.assertEqual(os.listdir(self.dir), [])
 
     def test_good_one_is_good(self):

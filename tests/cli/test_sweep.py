@@ -133,7 +133,7 @@ class Whole(Sweep):
     def test_hopeless_runs_are_given_up(self):
         self.config()
         result = self.ends(0, "sweep", "x.yaml", "--only", "original/seed-1", "give_up.iteration=20", "give_up.train_error_above=1")
-        self.assertIn("1 of 1 runs done", result.stderr)
+        self.assertIn("1 of 1 run done", result.stderr)
         state = self.states()["original/seed-1"]
         self.assertEqual((state["state"], state["iteration"]), ("done", 20))
         self.assertRegex(state["cause"], r"fail \(stopped\): train error above 1 % at iteration 20")
