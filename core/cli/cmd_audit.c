@@ -82,8 +82,8 @@ const struct skl_command skl_cmd_audit = {
         "Reads every file of a sweep (or of one run, or of all sweeps below a folder) and compares: the files with\n"
         "the sizes and SHA-256 in run.json, run.json and plan.json with their seals, the checkpoints with their own\n"
         "digest, their weights with the hash in test.csv, the settings with the plan's.  Names each run or file that\n"
-        "is missing, edited, stale (of other settings) or half-done.  Exit 0: one line, all is as recorded; 3: not.\n"
-        "Writes nothing.",
+        "is missing, edited, stale (of other settings), half-done or there twice under two names.  Exit 0: one line,\n"
+        "all is as recorded; 3: not.  Writes nothing.",
     .examples = "skiplab audit results/quickstart\n"
                 "skiplab audit results --json\n",
     .options = options,
