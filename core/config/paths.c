@@ -20,7 +20,7 @@ static bool holds_results(const char *folder)
 
 bool skl_stands_among_results(const char *path)
 {
-    enum { DEPTH = 4 };
+    enum { DEPTH = 8 };
     char *real = realpath(path, NULL), *slash = real ? strrchr(real, '/') : NULL;
     bool among = slash && !strcmp(slash + 1, "config.yaml");
     for (int i = 0; i < DEPTH && slash && slash > real && !among; i++) {

@@ -9,6 +9,6 @@ char *skl_path_beside(const char *file, const char *path);
 /* The path that a value gives, made absolute; malloc'd.  A word of the command line is relative to the working folder,
  * and so is what stands among results: older versions wrote it there as it was given. */
 char *skl_path_given(const struct skl_ynode *value);
-/* A run's own config.yaml, or a file in a sweep's folder: SWEEP/VARIANT/k=v/seed-N is as deep as these go. */
+/* A run's own config.yaml, or a file in a folder of results, or up to seven folders below one. */
 bool skl_stands_among_results(const char *path);
 #endif

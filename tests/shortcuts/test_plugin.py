@@ -246,6 +246,12 @@ class Plugins(unittest.TestCase):
                 text = f.read()
             text = re.sub(r"plugins:\n(  - .*\n)*", "", text)
             self.write(config, f"plugins: [{trap}, ../../../../lib/mine.so]\ninclude: ../../asks.yaml\n" + text)
+        with open(self.path("results/x/plan.json")) as f:
+            plan = json.load(f)
+        for name, text in plan["settings"].items():
+            plan["settings"][name] = f"plugins: [{trap}]\n" + re.sub(r"plugins:\n(  - .*\n)*", "", text)
+        self.write("results/x/plan.json", json.dumps(plan))
+        self.write("results/x/a/b/c/d/deep.yaml", f"plugins: [{trap}]\n")
         return [f"results/x/{run}/seed-1" for run in ("mine", "plain")]
 
     def test_results_load_nothing(self):
@@ -262,7 +268,8 @@ class Plugins(unittest.TestCase):
                 commands += [["summary", file], ["train", file, "--run-dir", run], ["train", file, "--run-dir", "elsewhere"], ["sweep", file, "name=t"],
                              ["sweep", file, "--dry-run"], ["probe", file], ["bench", file, "--steps", "1", "--warmup", "0"], ["step", file],
                              ["help", "--complete", "train", file, "--variant", ""], ["help", "--complete", "sweep", file, "--only", ""]]
-            commands += [["verify", run], ["eval", run], ["probe", run], ["audit", run], ["summary", "results/x/asks.yaml"]]
+            commands += [["verify", run], ["eval", run], ["probe", run], ["audit", run], ["summary", "results/x/asks.yaml"], ["summary", "results/x/a/b/c/d/deep.yaml"],
+                         ["train", "results/x/plan.json", "--run-dir", run], ["train", "results/x/plan.json", "--run-dir", run, "--redo"]]
             for words in commands:
                 with self.subTest(words):
                     self.run_it(*words)
