@@ -5,11 +5,12 @@
 
 #include "core/base/fs.h"
 #include "core/base/place.h"
+#include "core/run/folder.h"
 
 static char *config_beside(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    if (!slash) return skl_strdup("config.yaml");
+    if (!slash) return skl_strdup(SKL_FILE_CONFIG);
     return skl_format("%.*sconfig.yaml", (int)(slash + 1 - path), path);
 }
 
@@ -33,7 +34,7 @@ int skl_checkpoint_find(const char *word, bool only, struct skl_checkpoint *c, s
     if (status) return status;
     if (seen.kind == SKL_FOLDER) {
         skl_root_add(word);
-        c->path = skl_path(word, "last.safetensors");
+        c->path = skl_path(word, SKL_FILE_LAST);
     } else if (only || (end && !strcmp(end, ".safetensors"))) {
         c->path = skl_strdup(word);
     } else {

@@ -10,6 +10,7 @@
 #include "core/cli/cmd.h"
 #include "core/report/compare.h"
 #include "core/report/text.h"
+#include "core/run/folder.h"
 
 static bool as_json;
 
@@ -107,7 +108,7 @@ static void print_pair(const struct skl_pair_of_runs *p)
     for (int k = 0; k < SKL_LOGS; k++) print_match(skl_log_names[k], &p->log[k], "bytes");
     print_match("weights", &p->weights, "hashes");
     if (p->checkpoints)
-        skl_print("%-22s %s\n", "last.safetensors", p->same_checkpoint ? "the same bytes" : "different");
+        skl_print("%-22s %s\n", SKL_FILE_LAST, p->same_checkpoint ? "the same bytes" : "different");
     skl_print("\n");
     print_circumstance("version", p->a.version, p->b.version);
     print_circumstance("commit", p->a.commit, p->b.commit);
@@ -174,7 +175,7 @@ static void print_names(const char *where, char *const *name, int count)
 static void print_sweeps(const struct skl_comparison *c)
 {
     print_all_settings(c);
-    skl_print("\n%10s %10s %10s %10s %10s %10s  %s\n", "A, %", "B, %", "B - A", "train.csv", "weights", "last",
+    skl_print("\n%10s %10s %10s %10s %10s %10s  %s\n", "A, %", "B, %", "B - A", SKL_FILE_TRAIN, "weights", "last",
               "test error of");
     for (int i = 0; i < c->pairs; i++) {
         const struct skl_pair_of_runs *p = &c->pair[i];

@@ -10,11 +10,11 @@
 #include "core/base/say.h"
 #include "core/cli/cmd.h"
 #include "core/io/json.h"
+#include "core/run/record.h"
 #include "core/sweep/display.h"
 #include "core/sweep/driver.h"
 #include "core/sweep/plan_file.h"
 #include "core/sweep/slurm.h"
-#include "core/train/run.h"
 
 static bool as_json;
 

@@ -10,12 +10,12 @@
 #include "core/cli/cmd.h"
 #include "core/data/dataset.h"
 #include "core/nn/net.h"
+#include "core/run/record.h"
 #include "core/sweep/display.h"
 #include "core/sweep/driver.h"
 #include "core/sweep/jobs.h"
 #include "core/sweep/planned.h"
 #include "core/sweep/slurm.h"
-#include "core/train/run.h"
 #include "core/train/session.h"
 
 static struct skl_sweep_options options = {.results = "results", .hang_seconds = 1800};

@@ -12,6 +12,7 @@
 #include "core/config/plan.h"
 #include "core/data/dataset.h"
 #include "core/run/claim.h"
+#include "core/run/record.h"
 #include "core/sweep/plan_file.h"
 #include "core/sweep/planned.h"
 #include "core/train/progress.h"

@@ -9,6 +9,7 @@
 #include "core/report/templates.h"
 #include "core/report/text.h"
 #include "core/report/label.h"
+#include "core/run/folder.h"
 
 enum { LEAST_POINTS = 3, MAX_GROUPS = 12, MAX_SAID = 12 };
 #define LOG_FROM 5.0   /* greatest over least value of a setting from which its axis is logarithmic */
@@ -73,7 +74,7 @@ static bool numeric_pair(const char *p, char **key, double *x)
 
 static double chance_of(const struct skl_result_run *run)
 {
-    char *path = skl_path(run->folder, "config.yaml");
+    char *path = skl_path(run->folder, SKL_FILE_CONFIG);
     struct skl_facts facts = {0};
     double chance = skl_facts_read(path, &facts, NULL) ? NAN : skl_facts_chance(&facts);
     skl_facts_release(&facts);

@@ -17,6 +17,8 @@
 #include "core/io/json.h"
 #include "core/io/yaml.h"
 #include "core/report/label.h"
+#include "core/run/folder.h"
+#include "core/run/record.h"
 
 enum { MAX_DEPTH = 4, MAX_RUNS = 1000000 }; /* VARIANT/k=v/seed-N is 3 deep */
 
@@ -27,12 +29,12 @@ struct walk {
 };
 
 const struct skl_metric_info skl_metric_table[SKL_METRICS] = {
-    [SKL_TRAIN_LOSS] = {"train_loss", "train.csv", "loss", "Training loss", ""},
-    [SKL_TRAIN_ERROR] = {"train_error", "train.csv", "error", "Training error", "%"},
-    [SKL_TEST_LOSS] = {"test_loss", "test.csv", "loss", "Test loss", ""},
-    [SKL_TEST_ERROR] = {"test_error", "test.csv", "error", "Test error", "%"},
-    [SKL_VALIDATION_LOSS] = {"validation_loss", "validation.csv", "loss", "Validation loss", ""},
-    [SKL_VALIDATION_ERROR] = {"validation_error", "validation.csv", "error", "Validation error", "%"},
+    [SKL_TRAIN_LOSS] = {"train_loss", SKL_FILE_TRAIN, "loss", "Training loss", ""},
+    [SKL_TRAIN_ERROR] = {"train_error", SKL_FILE_TRAIN, "error", "Training error", "%"},
+    [SKL_TEST_LOSS] = {"test_loss", SKL_FILE_TEST, "loss", "Test loss", ""},
+    [SKL_TEST_ERROR] = {"test_error", SKL_FILE_TEST, "error", "Test error", "%"},
+    [SKL_VALIDATION_LOSS] = {"validation_loss", SKL_FILE_VALIDATION, "loss", "Validation loss", ""},
+    [SKL_VALIDATION_ERROR] = {"validation_error", SKL_FILE_VALIDATION, "error", "Validation error", "%"},
 };
 
 const char *const *skl_metric_names(void)
@@ -181,7 +183,7 @@ static int read_table(struct skl_result_run *run, const char *file, unsigned met
 
 static void read_curves(struct skl_results *r, struct skl_result_run *run, unsigned metrics)
 {
-    static const char *const files[] = {"train.csv", "test.csv", "validation.csv"};
+    static const char *const files[] = {SKL_FILE_TRAIN, SKL_FILE_TEST, SKL_FILE_VALIDATION};
     for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
         unsigned here = 0;
         for (int m = 0; m < SKL_METRICS; m++)
@@ -200,37 +202,27 @@ static void mark_unreadable(struct skl_results *r, struct skl_result_run *run, c
 
 static void read_state(struct skl_results *r, struct skl_result_run *run)
 {
-    char *path = skl_path(run->folder, "run.json");
     struct skl_err err = {0};
-    json_t *root = NULL;
-    bool there;
-    int status = skl_is_there(path, &there, &err);
-    if (!status && there) status = skl_json_read(path, SKL_LIMIT_RECORD, SKL_LIMIT_RECORD_VALUES, &root, NULL, &err);
-    if (status) mark_unreadable(r, run, err.text);
-    const char *state = json_string_value(json_object_get(root, "state"));
-    const char *cause = json_string_value(json_object_get(root, "cause"));
-    if (state) {
-        snprintf(run->state, sizeof run->state, "%s", state);
-    } else if (root) {
-        skl_fail(&err, SKL_DATA, "%s: no \"state\" in it; its curves are drawn as those of an unfinished run", path);
+    struct skl_run_record record;
+    if (skl_run_record_read(run->folder, &record, &err)) {
+        mark_unreadable(r, run, err.text);
+    } else if (*record.state) {
+        snprintf(run->state, sizeof run->state, "%s", record.state);
+    } else if (record.there) {
+        skl_fail(&err, SKL_DATA, "%s/%s: no \"state\" in it; its curves are drawn as those of an unfinished run",
+                 run->folder, SKL_FILE_RECORD);
         warn(r, err.text);
     }
-    const char *code = json_string_value(json_object_get(root, "cause_code"));
-    if (code)
-        run->gave_up = !strcmp(code, "gave-up");
-    else /* of a version that wrote no code */
-        run->gave_up = cause && !strncmp(cause, "fail (stopped)", 14);
-    if (root) snprintf(run->cause, sizeof run->cause, "%s", cause ? cause : "");
-    int64_t iterations = json_integer_value(json_object_get(root, "iterations"));
-    if (iterations > 0) run->iterations = iterations;
-    json_decref(root);
-    free(path);
+    run->gave_up = record.code == SKL_CAUSE_GAVE_UP;
+    if (record.there) snprintf(run->cause, sizeof run->cause, "%s", record.cause);
+    if (record.iterations > 0) run->iterations = record.iterations;
+    skl_run_record_release(&record);
 }
 
 /* Folder and log of a run that stand under another run's name too would be two seeds that agree. */
 static bool is_twin(struct skl_results *r, struct skl_twins *twins, struct skl_result_run *run)
 {
-    char *log = skl_path(run->folder, "train.csv");
+    char *log = skl_path(run->folder, SKL_FILE_TRAIN);
     const char *paths[] = {run->folder, log}, *twin = NULL;
     struct skl_err err = {0};
     for (int i = 0; i < 2 && !twin && !err.status; i++) {
@@ -314,7 +306,7 @@ static char *text_of(const json_t *object, const char *key)
 /* plan.json, where there is one: all runs in order, those not yet started too. */
 static void read_plan(struct skl_results *r, char **baseline)
 {
-    char *path = skl_path(r->folder, "plan.json");
+    char *path = skl_path(r->folder, SKL_FILE_PLAN);
     struct skl_err err = {0};
     json_t *root = NULL;
     enum skl_seal seal = SKL_UNSEALED;
@@ -355,7 +347,7 @@ static const char *scalar(const struct skl_ynode *map, const char *key)
 static void read_config(struct skl_results *r, struct skl_result_setting *s, char **baseline)
 {
     if (s->paper || !s->run[0].folder) return;
-    char *path = skl_path(s->run[0].folder, "config.yaml");
+    char *path = skl_path(s->run[0].folder, SKL_FILE_CONFIG);
     struct skl_ynode *root = NULL;
     if (skl_yaml_read(path, &root, NULL) == SKL_OK) {
         const char *label = scalar(root, "label"), *base = scalar(root, "baseline");

@@ -10,10 +10,11 @@
 #include "core/base/bounds.h"
 #include "core/io/csv.h"
 #include "core/report/collect.h"
+#include "core/run/folder.h"
 
 #define BLOCK ((size_t)1 << 20)
 
-const char *const skl_log_names[SKL_LOGS] = {"train.csv", "test.csv", "validation.csv"};
+const char *const skl_log_names[SKL_LOGS] = {SKL_FILE_TRAIN, SKL_FILE_TEST, SKL_FILE_VALIDATION};
 
 /* ---- settings ---- */
 
@@ -28,7 +29,7 @@ static void add_difference(struct skl_pair_of_runs *p, const char *key, const ch
 
 static int read_settings(const char *folder, struct skl_facts *facts, struct skl_err *err)
 {
-    char *path = skl_path(folder, "config.yaml");
+    char *path = skl_path(folder, SKL_FILE_CONFIG);
     *facts = (struct skl_facts){0};
     bool there;
     int status = skl_is_there(path, &there, err);
@@ -132,7 +133,7 @@ static void match_weights(const struct skl_table *a, const struct skl_table *b, 
 static int compare_weights(struct skl_pair_of_runs *p, struct skl_err *err)
 {
     if (!p->log[1].in_a || !p->log[1].in_b) return SKL_OK;
-    char *path_a = skl_path(p->folder_a, "test.csv"), *path_b = skl_path(p->folder_b, "test.csv");
+    char *path_a = skl_path(p->folder_a, SKL_FILE_TEST), *path_b = skl_path(p->folder_b, SKL_FILE_TEST);
     struct skl_table a, b;
     int status = skl_table_read(path_a, &a, err);
     if (!status) {
@@ -169,7 +170,7 @@ static bool same_bytes(int a, int b)
 
 static int compare_checkpoints(struct skl_pair_of_runs *p, struct skl_err *err)
 {
-    char *path_a = skl_path(p->folder_a, "last.safetensors"), *path_b = skl_path(p->folder_b, "last.safetensors");
+    char *path_a = skl_path(p->folder_a, SKL_FILE_LAST), *path_b = skl_path(p->folder_b, SKL_FILE_LAST);
     int a, b = -1, status = skl_open_if_there(path_a, O_RDONLY, &a, err);
     if (!status) status = skl_open_if_there(path_b, O_RDONLY, &b, err);
     p->checkpoints = a >= 0 && b >= 0;
@@ -266,7 +267,7 @@ static int compare_sweeps(struct skl_comparison *c, const char *a, const char *b
 
 static int look_for_run(const char *folder, bool *is_run, struct skl_err *err)
 {
-    static const char *const files[] = {"config.yaml", "run.json", "train.csv"};
+    static const char *const files[] = {SKL_FILE_CONFIG, SKL_FILE_RECORD, SKL_FILE_TRAIN};
     int status = SKL_OK;
     *is_run = false;
     for (size_t i = 0; i < sizeof files / sizeof *files && !*is_run && !status; i++) {

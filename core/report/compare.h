@@ -3,6 +3,7 @@
 #ifndef SKL_COMPARE_H
 #define SKL_COMPARE_H
 #include "core/report/facts.h"
+#include "core/run/record.h"
 
 struct skl_difference {
     char *key, *a, *b; /* NULL: not there */

@@ -6,6 +6,7 @@
 
 #include "core/base/fs.h"
 #include "core/io/csv.h"
+#include "core/run/folder.h"
 
 /* One column of one file: value[probes][width]. */
 struct grid {
@@ -171,9 +172,9 @@ void skl_probed_read(const struct skl_result_setting *s, struct skl_probed *p)
     *p = (struct skl_probed){0};
     for (int k = 0; k < KINDS; k++)
         wanted[k] = (struct wanted){columns[k], skl_alloc_array((size_t)s->runs + 1, sizeof *wanted[k].grid)};
-    read_file(s, "probe.csv", "unit", 0, &wanted[DIRECT], 2, p);
-    read_file(s, "sums.csv", "unit", 0, &wanted[SUM], 1, p);
-    read_file(s, "responses.csv", "layer", 1, &wanted[RESPONSE], 1, p);
+    read_file(s, SKL_FILE_PROBE, "unit", 0, &wanted[DIRECT], 2, p);
+    read_file(s, SKL_FILE_SUMS, "unit", 0, &wanted[SUM], 1, p);
+    read_file(s, SKL_FILE_RESPONSES, "layer", 1, &wanted[RESPONSE], 1, p);
     take_units(wanted[DIRECT].grid, s->runs, p);
     for (int k = 0; k < KINDS; k++) {
         take_profiles(wanted[k].grid, s->runs, profile[k]);

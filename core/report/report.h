@@ -11,6 +11,7 @@
 #define SKL_REPORT_H
 #include "core/report/collect.h"
 #include "core/report/facts.h"
+#include "core/run/record.h"
 
 enum skl_verdict {
     SKL_NO_VERDICT,     /* the paper has no value */

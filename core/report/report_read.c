@@ -9,6 +9,7 @@
 
 #include "core/base/fs.h"
 #include "core/config/registry.h"
+#include "core/run/folder.h"
 
 #define CURVES \
     (1u << SKL_TRAIN_LOSS | 1u << SKL_TRAIN_ERROR | 1u << SKL_TEST_LOSS | 1u << SKL_TEST_ERROR | \
@@ -109,7 +110,7 @@ static void take_facts(struct skl_report *report, struct skl_report_row *row)
     for (int i = 0; i < row->setting->runs && row->facts.count == 0; i++) {
         struct skl_err err = {0};
         if (!row->setting->run[i].folder) continue;
-        char *path = skl_path(row->setting->run[i].folder, "config.yaml");
+        char *path = skl_path(row->setting->run[i].folder, SKL_FILE_CONFIG);
         bool there;
         int status = skl_is_there(path, &there, &err);
         if (!status && there) status = skl_facts_read(path, &row->facts, &err);

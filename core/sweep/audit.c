@@ -8,8 +8,9 @@
 
 #include "core/base/fs.h"
 #include "core/base/twins.h"
+#include "core/run/folder.h"
 #include "core/sweep/plan_file.h"
-#include "core/train/run.h"
+#include "core/run/record.h"
 
 enum { MAX_DEPTH = 8 };
 
@@ -73,7 +74,7 @@ static int check_unlisted(void *context, const char *path, const char *dir, stru
 {
     struct sweep *s = context;
     bool is_run;
-    int status = look_for(path, "run.json", &is_run, err);
+    int status = look_for(path, SKL_FILE_RECORD, &is_run, err);
     if (!status && is_run && !is_listed(s, dir))
         skl_audit_tell(s->audit, SKL_STALE, path, "a run that plan.json does not list");
     return status;
@@ -82,7 +83,7 @@ static int check_unlisted(void *context, const char *path, const char *dir, stru
 /* Folder, log and checkpoint of a run that stand under another run's name too would be two seeds that agree. */
 static int check_twins(struct sweep *s, const char *folder, struct skl_err *err)
 {
-    static const char *const names[] = {"", "run.json", "train.csv", "last.safetensors"};
+    static const char *const names[] = {"", SKL_FILE_RECORD, SKL_FILE_TRAIN, SKL_FILE_LAST};
     const char *twin = NULL;
     int status = SKL_OK;
     for (size_t i = 0; i < sizeof names / sizeof *names && !twin && !status; i++) {
@@ -107,7 +108,7 @@ static void check_build(const struct sweep *s, const char *path)
 
 static void check_plan_seal(struct skl_audit *a, const char *folder, enum skl_seal seal)
 {
-    char *path = skl_path(folder, "plan.json");
+    char *path = skl_path(folder, SKL_FILE_PLAN);
     if (seal == SKL_SEAL_BROKEN)
         skl_audit_tell(a, SKL_EDITED, path, "its seal is broken: it was edited since it was written");
     if (seal == SKL_UNSEALED) skl_audit_note(a, path, "not sealed: of an earlier version, edits of it do not show");
@@ -181,7 +182,7 @@ static int audit_if_sweep(void *context, const char *path, const char *dir, stru
 {
     struct many *m = context;
     bool is_sweep;
-    int status = look_for(path, "plan.json", &is_sweep, err);
+    int status = look_for(path, SKL_FILE_PLAN, &is_sweep, err);
     if (status || !is_sweep) return status;
     m->sweeps++;
     return audit_sweep(m->audit, path, err);
@@ -193,8 +194,8 @@ int skl_audit(struct skl_audit *a, const char *folder, struct skl_err *err)
     struct many m = {.audit = a};
     struct skl_seen seen;
     int status = skl_look(folder, &seen, err);
-    if (!status) status = look_for(folder, "plan.json", &is_sweep, err);
-    if (!status) status = look_for(folder, "run.json", &is_run, err);
+    if (!status) status = look_for(folder, SKL_FILE_PLAN, &is_sweep, err);
+    if (!status) status = look_for(folder, SKL_FILE_RECORD, &is_run, err);
     if (status) return status;
     if (is_sweep) return audit_sweep(a, folder, err);
     if (is_run) {

@@ -12,6 +12,7 @@
 #include "core/base/err.h"
 #include "core/base/fs.h"
 #include "core/base/say.h"
+#include "core/run/folder.h"
 
 void skl_display_start(struct skl_display *d, FILE *out)
 {
@@ -125,7 +126,7 @@ const char *skl_bytes(double bytes, char text[32])
 
 int skl_last_row(const char *run_folder, struct skl_row *row, struct skl_err *err)
 {
-    char *path = skl_path(run_folder, "train.csv"), text[513];
+    char *path = skl_path(run_folder, SKL_FILE_TRAIN), text[513];
     *row = (struct skl_row){.loss = NAN, .error = NAN};
     int fd, status = skl_open_if_there(path, O_RDONLY, &fd, err);
     free(path);

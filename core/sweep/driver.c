@@ -16,6 +16,7 @@
 #include "core/base/surroundings.h"
 #include "core/config/registry.h"
 #include "core/run/claim.h"
+#include "core/run/folder.h"
 #include "core/sweep/jobs.h"
 
 #define POLL_SECONDS 0.4
@@ -41,7 +42,7 @@ static int start_process(struct skl_driver *d, struct skl_job *j, struct skl_err
     int status = skl_mkdirs(j->folder, err);
     if (status) return status;
     char *plan = skl_format("%s/%s/plan.json", d->options->results, d->plan->name),
-         *log = skl_path(j->folder, "stderr.log"), threads[16], hash[65];
+         *log = skl_path(j->folder, SKL_FILE_MESSAGES), threads[16], hash[65];
     memcpy(hash, j->run->exp.hash, sizeof hash);
     snprintf(threads, sizeof threads, "%d", d->threads);
     const char *plugin = skl_registry_path(j->run->exp.model.shortcut);

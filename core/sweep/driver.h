@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include "core/base/err.h"
 #include "core/config/plan.h"
-#include "core/train/run.h"
+#include "core/run/record.h"
 
 struct skl_sweep_options {
     int jobs, threads;   /* runs at a time; threads a run, 0: cores / jobs */

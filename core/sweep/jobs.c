@@ -11,7 +11,7 @@
 #include "core/base/say.h"
 #include "core/run/claim.h"
 #include "core/sweep/plan_file.h"
-#include "core/train/settings.h"
+#include "core/run/settings.h"
 
 bool skl_sweep_matches(const struct skl_plan_run *run, const char *pattern)
 {

@@ -6,10 +6,11 @@
 #include "core/base/fs.h"
 #include "core/base/say.h"
 #include "core/config/registry.h"
+#include "core/run/folder.h"
 #include "core/sweep/jobs.h"
 #include "core/sweep/plan_file.h"
 #include "core/sweep/plan_lock.h"
-#include "core/train/settings.h"
+#include "core/run/settings.h"
 
 /* likely: where it stands as long as nobody edits the experiment. */
 static const struct skl_plan_run *planned(const struct skl_plan *plan, const char *dir, int likely)
@@ -26,7 +27,7 @@ static int look_for_begun(const struct skl_run_list *old, const char *folder, bo
     int status = SKL_OK;
     *begun = skl_presence_any(folder);
     for (int i = 0; i < old->count && !*begun && !status; i++) {
-        char *run = skl_path(folder, old->run[i].dir), *record = skl_path(run, "run.json");
+        char *run = skl_path(folder, old->run[i].dir), *record = skl_path(run, SKL_FILE_RECORD);
         struct skl_run_state s;
         status = skl_is_there(record, begun, err);
         if (*begun && !skl_run_state_read(run, &s, NULL) && s.code == SKL_CAUSE_REFUSED && !*s.config_hash)
@@ -118,7 +119,7 @@ static int look_below(struct unlisted *u, const char *folder, const char *dir, i
 
 static int look_for_unlisted(struct unlisted *u, const char *folder, const char *dir, int depth, struct skl_err *err)
 {
-    char *path = skl_path(folder, dir), *record = skl_path(path, "run.json");
+    char *path = skl_path(folder, dir), *record = skl_path(path, SKL_FILE_RECORD);
     bool is_run;
     int status = skl_is_there(record, &is_run, err);
     if (!status && is_run && !planned(u->plan, dir, 0)) u->lacking = skl_strdup(dir);
@@ -179,7 +180,7 @@ int skl_plan_check(const struct skl_plan *plan, const char *folder, const struct
                    struct skl_err *err)
 {
     struct skl_run_list old;
-    char *path = skl_path(folder, "plan.json");
+    char *path = skl_path(folder, SKL_FILE_PLAN);
     struct skl_err own = {0};
     bool there, begun;
     if (!err) err = &own;

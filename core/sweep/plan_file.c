@@ -9,6 +9,7 @@
 #include "core/base/fs.h"
 #include "core/base/bounds.h"
 #include "core/config/registry.h"
+#include "core/run/folder.h"
 
 enum { SCHEMA = 1 };
 
@@ -121,7 +122,7 @@ static json_t *read_root(const char *path, enum skl_seal *seal, int *status, str
 int skl_run_list_read(const char *folder, struct skl_run_list *list, struct skl_err *err)
 {
     *list = (struct skl_run_list){0};
-    char *path = skl_path(folder, "plan.json");
+    char *path = skl_path(folder, SKL_FILE_PLAN);
     int status;
     json_t *root = read_root(path, &list->seal, &status, err);
     const json_t *runs = json_object_get(root, "runs");
@@ -164,7 +165,7 @@ void skl_run_list_release(struct skl_run_list *list)
 
 char *skl_run_list_settings(const char *folder, const char *setting)
 {
-    char *path = skl_path(folder, "plan.json"), *found = NULL;
+    char *path = skl_path(folder, SKL_FILE_PLAN), *found = NULL;
     json_t *root;
     if (!skl_json_read(path, SKL_LIMIT_PLAN, SKL_LIMIT_PLAN_VALUES, &root, NULL, NULL))
         found = text_of(json_object_get(root, "settings"), setting);
@@ -250,7 +251,7 @@ static char *news(const char *path, const struct skl_plan *plan, bool keep_data)
 
 bool skl_run_list_is(const char *folder, const struct skl_plan *plan)
 {
-    char *path = skl_path(folder, "plan.json"), *text = news(path, plan, true);
+    char *path = skl_path(folder, SKL_FILE_PLAN), *text = news(path, plan, true);
     bool same = !text;
     free(text);
     free(path);
@@ -259,7 +260,7 @@ bool skl_run_list_is(const char *folder, const struct skl_plan *plan)
 
 int skl_run_list_write(const char *folder, int desk, const struct skl_plan *plan, bool keep_data, struct skl_err *err)
 {
-    char *path = skl_path(folder, "plan.json"), *text = news(path, plan, keep_data);
+    char *path = skl_path(folder, SKL_FILE_PLAN), *text = news(path, plan, keep_data);
     int status = text ? skl_file_write_at(desk, path, text, strlen(text), err) : SKL_OK;
     free(text);
     free(path);
@@ -268,7 +269,7 @@ int skl_run_list_write(const char *folder, int desk, const struct skl_plan *plan
 
 int skl_run_list_add_data(const char *folder, int desk, const char *set, const char *fingerprint, struct skl_err *err)
 {
-    char *path = skl_path(folder, "plan.json");
+    char *path = skl_path(folder, SKL_FILE_PLAN);
     int status;
     json_t *root = read_root(path, NULL, &status, err);
     if (root) {

@@ -5,17 +5,18 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/run/folder.h"
 #include "core/sweep/plan_file.h"
 #include "core/sweep/plan_lock.h"
-#include "core/train/run.h"
-#include "core/train/settings.h"
+#include "core/run/record.h"
+#include "core/run/settings.h"
 
 enum { DEEPEST = 4 }; /* VARIANT/k=v/seed-N is three deep */
 
 bool skl_is_plan_file(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    return !strcmp(slash ? slash + 1 : path, "plan.json");
+    return !strcmp(slash ? slash + 1 : path, SKL_FILE_PLAN);
 }
 
 /* ---- which run ---- */
@@ -23,7 +24,7 @@ bool skl_is_plan_file(const char *path)
 static int read_listed(const char *folder, const struct skl_listed_run *listed, struct skl_plan *plan,
                        struct skl_err *err)
 {
-    char *text = skl_run_list_settings(folder, listed->setting), *name = skl_path(folder, "plan.json");
+    char *text = skl_run_list_settings(folder, listed->setting), *name = skl_path(folder, SKL_FILE_PLAN);
     int status = text ? skl_plan_load_text(name, text, listed->seed, plan, err)
                       : skl_fail(err, SKL_DATA, "%s: it has no settings of %s", name, listed->setting);
     if (!status &&
@@ -53,7 +54,7 @@ int skl_planned_run(const char *folder, const char *dir, struct skl_plan *plan, 
 /* Is there a list in `folder` with this run in it?  One that cannot be read may have it. */
 static int lists(const char *folder, const char *dir, bool *listed, struct skl_err *err)
 {
-    char *path = skl_path(folder, "plan.json");
+    char *path = skl_path(folder, SKL_FILE_PLAN);
     struct skl_run_list list;
     int status = skl_is_there(path, listed, err);
     if (!status && *listed) {

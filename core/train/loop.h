@@ -9,7 +9,7 @@
 #include "core/run/claim.h"
 #include "core/train/probing.h"
 #include "core/train/progress.h"
-#include "core/train/record.h"
+#include "core/run/record.h"
 #include "core/train/session.h"
 #include "core/train/state.h"
 

@@ -7,10 +7,11 @@
 
 #include "core/base/fs.h"
 #include "core/nn/probe.h"
+#include "core/run/folder.h"
 #include "core/train/schedule.h"
 
 enum { UNITS, SUMS, RESPONSES };
-static const char *const files[SKL_PROBE_LOGS] = {"probe.csv", "sums.csv", "responses.csv"};
+static const char *const files[SKL_PROBE_LOGS] = {SKL_FILE_PROBE, SKL_FILE_SUMS, SKL_FILE_RESPONSES};
 
 /* Rows of one probe in each file. */
 static void count_rows(const struct skl_experiment *exp, int rows[SKL_PROBE_LOGS])

@@ -12,8 +12,9 @@
 #include "core/base/say.h"
 #include "core/config/registry.h"
 #include "core/device/device.h"
+#include "core/run/folder.h"
+#include "core/run/settings.h"
 #include "core/train/loop.h"
-#include "core/train/settings.h"
 #include "core/train/signals.h"
 
 #define TRAIN_HEADER "iteration,epoch,lr,loss,error"
@@ -25,7 +26,7 @@
 /* run.json goes first: from then on nobody takes the rest for a finished run. */
 static int wipe(const char *folder, int desk, struct skl_err *err)
 {
-    static const char *const also[] = {"run.json", "timing.csv"};
+    static const char *const also[] = {SKL_FILE_RECORD, SKL_FILE_TIMING};
     int status = SKL_OK, own = sizeof also / sizeof *also;
     for (int i = 0; !status && (i < own || skl_result_files[i - own]); i++) {
         char *path = skl_path(folder, i < own ? also[i] : skl_result_files[i - own]);
@@ -93,7 +94,7 @@ static int open_log(struct skl_training *t, enum skl_log log, const char *header
 
 static int open_logs(struct skl_training *t, struct skl_err *err)
 {
-    char *path = skl_path(t->folder, "timing.csv");
+    char *path = skl_path(t->folder, SKL_FILE_TIMING);
     int status = open_log(t, SKL_LOG_TRAIN, TRAIN_HEADER, err);
     if (!status) status = open_log(t, SKL_LOG_TEST, TEST_HEADER, err);
     if (!status && skl_part_count(&t->session, SKL_PART_VALIDATION) > 0)

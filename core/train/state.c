@@ -1,4 +1,4 @@
-#include "core/train/state_meta.h"
+#include "core/train/state.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -6,9 +6,7 @@
 #include <string.h>
 
 #include "core/base/desk.h"
-
-#define LAST "last.safetensors"
-#define PREV "prev.safetensors"
+#include "core/run/folder.h"
 
 /* ---- saving ---- */
 
@@ -28,7 +26,7 @@ static int write_next(struct skl_atomic *next, struct skl_snapshot *snapshot, co
 int skl_state_save(const char *folder, int desk, struct skl_snapshot *snapshot, const struct skl_state *state,
                    const struct skl_identity *identity, bool rotate, struct skl_err *err)
 {
-    char *last = skl_path(folder, LAST), *prev = skl_path(folder, PREV);
+    char *last = skl_path(folder, SKL_FILE_LAST), *prev = skl_path(folder, SKL_FILE_PREV);
     struct skl_atomic next;
     int status = skl_atomic_open_at(&next, desk, last, err);
     if (!status) {
@@ -115,7 +113,7 @@ int skl_state_load_file(const char *path, struct skl_net *net, struct skl_state 
 int skl_state_load(const char *folder, struct skl_net *net, struct skl_state *state, const struct skl_identity *id,
                    bool allow_other_numerics, struct skl_resume *resume, struct skl_err *err)
 {
-    char *last = skl_path(folder, LAST), *prev = skl_path(folder, PREV);
+    char *last = skl_path(folder, SKL_FILE_LAST), *prev = skl_path(folder, SKL_FILE_PREV);
     struct skl_err why = {0};
     bool broken = false, have_last = false, have_prev = false;
     *resume = (struct skl_resume){0};
@@ -125,7 +123,7 @@ int skl_state_load(const char *folder, struct skl_net *net, struct skl_state *st
     if (told && have_last) status = load_file(last, net, state, id, allow_other_numerics, resume, &broken, &why);
     if (told && (!have_last || broken) && have_prev) {
         snprintf(resume->warning, sizeof resume->warning, "%.900s; resuming from %s",
-                 have_last ? why.text : "last.safetensors is absent", PREV);
+                 have_last ? why.text : "last.safetensors is absent", SKL_FILE_PREV);
         resume->from_prev = true;
         status = load_file(prev, net, state, id, allow_other_numerics, resume, &broken, &why);
     }

@@ -10,6 +10,7 @@
 #include "core/config/plan.h"
 #include "core/io/csv.h"
 #include "core/run/claim.h"
+#include "core/run/folder.h"
 #include "core/train/progress.h"
 #include "core/train/rows.h"
 #include "core/train/schedule.h"
@@ -206,12 +207,12 @@ static void release(struct replay *r)
 
 int skl_verify(const char *folder, int threads, bool quiet, struct skl_verdict *verdict, struct skl_err *err)
 {
-    struct replay r = {.last_path = skl_path(folder, "last.safetensors"),
-                       .prev_path = skl_path(folder, "prev.safetensors"),
+    struct replay r = {.last_path = skl_path(folder, SKL_FILE_LAST),
+                       .prev_path = skl_path(folder, SKL_FILE_PREV),
                        .folder = folder,
                        .verdict = verdict,
                        .quiet = quiet};
-    char *config = skl_path(folder, "config.yaml");
+    char *config = skl_path(folder, SKL_FILE_CONFIG);
     struct skl_plan plan;
     bool there = false;
     *verdict = (struct skl_verdict){0};

@@ -2,7 +2,7 @@
  * behind it is reached. */
 #include <math.h>
 #include "core/io/safetensors.h"
-#include "core/train/state.h"
+#include "core/run/checkpoint.h"
 #include "tests/fuzz/fuzz.h"
 
 void fuzz_one(const uint8_t *data, size_t n)

@@ -4,8 +4,7 @@
 #include "core/report/collect.h"
 #include "core/report/facts.h"
 #include "core/sweep/plan_file.h"
-#include "core/train/record.h"
-#include "core/train/run.h"
+#include "core/run/record.h"
 #include "tests/fuzz/fuzz.h"
 
 static char *run_folder(void)

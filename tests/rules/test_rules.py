@@ -25,15 +25,14 @@ MAY_INCLUDE = {
     "data": {"base", "io", "config"},
     "nn": {"base", "variant", "device", "device/choose", "config"},
     "train": {"base", "io", "variant", "config", "run", "data", "nn", "device"},
-    "sweep": {"base", "io", "config", "run"},      # and runs through files and child processes only:
+    "sweep": {"base", "io", "config", "run"},      # and runs through their folders and child processes only:
     "report": {"base", "io", "config", "run"},
     "check": {"base", "io", "variant", "device", "config", "data", "nn", "train"},
     "cli": {"base", "io", "variant", "device", "device/choose", "config", "run", "data", "nn", "train", "sweep", "report", "check"},
 }
-RUN_FILES = {"core/train/audit.h", "core/train/run.h", "core/train/settings.h"}      # what a run's folder holds, for sweep and report
 VARIANT = {"core/variant/shortcut.h", "core/variant/vec.h", "core/variant/formula.h"}
 EXTRA = {
-    "sweep": RUN_FILES, "report": RUN_FILES, "config": {"shortcut_list.h"},
+    "config": {"shortcut_list.h"},
 }
 # Arrows that are no include: the registry lists the shortcuts.
 MAY_CALL = {"config": {"shortcuts"}, "shortcuts": {"variant", "base"}}
@@ -205,8 +204,6 @@ class Circles(unittest.TestCase):
         home = {name: folder for folder, parts in self.folders.items() for defined, _ in parts.values() for name in defined}
         for folder, parts in self.folders.items():
             may = set(MAY_INCLUDE.get(folder, ())) | MAY_CALL.get(folder, set()) | {folder}
-            if EXTRA.get(folder, set()) & RUN_FILES:
-                may |= {"train"}
             for part, (_, wanted) in parts.items():
                 for name in wanted:
                     with self.subTest(f"{folder}/{part}", calls=name):

@@ -1,6 +1,7 @@
 /* What a run leaves in its folder, and what it refuses to do there. */
 #include "tests/train/lab.h"
 #include "core/io/csv.h"
+#include "core/run/record.h"
 #include "core/train/run.h"
 
 static int setup(void **state)

@@ -1,7 +1,7 @@
 /* Learning rate, due dates, key-by-key differences. */
 #include "tests/unit/scratch.h"
 #include "core/train/schedule.h"
-#include "core/train/settings.h"
+#include "core/run/settings.h"
 
 static void learning_rate(void **state)
 {

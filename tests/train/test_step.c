@@ -2,6 +2,7 @@
 #include "tests/train/lab.h"
 #include <math.h>
 #include "core/io/safetensors.h"
+#include "core/run/record.h"
 #include "core/train/run.h"
 
 #define CASE(name) GOLDEN_CASES "/" name

@@ -1,4 +1,4 @@
-#include "core/train/settings.h"
+#include "core/run/settings.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 #include "core/base/fs.h"
 #include "core/base/bounds.h"
 #include "core/io/yaml.h"
+#include "core/run/folder.h"
 
 enum { MAX_KEYS = 512, MAX_SHOWN = 8 };
 
@@ -56,7 +57,7 @@ static struct flat *flatten_text(const char *text)
 {
     struct flat *out = skl_alloc(sizeof *out);
     struct skl_ynode *root;
-    if (skl_yaml_parse("config.yaml", text, strlen(text), &root, NULL)) return out;
+    if (skl_yaml_parse(SKL_FILE_CONFIG, text, strlen(text), &root, NULL)) return out;
     flatten(root, "", out);
     skl_yaml_free(root);
     return out;
@@ -136,7 +137,7 @@ static int other_run(const char *folder, const char *path, const struct skl_plan
 /* A config.yaml that we wrote for a run of which nothing else came binds nobody. */
 static int is_binding(const char *folder, const char *path, bool *binding, struct skl_err *err)
 {
-    static const char *const more[] = {"run.json", "train.csv", "last.safetensors", "prev.safetensors", NULL};
+    static const char *const more[] = {SKL_FILE_RECORD, SKL_FILE_TRAIN, SKL_FILE_LAST, SKL_FILE_PREV, NULL};
     char *text;
     size_t n;
     int status = skl_file_read_if_there(path, SKL_LIMIT_CONFIG, &text, &n, err);
@@ -153,7 +154,7 @@ static int is_binding(const char *folder, const char *path, bool *binding, struc
 int skl_settings_check(const struct skl_plan *plan, const struct skl_plan_run *run, const char *folder,
                        struct skl_err *err)
 {
-    char *path = skl_path(folder, "config.yaml");
+    char *path = skl_path(folder, SKL_FILE_CONFIG);
     struct skl_plan there;
     bool binding;
     int status = is_binding(folder, path, &binding, err);
@@ -176,7 +177,7 @@ int skl_settings_check(const struct skl_plan *plan, const struct skl_plan_run *r
 int skl_settings_write(const struct skl_plan *plan, const struct skl_plan_run *run, const char *folder, int desk,
                        struct skl_err *err)
 {
-    char *path = skl_path(folder, "config.yaml"), *text = skl_plan_emit(plan, run), *there = NULL;
+    char *path = skl_path(folder, SKL_FILE_CONFIG), *text = skl_plan_emit(plan, run), *there = NULL;
     size_t n;
     int status = SKL_OK;
     status = skl_file_read_if_there(path, SKL_LIMIT_CONFIG, &there, &n, err);

@@ -1,4 +1,4 @@
-#include "core/train/audit.h"
+#include "core/run/audit.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -12,10 +12,11 @@
 
 #include "core/base/fs.h"
 #include "core/base/sha256.h"
+#include "core/config/plan.h"
 #include "core/io/csv.h"
-#include "core/train/record.h"
-#include "core/train/run.h"
-#include "core/train/state.h"
+#include "core/run/checkpoint.h"
+#include "core/run/folder.h"
+#include "core/run/record.h"
 
 const char *const skl_fault_name[] = {
     [SKL_MISSING] = "missing", [SKL_EDITED] = "edited", [SKL_STALE] = "stale", [SKL_HALF_DONE] = "half-done"};
@@ -76,7 +77,7 @@ static int weights_hash(const struct skl_st *st, const char *path, char hash[17]
 /* Where test.csv ends with a row of the checkpoint's iteration, that row carries the hash of its weights. */
 static void check_weights(struct visit *v, const char *path, const struct skl_st *st, const struct skl_state *state)
 {
-    char *csv = skl_path(v->folder, "test.csv"), hash[17];
+    char *csv = skl_path(v->folder, SKL_FILE_TEST), hash[17];
     struct skl_table t;
     struct skl_err err = {0};
     if (st->count && !skl_table_read_last(csv, &t, NULL)) {
@@ -191,7 +192,7 @@ static void check_recorded(struct visit *v, const char *path, const json_t *entr
 
 static void check_file(struct visit *v, const char *name)
 {
-    static const char last[] = "last.safetensors", prev[] = "prev.safetensors";
+    static const char last[] = SKL_FILE_LAST, prev[] = SKL_FILE_PREV;
     const json_t *entry = json_object_get(v->files, name);
     char *path = skl_path(v->folder, name);
     struct skl_seen seen;
@@ -218,8 +219,8 @@ static void check_file(struct visit *v, const char *name)
 /* What every finished run has, whatever run.json's list says. */
 static void check_list(struct visit *v)
 {
-    static const char *const always[] = {"config.yaml", "train.csv", "last.safetensors"};
-    char *path = skl_path(v->folder, "run.json");
+    static const char *const always[] = {SKL_FILE_CONFIG, SKL_FILE_TRAIN, SKL_FILE_LAST};
+    char *path = skl_path(v->folder, SKL_FILE_RECORD);
     for (size_t i = 0; v->files && i < sizeof always / sizeof *always; i++)
         if (!json_object_get(v->files, always[i]))
             skl_audit_tell(v->audit, SKL_EDITED, path, "its list of files lacks %s", always[i]);
@@ -231,7 +232,7 @@ static void check_list(struct visit *v)
 
 static void check_settings(struct visit *v, const char *planned)
 {
-    char *path = skl_path(v->folder, "config.yaml");
+    char *path = skl_path(v->folder, SKL_FILE_CONFIG);
     struct skl_plan plan;
     struct skl_err err = {0};
     if (planned && strcmp(planned, v->run.config_hash))
@@ -273,7 +274,7 @@ static void note_leftovers(struct visit *v)
 
 static void check_seal(struct visit *v)
 {
-    char *path = skl_path(v->folder, "run.json");
+    char *path = skl_path(v->folder, SKL_FILE_RECORD);
     if (v->run.seal == SKL_SEAL_BROKEN)
         skl_audit_tell(v->audit, SKL_EDITED, path, "its seal is broken: it was edited since it was written");
     v->audit->unsealed += v->run.seal == SKL_UNSEALED;
@@ -293,8 +294,8 @@ static void check_run(struct visit *v, const char *planned)
     if (running) return; /* its files are changing under our eyes */
     if (s->config_hash[0]) check_settings(v, planned);
     for (int i = 0; skl_result_files[i]; i++) check_file(v, skl_result_files[i]);
-    check_figures(v, "test.csv", "loss", s->test_loss_final);
-    check_figures(v, "test.csv", "error", s->test_error_final);
+    check_figures(v, SKL_FILE_TEST, "loss", s->test_loss_final);
+    check_figures(v, SKL_FILE_TEST, "error", s->test_error_final);
     note_leftovers(v);
 }
 
@@ -302,7 +303,7 @@ void skl_audit_run(struct skl_audit *a, const char *folder, const char *hash)
 {
     struct visit v = {.audit = a, .folder = folder};
     struct skl_err err = {0};
-    char *path = skl_path(folder, "run.json");
+    char *path = skl_path(folder, SKL_FILE_RECORD);
     a->runs++;
     bool there;
     if (skl_is_there(path, &there, &err)) {

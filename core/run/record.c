@@ -1,4 +1,4 @@
-#include "core/train/record.h"
+#include "core/run/record.h"
 
 #include <errno.h>
 #include <math.h>
@@ -8,15 +8,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/base/fs.h"
 #include "core/base/bounds.h"
+#include "core/base/fs.h"
 #include "core/base/sha256.h"
 #include "core/run/claim.h"
-#include "core/train/run.h"
-
-const char *const skl_result_files[] = {"config.yaml",      "train.csv", "test.csv",      "validation.csv",
-                                        "probe.csv",        "sums.csv",  "responses.csv", "last.safetensors",
-                                        "prev.safetensors", NULL};
+#include "core/run/folder.h"
 
 /* *json: an object, or NULL where the file is absent or (*damaged, SKL_DATA) holds none. */
 static int read_object(const char *path, json_t **json, enum skl_seal *seal, bool *damaged, struct skl_err *err)
@@ -38,7 +34,7 @@ int skl_record_open(struct skl_record *r, const char *folder, int desk, struct s
 {
     bool damaged;
     r->desk = desk;
-    r->path = skl_path(folder, "run.json");
+    r->path = skl_path(folder, SKL_FILE_RECORD);
     enum skl_seal seal;
     int status = read_object(r->path, &r->json, &seal, &damaged, err);
     if (!r->json) r->json = json_object();
@@ -193,6 +189,7 @@ enum skl_cause skl_cause_of_signal(int sig)
 static enum skl_cause cause_of_text(const char *text)
 {
     int sig;
+    if (!strncmp(text, "fail (stopped)", 14)) return SKL_CAUSE_GAVE_UP;
     if (sscanf(text, "killed by signal %d", &sig) == 1) return skl_cause_of_signal(sig);
     if (strstr(text, strerror(ENOSPC)) || strstr(text, strerror(EDQUOT))) return SKL_CAUSE_STORAGE;
     return *text ? SKL_CAUSE_ERROR : SKL_CAUSE_NONE;
@@ -254,7 +251,7 @@ int skl_run_state_read(const char *folder, struct skl_run_state *state, struct s
                                     .test_loss_final = NAN,
                                     .test_error_final = NAN};
     snprintf(state->state, sizeof state->state, "waiting");
-    char *path = skl_path(folder, "run.json");
+    char *path = skl_path(folder, SKL_FILE_RECORD);
     json_t *json;
     int status = read_object(path, &json, &state->seal, &state->damaged, err);
     if (json) status = fill(state, json, folder, err);
@@ -286,4 +283,73 @@ int skl_run_state_fail(const char *folder, int desk, enum skl_cause code, const 
     if (!status) status = skl_record_write(&r, err);
     skl_record_close(&r);
     return status;
+}
+
+/* ---- all of it ---- */
+
+static char *own_text(const json_t *root, const char *key)
+{
+    const char *t = json_string_value(json_object_get(root, key));
+    return skl_strdup(t ? t : "");
+}
+
+int skl_run_record_read(const char *folder, struct skl_run_record *r, struct skl_err *err)
+{
+    char *path = skl_path(folder, SKL_FILE_RECORD);
+    json_t *j;
+    bool damaged;
+    enum skl_seal seal = SKL_UNSEALED;
+    int status = read_object(path, &j, &seal, &damaged, err);
+    const char *code = json_string_value(json_object_get(j, "cause_code"));
+    const json_t *last = json_object_get(json_object_get(j, "files"), SKL_FILE_LAST);
+    *r = (struct skl_run_record){
+        .test_error = real_or_nan(j, "test_error_final"),
+        .test_loss = real_or_nan(j, "test_loss_final"),
+        .train_error = real_or_nan(j, "train_error_final"),
+        .train_loss = real_or_nan(j, "train_loss_final"),
+        .validation_error = real_or_nan(j, "validation_error_final"),
+        .validation_loss = real_or_nan(j, "validation_loss_final"),
+        .seconds = real_or_nan(j, "seconds"),
+        .images_per_second = real_or_nan(j, "images_per_second"),
+        .iteration = integer_or_0(j, "iteration"),
+        .iterations = integer_or_0(j, "iterations"),
+        .parameters = integer_or_0(j, "parameters"),
+        .multiply_adds = integer_or_0(j, "multiply_adds"),
+        .resumes = integer_or_0(j, "resumes"),
+        .threads = integer_or_0(j, "threads"),
+        .other_numerics = json_is_true(json_object_get(j, "other_numerics")),
+        .there = j != NULL,
+        .edited = seal == SKL_SEAL_BROKEN,
+        .state = own_text(j, "state"),
+        .cause = own_text(j, "cause"),
+        .version = own_text(j, "version"),
+        .commit = own_text(j, "commit"),
+        .host = own_text(j, "host"),
+        .cpu_level = own_text(j, "cpu_level"),
+        .kernels = own_text(j, "kernels"),
+        .gemm = own_text(j, "gemm"),
+        .numerics = own_text(j, "numerics"),
+        .config_hash = own_text(j, "config_hash"),
+        .data = own_text(j, "data"),
+        .started = own_text(j, "started"),
+        .ended = own_text(j, "ended"),
+        .on_shortcut = own_text(j, "on_shortcut"),
+        .on_residual = own_text(j, "on_residual"),
+        .plugin = own_text(j, "plugin"),
+        .plugin_sha256 = own_text(j, "plugin_sha256"),
+        .checkpoint = own_text(last, "sha256"),
+    };
+    r->code = code ? skl_cause_of_word(code) : cause_of_text(r->cause);
+    json_decref(j);
+    free(path);
+    return status;
+}
+
+void skl_run_record_release(struct skl_run_record *r)
+{
+    char *const texts[] = {r->state,   r->cause,       r->version,     r->commit,      r->host,   r->cpu_level,
+                           r->kernels, r->gemm,        r->numerics,    r->config_hash, r->data,   r->started,
+                           r->ended,   r->on_shortcut, r->on_residual, r->checkpoint,  r->plugin, r->plugin_sha256};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) free(texts[i]);
+    *r = (struct skl_run_record){0};
 }

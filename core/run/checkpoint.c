@@ -1,4 +1,5 @@
-#include "core/train/state_meta.h"
+#include "core/run/checkpoint.h"
+#include "core/run/folder.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -9,7 +10,7 @@
 
 #define FORMAT "skiplab-checkpoint-1"
 
-const char *const skl_log_name[SKL_LOGS] = {"train.csv", "test.csv", "validation.csv"};
+const char *const skl_log_name[SKL_LOGS] = {SKL_FILE_TRAIN, SKL_FILE_TEST, SKL_FILE_VALIDATION};
 static const char *const digest_key[SKL_LOGS] = {"train.csv sha256", "test.csv sha256", "validation.csv sha256"};
 static const char *const outcome_name[] = {
     [SKL_RUNNING] = "running", [SKL_STOPPED] = "stopped", [SKL_DIVERGED] = "diverged"};
