@@ -64,7 +64,8 @@ struct result {
     int c;
 };
 struct result make_result(struct lab *lab, int ask, size_t n, int c, enum data kind);
-/* v: what was made, [n]; tolerance: of each element's v, absolute.  Compares y, then the sums through other operations. */
+/* v: what was made, [n]; tolerance: of each element's v, absolute.  Compares y, then the sums through other
+ * operations. */
 void expect_result(struct lab *lab, const struct result *r, const double *v, const double *tolerance, size_t n,
                    const char *what);
 
