@@ -7,6 +7,7 @@ enum skl_cpu_level skl_cpu_best(void); /* detected, then lowered by the environm
 const char *skl_cpu_level_name(enum skl_cpu_level level); /* "ref", "base", "avx2", "avx512" */
 int skl_cpu_level_parse(const char *name);                /* -1: unknown */
 /* Puts this thread's arithmetic into the one state that all results are made in: rounding to nearest, denormal numbers
- * kept, no exception trapped, 64-bit x87.  A library's constructor may have left another, and threads inherit it. */
+ * kept (docs/hardening.md says why), no exception trapped, 64-bit x87.  A library's constructor may have left another,
+ * and threads inherit it. */
 void skl_arithmetic_reset(void);
 #endif

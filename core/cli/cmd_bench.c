@@ -143,8 +143,9 @@ static double direct_operations(const struct figures *f) { return 2.0 * (double)
 static void print_text(const struct bench *b, const struct figures *f, const char *kernels, const char *name)
 {
     const double rate = f->images_per_second * direct_operations(f), roofline = f->peak_flops / direct_operations(f);
-    skl_print("ResNet-%d, %s, batch %d in groups of %d, %d threads, %s\n", b->exp->model.depth, name,
-              b->exp->train.batch, b->exp->train.bn_batch, skl_pool_threads(b->pool), kernels);
+    skl_print("ResNet-%d, %s, batch %d in groups of %d, %d thread%s, %s\n", b->exp->model.depth, name,
+              b->exp->train.batch, b->exp->train.bn_batch, skl_pool_threads(b->pool), SKL_S(skl_pool_threads(b->pool)),
+              kernels);
     skl_print("%s  %.1f images/s   step %.1f ms (%.1f to %.1f over %d steps)\n", evaluate ? "evaluation" : "training  ",
               f->images_per_second, 1e3 * f->step[0], 1e3 * f->step[1], 1e3 * f->step[2], steps);
     skl_print("time       ");

@@ -71,12 +71,12 @@ static void print_match(const char *name, const struct skl_log_match *m, const c
     if (!m->in_a || !m->in_b)
         skl_print("only in %s\n", m->in_a ? "A" : "B");
     else if (m->same)
-        skl_print("the same %s, %d rows\n", unit, m->equal_rows);
+        skl_print("the same %s, %d row%s\n", unit, m->equal_rows, SKL_S(m->equal_rows));
     else if (m->equal_to < 0)
         skl_print("differ from the first row\n");
     else
-        skl_print("the same up to iteration %lld (%d rows)%s\n", (long long)m->equal_to, m->equal_rows,
-                  m->other < 0 ? "" : ", then different");
+        skl_print("the same up to iteration %lld (%d row%s)%s\n", (long long)m->equal_to, m->equal_rows,
+                  SKL_S(m->equal_rows), m->other < 0 ? "" : ", then different");
 }
 
 static void print_settings(const struct skl_pair_of_runs *p)
@@ -107,8 +107,7 @@ static void print_pair(const struct skl_pair_of_runs *p)
     skl_print("\n");
     for (int k = 0; k < SKL_LOGS; k++) print_match(skl_log_names[k], &p->log[k], "bytes");
     print_match("weights", &p->weights, "hashes");
-    if (p->checkpoints)
-        skl_print("%-22s %s\n", SKL_FILE_LAST, p->same_checkpoint ? "the same bytes" : "different");
+    if (p->checkpoints) skl_print("%-22s %s\n", SKL_FILE_LAST, p->same_checkpoint ? "the same bytes" : "different");
     skl_print("\n");
     print_circumstance("version", p->a.version, p->b.version);
     print_circumstance("commit", p->a.commit, p->b.commit);

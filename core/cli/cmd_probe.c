@@ -103,8 +103,8 @@ static void print(const struct skl_experiment *exp, const struct skl_probe *p, i
         print_json(p);
         return;
     }
-    skl_print("ResNet-%d, %s (%s), %d images, loss %.4f\n\n", exp->model.depth, exp->variant, exp->model.shortcut->name,
-              n, p->loss);
+    skl_print("ResNet-%d, %s (%s), %d image%s, loss %.4f\n\n", exp->model.depth, exp->variant,
+              exp->model.shortcut->name, n, SKL_S(n), p->loss);
     (responses ? print_responses : print_units)(p);
 }
 

@@ -31,8 +31,8 @@ static void print(const struct skl_verdict *v)
         free(text);
         json_decref(o);
     } else if (v->same) {
-        skl_print("iterations %lld to %lld: every bit is the same, %d rows of the logs too; weights %s\n", from, to,
-                  v->rows, v->weights);
+        skl_print("iterations %lld to %lld: every bit is the same, %d row%s of the logs too; weights %s\n", from, to,
+                  v->rows, SKL_S(v->rows), v->weights);
     } else {
         skl_print("iterations %lld to %lld: %s differs; weights %s\n", from, to, v->differs, v->weights);
     }

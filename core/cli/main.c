@@ -53,8 +53,8 @@ static void print_overview(void)
 
 static int print_version(void)
 {
-    skl_print("skiplab " SKL_VERSION " (git " SKL_COMMIT ")\n%s\nCPU: %s kernels, %d cores\n",
-              skl_devices[0]->library(), skl_cpu_level_name(skl_cpu_best()), skl_cpu_count());
+    skl_print("skiplab " SKL_VERSION " (git " SKL_COMMIT ")\n%s\nCPU: %s kernels, %d core%s\n",
+              skl_devices[0]->library(), skl_cpu_level_name(skl_cpu_best()), skl_cpu_count(), SKL_S(skl_cpu_count()));
     return SKL_OK;
 }
 

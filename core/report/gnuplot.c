@@ -63,6 +63,13 @@ static void default_signals(posix_spawnattr_t *attributes)
     posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF);
 }
 
+/* What the user sets for his own gnuplot: a terminal that is not here, and files that it would read or write. */
+static void forget_own_settings(void)
+{
+    static const char *const own[] = {"GNUTERM", "GNUPLOT_LIB", "GNUHELP", "FIT_LOG", "FIT_SCRIPT"};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) unsetenv(own[i]);
+}
+
 /* Starts gnuplot in the open folder; the pictures keep their numbers there. */
 static int start(int folder, char *const *argv, struct drawing *d, struct skl_err *err)
 {
@@ -71,6 +78,7 @@ static int start(int folder, char *const *argv, struct drawing *d, struct skl_er
         return skl_fail(err, SKL_FAILED, "gnuplot is not installed (Debian, Ubuntu: apt-get install gnuplot-nox)");
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
+    forget_own_settings();
     default_signals(&attributes);
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);

@@ -136,7 +136,7 @@ class Groups(Lab):
 
     def test_processor_time(self):
         p = self.grouped("cpu", {"cpu.cfs_quota_us": "50000", "cpu.max": "50000 100000"}, "--version")
-        self.assertIn(", 1 cores", p.stdout)
+        self.assertIn(", 1 core\n", p.stdout)
 
     def test_memory(self):
         self.write("x.yaml", config().replace("depth: 8, width: 4", "depth: 110, width: 64").replace("size: 8", "size: 32"))
