@@ -96,7 +96,9 @@ static int run(int argc, char **argv, struct skl_err *err)
         print_tables(&report);
     else
         status = write_report(&report, err);
-    if (!status && report.unread)
+    if (!status && report.undrawn)
+        status = skl_fail(err, SKL_FAILED, "written, but without its figures (see above)");
+    else if (!status && report.unread)
         status = skl_fail(err, SKL_DATA, "%s, but without what could not be read (see above)",
                           terminal ? "printed" : "written");
     skl_report_release(&report);

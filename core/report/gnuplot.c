@@ -32,6 +32,13 @@ struct drawing {
     int picture[FORMATS], log; /* files in memory; log: what gnuplot says */
 };
 
+bool skl_gnuplot_is_here(void)
+{
+    char *program = skl_program("gnuplot");
+    free(program);
+    return program != NULL;
+}
+
 /* ---- the process ---- */
 
 static int open_memory(struct drawing *d, struct skl_err *err)

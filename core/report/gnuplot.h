@@ -1,8 +1,10 @@
 /* gnuplot.h - runs gnuplot: without a shell, and without the user's start-up files. */
 #ifndef SKL_GNUPLOT_H
 #define SKL_GNUPLOT_H
+#include <stdbool.h>
 #include "core/base/err.h"
 
+bool skl_gnuplot_is_here(void);
 /* Draws folder/STEM.gp into folder/STEM.{svg,pdf,png} for each stem, up to `jobs` at a time; a picture appears whole
  * or not at all.  SKL_FAILED: gnuplot is absent (the message names the package) or refuses a script (its message). */
 int skl_gnuplot_draw(const char *folder, char *const *stems, int count, int jobs, struct skl_err *err);

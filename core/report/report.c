@@ -7,6 +7,7 @@
 
 #include "core/base/fs.h"
 #include "core/report/figures.h"
+#include "core/report/gnuplot.h"
 #include "core/report/report_doc.h"
 
 const char *const skl_report_files[] = {"report.html", "report.md",  "report.tex",   "summary.csv",
@@ -24,8 +25,10 @@ static void draw(struct skl_report *r, const char *folder, int i, struct skl_rep
     if (!r->options->figures) return;
     char *link = r->studies == 1 ? skl_strdup("figures") : skl_format("figures/%d", i + 1),
          *path = skl_path(folder, link);
-    if (skl_figures_draw(results, path, &o, &f->drawn, &err)) {
+    int status = skl_figures_draw(results, path, &o, &f->drawn, &err);
+    if (status) {
         skl_report_warn(r, "no figures: %s", err.text);
+        r->undrawn = status == SKL_FAILED && skl_gnuplot_is_here();
         free(link);
         free(path);
     } else {

@@ -85,7 +85,8 @@ struct skl_report {
     int studies;
     char **warning;
     int warnings;
-    int unread; /* of them: what could not be read and is left out */
+    int unread;   /* of them: what could not be read and is left out */
+    bool undrawn; /* gnuplot is here, but the figures could not be drawn or written */
 };
 
 /* SKL_DATA: a folder without runs; SKL_USAGE: by_validation where a finished run has no validation.csv. */
