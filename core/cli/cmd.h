@@ -39,4 +39,17 @@ struct skl_command {
             "load this shortcut plug-in; may be repeated. What results name is never loaded by itself", NULL, 0, 0, \
             skl_registry_ask \
     }
+/* For every command that opens nets. */
+#define SKL_DEVICE_OPTION \
+    { \
+        "device", SKL_OPT_STRING, "NAME", \
+            "auto, cpu, gpu, gpu:N or opencl:N ('skiplab devices' lists them); default: SKL_DEVICE, else auto", \
+            &skl_device_word, 0, 0 \
+    }
+extern const char *skl_device_word;
+/* Decides what this process computes on, and says so unless quiet.  begun: the numerics that a run was begun with,
+ * which `auto` goes on with (elsewhere: or not, where that is not here); NULL: it is a new one.  variant: must run on
+ * what `auto` takes.  SKL_USAGE: there is no such device, or it is not fit. */
+int skl_device_start(const struct skl_shortcut *variant, const char *begun, bool elsewhere, bool quiet,
+                     struct skl_err *err);
 #endif

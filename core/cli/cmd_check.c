@@ -91,6 +91,8 @@ static int run(int argc, char **argv, struct skl_err *err)
     const struct skl_shortcut *s;
     int status = find(argv[0], &s, err);
     if (status) return status;
+    status = skl_device_start(s, NULL, false, true, err);
+    if (status) return status;
     struct skl_check_report report;
     if (!as_json) skl_print("%s: %s\n\n", s->name, s->formula);
     skl_check_shortcut(s, as_json ? NULL : print_row, NULL, &report);
@@ -103,6 +105,7 @@ static int run(int argc, char **argv, struct skl_err *err)
 }
 
 static const struct skl_option check_options[] = {
+    SKL_DEVICE_OPTION,
     {"json", SKL_OPT_FLAG, NULL,
      "for programs: {name, passed, failed, checks: [{name, what, verdict, text, seconds}, ...]}", &as_json, 0, 0},
     {0},

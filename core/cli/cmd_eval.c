@@ -22,6 +22,7 @@ static const struct skl_option options[] = {
      "estimate batch-norm statistics anew on the first N training batches, nothing dropped", &bn_from_train, 1,
      1000000},
     SKL_PLUGIN_OPTION,
+    SKL_DEVICE_OPTION,
     {"json", SKL_OPT_FLAG, NULL, "print JSON", &json, 0, 0},
     {NULL}};
 
@@ -69,7 +70,8 @@ static int evaluate(const char *path, const struct skl_experiment *exp, struct s
     if (!status) {
         if (bn_from_train) estimate_statistics(&session);
         skl_evaluate(&session, SKL_PART_TEST, NULL, NULL, &e);
-        print(path, state.iteration, skl_part_count(&session, SKL_PART_TEST), &e);
+        status = skl_net_sound(session.net, err);
+        if (!status) print(path, state.iteration, skl_part_count(&session, SKL_PART_TEST), &e);
     }
     skl_session_close(&session);
     return status;
@@ -83,7 +85,8 @@ static int run(int argc, char **argv, struct skl_err *err)
     if (status) return status;
     status = skl_plan_load_recorded(c.config, false, &plan, err);
     if (!status) {
-        status = evaluate(c.path, &plan.run[0].exp, err);
+        status = skl_device_start(plan.run[0].exp.model.shortcut, NULL, false, json, err);
+        if (!status) status = evaluate(c.path, &plan.run[0].exp, err);
         skl_plan_release(&plan);
     }
     skl_checkpoint_release(&c);

@@ -31,6 +31,7 @@ static const struct skl_option options[] = {
      &batch_path},
     {"responses", SKL_OPT_FLAG, NULL, "instead: mean and standard deviation of every 3x3 layer's response", &responses},
     SKL_PLUGIN_OPTION,
+    SKL_DEVICE_OPTION,
     {"threads", SKL_OPT_INT, "N", "threads (default: all cores); the figures do not depend on it", &threads, 1, 4096},
     {"json", SKL_OPT_FLAG, NULL, "print a JSON list", &json},
     {NULL}};
@@ -108,13 +109,15 @@ static void print(const struct skl_experiment *exp, const struct skl_probe *p, i
     (responses ? print_responses : print_units)(p);
 }
 
-static void probe_and_print(const struct skl_experiment *exp, struct skl_net *net, const float *x,
-                            const int32_t *labels, int n)
+static int probe_and_print(const struct skl_experiment *exp, struct skl_net *net, const float *x, const int32_t *labels,
+                           int n, struct skl_err *err)
 {
     struct skl_probe p;
     skl_net_probe(net, x, labels, n, &p);
-    print(exp, &p, n);
+    const int status = skl_net_sound(net, err);
+    if (!status) print(exp, &p, n);
     skl_probe_release(&p);
+    return status;
 }
 
 /* ---- weights and a mini-batch from files ---- */
@@ -132,7 +135,7 @@ static int probe_files(const struct skl_experiment *exp, struct skl_pool *pool, 
     if (!status) status = skl_batch_read(batch_path ? &other : &weights, path, classes, 0, &batch, err);
     one_group.train.bn_batch = INT_MAX;
     if (!status) status = skl_step_net(&one_group, &weights, weights_path, &batch, false, pool, &net, err);
-    if (!status) probe_and_print(exp, net, batch.images, batch.labels, batch.count);
+    if (!status) status = probe_and_print(exp, net, batch.images, batch.labels, batch.count, err);
     skl_net_free(net);
     skl_batch_release(&batch);
     skl_st_release(&weights);
@@ -155,11 +158,11 @@ static int probe_random(const struct skl_experiment *exp, struct skl_pool *pool,
     int32_t *labels = skl_alloc_array((size_t)images, sizeof *labels);
     for (size_t i = 0; i < floats; i++) x[i] = (float)skl_rng_normal(key, i);
     for (int i = 0; i < images; i++) labels[i] = i % o.classes;
-    probe_and_print(exp, net, x, labels, images);
+    status = probe_and_print(exp, net, x, labels, images, err);
     free(x);
     free(labels);
     skl_net_free(net);
-    return SKL_OK;
+    return status;
 }
 
 /* ---- data, and a checkpoint's weights or the initial ones ---- */
@@ -180,7 +183,7 @@ static int probe_data(const struct skl_experiment *exp, const char *checkpoint, 
     const int have = skl_part_count(&session, SKL_PART_TRAIN), n = images < have ? images : have;
     skl_loader_clean(session.loader, SKL_PART_TRAIN, 0, n, session.images, session.labels);
     if (checkpoint) status = load_checkpoint(checkpoint, &session, err);
-    if (!status) probe_and_print(exp, session.net, session.images, session.labels, n);
+    if (!status) status = probe_and_print(exp, session.net, session.images, session.labels, n, err);
     skl_session_close(&session);
     return status;
 }
@@ -188,6 +191,8 @@ static int probe_data(const struct skl_experiment *exp, const char *checkpoint, 
 /* ---- the command ---- */
 static int probe(const struct skl_experiment *exp, const char *checkpoint, struct skl_err *err)
 {
+    const int chosen = skl_device_start(exp->model.shortcut, NULL, false, true, err);
+    if (chosen) return chosen;
     if (exp->has_data && !weights_path) return probe_data(exp, checkpoint, err);
     struct skl_pool *pool = skl_pool_new(threads ? threads : skl_cpu_count());
     int status = weights_path ? probe_files(exp, pool, err) : probe_random(exp, pool, err);

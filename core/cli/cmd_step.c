@@ -16,6 +16,7 @@ static const struct skl_option options[] = {
     {"mode", SKL_OPT_STRING, "train|eval", "train (default), or eval: loss and logits with running statistics", &mode,
      0, 0},
     SKL_PLUGIN_OPTION,
+    SKL_DEVICE_OPTION,
     {"threads", SKL_OPT_INT, "N", "threads (default: all cores)", &threads, 1, 4096},
     {NULL}};
 
@@ -55,7 +56,8 @@ static int run(int argc, char **argv, struct skl_err *err)
     int status = check_options(err);
     if (!status) status = skl_plan_load(argv[0], argv + 1, argc - 1, &plan, err);
     if (status) return status;
-    status = step(&plan.run[0].exp, err);
+    status = skl_device_start(plan.run[0].exp.model.shortcut, NULL, false, true, err);
+    if (!status) status = step(&plan.run[0].exp, err);
     skl_plan_release(&plan);
     return status;
 }

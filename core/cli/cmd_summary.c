@@ -8,12 +8,13 @@
 #include "core/cli/cmd.h"
 #include "core/config/plan.h"
 #include "core/data/dataset.h"
+#include "core/device/choose/devices.h"
 #include "core/train/session.h"
 
 static bool json;
 
 static const struct skl_option options[] = {
-    SKL_PLUGIN_OPTION, {"json", SKL_OPT_FLAG, NULL, "print JSON", &json, 0, 0}, {NULL}};
+    SKL_PLUGIN_OPTION, SKL_DEVICE_OPTION, {"json", SKL_OPT_FLAG, NULL, "print JSON", &json, 0, 0}, {NULL}};
 
 static int describe(const struct skl_experiment *exp, struct skl_net_options *o, struct skl_net_info *info,
                     struct skl_err *err)
@@ -77,6 +78,9 @@ static void print_text(const struct skl_experiment *exp, const struct skl_net_op
         "multiply-adds  %lld an image, %lld of them on shortcuts: x %.2f\nmemory         %.1f MiB while training\n",
         (long long)info->multiply_adds, (long long)multiply_adds, times(info->multiply_adds, multiply_adds),
         (double)info->bytes / (1 << 20));
+    if (info->memory)
+        skl_print("device         %s has %.1f MiB: %s\n", skl_device_used(), (double)info->memory / (1 << 20),
+                  info->bytes <= info->memory ? "it fits" : "too little");
 }
 
 static json_t *unit_json(const struct skl_unit_info *u)
@@ -117,7 +121,8 @@ static int run(int argc, char **argv, struct skl_err *err)
     if (status) return status;
     const struct skl_experiment *exp = &plan.run[0].exp;
     if (plan.count > 1) skl_say("skiplab: %s holds %d runs; this is %s\n", argv[0], plan.count, plan.run[0].dir);
-    status = describe(exp, &o, &info, err);
+    status = skl_device_start(exp->model.shortcut, NULL, false, true, err);
+    if (!status) status = describe(exp, &o, &info, err);
     if (!status) {
         if (json)
             print_json(exp, &o, &info);

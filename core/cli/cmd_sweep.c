@@ -9,6 +9,7 @@
 #include "core/base/say.h"
 #include "core/cli/cmd.h"
 #include "core/data/dataset.h"
+#include "core/device/choose/choose.h"
 #include "core/nn/net.h"
 #include "core/run/record.h"
 #include "core/sweep/display.h"
@@ -185,15 +186,28 @@ static int dry(const struct skl_plan *plan, struct skl_err *err)
     return status;
 }
 
+/* One run at a time on each GPU. */
+static int share_devices(struct skl_err *err)
+{
+    struct skl_device_wish wish;
+    const int status = skl_device_parse(skl_device_word, &wish, err);
+    options.device = skl_device_word;
+    if (status || options.jobs || slurm) return status;
+    const int gpus = skl_device_count(&wish);
+    options.jobs = gpus > 1 ? gpus : 1;
+    return SKL_OK;
+}
+
 static int run(int argc, char **argv, struct skl_err *err)
 {
     if (retry && strcmp(retry, "failed"))
         return skl_fail(err, SKL_USAGE, "sweep: --retry knows 'failed' only, not '%s'", retry);
     if (slurm_options && !slurm) return skl_fail(err, SKL_USAGE, "sweep: --slurm-options goes with --slurm");
     options.retry_failed = retry != NULL;
-    if (!options.jobs && !slurm) options.jobs = 1;
+    int status = share_devices(err);
+    if (status) return status;
     struct skl_plan plan;
-    int status = skl_plan_load(argv[0], argv + 1, argc - 1, &plan, err);
+    status = skl_plan_load(argv[0], argv + 1, argc - 1, &plan, err);
     if (status) return status;
     char *beyond = skl_plan_beyond_end(plan.run, plan.count);
     if (beyond) skl_say("skiplab: note: %s\n", beyond);
@@ -212,7 +226,7 @@ static int run(int argc, char **argv, struct skl_err *err)
 }
 
 static const struct skl_option sweep_options[] = {
-    {"jobs", SKL_OPT_INT, "N", "runs at a time, each a process of its own; default 1 (--slurm: no limit)",
+    {"jobs", SKL_OPT_INT, "N", "runs at a time, each a process of its own; default 1, or one a GPU (--slurm: no limit)",
      &options.jobs, 1, 1024},
     {"threads", SKL_OPT_INT, "N", "threads a run; default: all cores / jobs (--slurm: 1)", &options.threads, 1, 1024},
     {"results", SKL_OPT_STRING, "DIR", "where the sweep's folder stands; default results", &options.results, 0, 0},
@@ -232,6 +246,7 @@ static const struct skl_option sweep_options[] = {
     {"slurm-options", SKL_OPT_STRING, "WORDS", "what sbatch should know besides: '--partition=long --time=4:00:00'",
      &slurm_options, 0, 0},
     SKL_PLUGIN_OPTION,
+    SKL_DEVICE_OPTION,
     {"allow-other-numerics", SKL_OPT_FLAG, NULL, "resume runs begun with other kernels or BLAS; marks them",
      &options.allow_other_numerics, 0, 0},
     {0},

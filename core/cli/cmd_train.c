@@ -32,6 +32,7 @@ static const struct skl_option options[] = {
     {"run-dir", SKL_OPT_STRING, "DIR", "the run's own folder (default: RESULTS/NAME/VARIANT/seed-N)", &run_dir, 0, 0},
     {"threads", SKL_OPT_INT, "N", "threads (default: all cores); the results do not depend on it", &threads, 1, 4096},
     SKL_PLUGIN_OPTION,
+    SKL_DEVICE_OPTION,
     {"quiet", SKL_OPT_FLAG, NULL, "no progress on stderr", &quiet, 0, 0},
     {"hash", SKL_OPT_STRING, "HEX", "refuse to train other settings than those of this hash (run.json: config_hash)",
      &hash, 0, 0},
@@ -185,6 +186,15 @@ static int check_planned(const char *folder, struct planned *p, const struct skl
     return status || !p->sweep ? status : skl_planned_check(p->sweep, p->dir, plan, run, err);
 }
 
+/* A run that was begun goes on where it was begun. */
+static int choose_device(const struct skl_plan_run *chosen, const char *folder, struct skl_err *err)
+{
+    struct skl_run_state there = {0};
+    const bool known = !redo && !skl_run_state_read(folder, &there, NULL) && there.iteration > 0;
+    return skl_device_start(chosen->exp.model.shortcut, known ? there.numerics : NULL, allow_other_numerics, quiet,
+                            err);
+}
+
 static int train(const struct skl_plan *plan, const struct skl_plan_run *chosen, const char *folder,
                  struct skl_err *err)
 {
@@ -206,6 +216,7 @@ static int train(const struct skl_plan *plan, const struct skl_plan_run *chosen,
                      folder, chosen->exp.hash, hash);
     if (!status && skl_is_there(folder, &there, err)) status = err->status = SKL_FAILED; /* a place to write to */
     if (!status && !there) status = check_data(&chosen->exp.data, err);
+    if (!status) status = choose_device(chosen, folder, err);
     if (!status) status = skl_mkdirs(folder, err);
     if (!status) status = skl_claim_take(folder, &claim, err);
     if (!status) status = check_planned(folder, &planned, plan, chosen, err);

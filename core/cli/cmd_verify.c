@@ -6,6 +6,7 @@
 #include "core/base/place.h"
 #include "core/base/say.h"
 #include "core/cli/cmd.h"
+#include "core/train/run.h"
 #include "core/train/verify.h"
 
 static int threads;
@@ -14,6 +15,7 @@ static bool quiet, json;
 static const struct skl_option options[] = {
     {"threads", SKL_OPT_INT, "N", "threads (default: all cores); the results do not depend on it", &threads, 1, 4096},
     SKL_PLUGIN_OPTION,
+    SKL_DEVICE_OPTION,
     {"quiet", SKL_OPT_FLAG, NULL, "no progress on stderr", &quiet, 0, 0},
     {"json", SKL_OPT_FLAG, NULL, "print JSON", &json, 0, 0},
     {NULL}};
@@ -42,7 +44,10 @@ static int run(int argc, char **argv, struct skl_err *err)
 {
     struct skl_verdict verdict;
     skl_root_add(argv[0]);
-    int status = skl_verify(argv[0], threads, quiet, &verdict, err);
+    struct skl_run_state there = {0};
+    skl_run_state_read(argv[0], &there, NULL); /* what it cannot tell, skl_verify says */
+    int status = skl_device_start(NULL, there.numerics, false, quiet, err);
+    if (!status) status = skl_verify(argv[0], threads, quiet, &verdict, err);
     if (status) return status;
     print(&verdict);
     if (verdict.same) return SKL_OK;

@@ -1,6 +1,8 @@
 /* Where everything stands: the same code counts (arena.memory NULL) and hands out places. */
 #include <stdlib.h>
 #include <string.h>
+#include "core/device/choose/choose.h"
+#include "core/device/choose/devices.h"
 #include "core/nn/internal.h"
 
 static struct skl_place take(struct skl_net *net, size_t floats) { return arena_take(net, floats * sizeof(float)); }
@@ -197,6 +199,26 @@ static const struct skl_conv_plan **conv_list(const struct skl_net *net)
 {
     const size_t most = 1 + (size_t)net->units * (SKL_MAX_CONVS + SKL_MAX_SHORTCUT_CONVS + 1);
     return skl_alloc_array(most, sizeof(struct skl_conv_plan *));
+}
+
+/* A device that is no CPU has to show that it can compute these layers. */
+int net_trust(struct skl_net *net, struct skl_err *err)
+{
+    if (net->device->bits & SKL_RUNS_C) return SKL_OK;
+    const struct skl_conv_plan **list = conv_list(net);
+    const int n = list_convs(net, list);
+    struct skl_conv_shape *shape = skl_alloc_array((size_t)n, sizeof *shape);
+    struct skl_selftest what = {.conv = shape, .images = 5, .classes = net->o.classes, .rest = true};
+    for (int i = 0; i < n; i++) {
+        int same = 0;
+        while (same < what.convs && memcmp(&shape[same], &list[i]->shape, sizeof *shape)) same++;
+        if (same == what.convs) shape[what.convs++] = list[i]->shape;
+    }
+    if (net->units) what.variant = net->unit[0].variant;
+    const int status =
+        skl_device_trust(net->o.device ? net->o.device : skl_device_used(), net->o.pool, &what, false, err);
+    free(list), free(shape);
+    return status;
 }
 
 /* ---- host ---- */

@@ -32,6 +32,7 @@ int skl_net_new(const struct skl_model_config *model, const struct skl_net_optio
     struct skl_net *net;
     int status = new_net(model, options, &net, err);
     SKL_CHECK(net->o.group > 0 && net->o.batch % net->o.group == 0);
+    if (!status) status = net_trust(net, err);
     if (!status) status = net_reserve(net, err);
     if (status) {
         skl_net_free(net);
@@ -56,6 +57,11 @@ void skl_net_free(struct skl_net *net)
 const struct skl_device *skl_net_device(const struct skl_net *net) { return net->device; }
 
 const char *skl_net_trouble(const struct skl_net *net) { return net->trouble.text[0] ? net->trouble.text : NULL; }
+
+int skl_net_sound(const struct skl_net *net, struct skl_err *err)
+{
+    return net->trouble.text[0] ? skl_fail(err, SKL_FAILED, "%s", net->trouble.text) : SKL_OK;
+}
 
 double skl_net_peak(struct skl_net *net) { return net->device->ops->peak(net->device); }
 
@@ -231,6 +237,7 @@ int skl_net_describe(const struct skl_model_config *model, const struct skl_net_
     if (status == SKL_OK) {
         describe_net(net, info);
         info->bytes = net_bytes(net);
+        info->memory = net->device->memory;
     }
     skl_net_free(net);
     return status;

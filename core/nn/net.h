@@ -75,7 +75,7 @@ struct skl_step_result skl_net_evaluate(struct skl_net *net, const float *images
                                         float *logits);
 
 /* Batch-norm statistics estimated anew: one mini-batch in groups, forward only, weights untouched, variants as in
- * evaluation (nothing dropped).  running = mean over all groups so far; *groups counts them, 0 at first. */
+ * evaluation (nothing dropped).  running = mean over all groups so far; *groups counts them, 0 before the first call. */
 void skl_net_statistics(struct skl_net *net, const float *images, int64_t *groups);
 
 /* A way-1 dropout mask of the last gradient call, NCHW [batch, c, h, w] as 0/1; false if unit u has none. */
@@ -93,22 +93,22 @@ struct skl_net_info {
     struct skl_unit_info *unit;        /* free with skl_net_info_release */
     int64_t parameters, multiply_adds; /* of one image: convolutions and fc, gates and projections included */
     size_t bytes;                      /* memory of a training net of this batch and group */
+    size_t memory;                     /* that its device has; 0: the computer's */
 };
 int skl_net_describe(const struct skl_model_config *model, const struct skl_net_options *options,
                      struct skl_net_info *info, struct skl_err *err);
 void skl_net_info_release(struct skl_net_info *info);
 /* 6n+2 (basic), 9n+2 (bottleneck): n, or SKL_USAGE. */
 int skl_depth_units(int depth, int block, int *n, struct skl_err *err);
-/* Units of such a net, and its 3x3 convolutions in them; 0 where its depth is none. */
-int skl_model_units(const struct skl_model_config *model, int *convs3x3);
 /* The convolution kernels in use, "winograd4-avx2 x104, gemm x5": for the run's record. malloc'd. */
 char *skl_net_kernels(const struct skl_net *net);
 /* What the bits of its results depend on besides model, data and seed: device, kernels, library. malloc'd. */
 char *skl_net_arithmetic(const struct skl_net *net);
 struct skl_device;
 const struct skl_device *skl_net_device(const struct skl_net *net);
-/* What broke in the device, one line; NULL while all is well. */
+/* What broke in the device, one line; NULL while all is well: then what was read of the net since is void. */
 const char *skl_net_trouble(const struct skl_net *net);
+int skl_net_sound(const struct skl_net *net, struct skl_err *err); /* SKL_FAILED with that line */
 /* Multiply-adds in registers alone, as fast as its device can, now: operations a second, two each. */
 double skl_net_peak(struct skl_net *net);
 /* Time spent since the last call, seconds: forward, backward, update. */

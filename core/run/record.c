@@ -221,6 +221,8 @@ static int fill(struct skl_run_state *s, const json_t *json, const char *folder,
     s->code = code ? skl_cause_of_word(code) : cause_of_text(s->cause);
     copy_text(json, "config_hash", s->config_hash, sizeof s->config_hash);
     copy_text(json, "data", s->data, sizeof s->data);
+    copy_text(json, "numerics", s->numerics, sizeof s->numerics);
+    copy_text(json, "numerics", s->numerics, sizeof s->numerics);
     s->iteration = integer_or_0(json, "iteration");
     s->iterations = integer_or_0(json, "iterations");
     s->images_per_second = real_or_nan(json, "images_per_second");

@@ -55,6 +55,7 @@ struct skl_run_state {
     enum skl_cause code;
     bool damaged;                       /* there is a run.json that holds no such record */
     char config_hash[65], data[17];     /* data: the fingerprint; "": not known yet */
+    char numerics[512]; /* what the bits of its results depend on; "": not known yet */
     char plugin[64], plugin_sha256[65]; /* "": the variant is built in; older runs know 16 digits of the hash only */
     int64_t iteration, iterations;
     double images_per_second, seconds; /* training so far */

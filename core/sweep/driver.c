@@ -37,6 +37,21 @@ static void record_failure(const struct skl_job *j)
 
 /* ---- starting ---- */
 
+/* Runs at a time share the GPUs out: the least number that no other has. */
+static void share_devices(const struct skl_driver *d, struct skl_job *j)
+{
+    bool taken = true;
+    char text[16];
+    for (j->turn = -1; taken;) {
+        taken = false;
+        j->turn++;
+        for (int i = 0; i < d->count; i++)
+            taken = taken || (d->job[i].status == SKL_JOB_RUNNING && &d->job[i] != j && d->job[i].turn == j->turn);
+    }
+    snprintf(text, sizeof text, "%d", j->turn);
+    setenv("SKIPLAB_DEVICE_TURN", text, 1);
+}
+
 static int start_process(struct skl_driver *d, struct skl_job *j, struct skl_err *err)
 {
     int status = skl_mkdirs(j->folder, err);
@@ -46,11 +61,13 @@ static int start_process(struct skl_driver *d, struct skl_job *j, struct skl_err
     memcpy(hash, j->run->exp.hash, sizeof hash);
     snprintf(threads, sizeof threads, "%d", d->threads);
     const char *plugin = skl_registry_path(j->run->exp.model.shortcut);
-    char *argv[16] = {"skiplab", "train", plan, "--run-dir", j->folder, "--threads", threads, "--hash", hash};
+    char *argv[20] = {"skiplab", "train", plan, "--run-dir", j->folder, "--threads", threads, "--hash", hash};
     int n = 9;
     if (plugin) argv[n++] = "--plugin", argv[n++] = (char *)(uintptr_t)plugin;
     if (j->redo) argv[n++] = "--redo";
     if (d->options->allow_other_numerics) argv[n++] = "--allow-other-numerics";
+    if (d->options->device) argv[n++] = "--device", argv[n++] = (char *)(uintptr_t)d->options->device;
+    share_devices(d, j);
     status = skl_child_start(&j->child, argv, log, &d->before, err);
     free(plan);
     free(log);

@@ -18,6 +18,7 @@ struct skl_sweep_options {
     const char *results; /* the folder that holds the sweep's */
     const char *only;    /* NULL: all; a pattern over "VARIANT[/...]/seed-N" or what precedes /seed-N */
     const char *redo;    /* NULL: none; a pattern likewise: these runs begin anew */
+    const char *device;  /* as given to --device; NULL: not given */
     double hang_seconds; /* a run without a sign of life for so long is killed, and failed; 0: never */
     bool retry_failed, fail_fast, allow_other_numerics;
     bool extend; /* the plan may add runs to those of the earlier sweep */

@@ -22,6 +22,7 @@ struct skl_job {
     enum skl_job_status status;
     bool redo;
     struct skl_child child;
+    int turn; /* of the runs at a time, which one it is */
     double started, said, looked; /* times: of the process, its last plain line, our last look elsewhere */
     int64_t first, iteration;     /* iterations done when it started, and by its last row */
     double images_per_second;     /* 0: not known yet */

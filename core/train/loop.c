@@ -117,7 +117,8 @@ static int test(struct skl_training *t, struct skl_err *err)
     if (!skl_training_evaluate(t, SKL_PART_TEST, &on_test)) return SKL_INTERRUPTED;
     if (validation && !skl_training_evaluate(t, SKL_PART_VALIDATION, &on_validation)) return SKL_INTERRUPTED;
     skl_snapshot_hash(&t->snapshot, hash);
-    int status = evaluation_row(t, SKL_LOG_TEST, &on_test, hash, err);
+    int status = skl_net_sound(t->session.net, err);
+    if (!status) status = evaluation_row(t, SKL_LOG_TEST, &on_test, hash, err);
     if (!status && validation) status = evaluation_row(t, SKL_LOG_VALIDATION, &on_validation, hash, err);
     t->state.tested = t->state.iteration;
     t->changed = true;
@@ -191,9 +192,11 @@ static int iterate(struct skl_training *t, struct skl_err *err)
     s->count++;
     t->changed = true;
     t->saved = false;
-    int status = s->iteration == 0 ? train_row(t, 0, r.loss, 100.0 * r.errors / c->batch, err) : SKL_OK;
+    int status = skl_net_sound(session->net, err);
+    if (!status && s->iteration == 0) status = train_row(t, 0, r.loss, 100.0 * r.errors / c->batch, err);
     s->iteration++;
     judge(t, r.loss);
+    if (!status) status = skl_net_sound(session->net, err);
     t->busy += skl_seconds() - start;
     t->done++;
     struct skl_progress_now now = {s->iteration, mean_loss(s), mean_error(t), skl_training_speed(t), c->batch};

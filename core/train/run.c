@@ -247,6 +247,8 @@ static int finish(struct skl_training *t, struct skl_err *err)
     skl_progress_phase(&t->progress, "evaluating the training set");
     t->finishing = true;
     if (!diverged && !skl_training_evaluate(t, SKL_PART_TRAIN, &e)) return SKL_INTERRUPTED;
+    const int sound = skl_net_sound(t->session.net, err);
+    if (sound) return sound;
     char *cause = cause_of(t);
     struct skl_record *r = &t->record;
     skl_record_text(r, "state", diverged ? "diverged" : "done");

@@ -61,13 +61,13 @@ static int check_memory(const struct skl_experiment *exp, const struct skl_net_o
     struct skl_net_info info;
     int status = skl_net_describe(&exp->model, o, &info, err);
     if (status) return status;
-    double need = (double)info.bytes, have = skl_memory_share();
+    const double need = (double)info.bytes, have = info.memory ? (double)info.memory : skl_memory_share();
+    const bool own = info.memory;
     skl_net_info_release(&info);
     if (need <= have) return SKL_OK;
     return skl_fail(err, SKL_USAGE,
-                    "this net needs %.1f GiB, there are %.1f GiB for this process: lower train.bn_batch, model.depth "
-                    "or model.width",
-                    need / (1 << 30), have / (1 << 30));
+                    "this net needs %.1f GiB, there are %.1f GiB %s: lower train.bn_batch, model.depth or model.width",
+                    need / (1 << 30), have / (1 << 30), own ? "on its device" : "for this process");
 }
 
 static int open_net(struct skl_session *s, int size, bool inference, struct skl_err *err)

@@ -16,7 +16,8 @@ static int write_next(struct skl_atomic *next, struct skl_snapshot *snapshot, co
     struct skl_st_meta meta[SKL_STATE_METAS];
     skl_state_fill_meta(meta, state, identity);
     skl_snapshot_take(snapshot, true);
-    int status = skl_st_put(next, snapshot->tensor, snapshot->count, meta, SKL_STATE_METAS, true, err);
+    int status = skl_net_sound(snapshot->net, err);
+    if (!status) status = skl_st_put(next, snapshot->tensor, snapshot->count, meta, SKL_STATE_METAS, true, err);
     for (int i = 0; i < SKL_STATE_METAS; i++) free(meta[i].value);
     return status ? status : skl_atomic_sync(next, err);
 }

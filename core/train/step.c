@@ -247,7 +247,7 @@ static int run_step(const struct skl_experiment *exp, struct skl_net *net, const
     add_meta(out, "cpu_level", skl_strdup(skl_net_device(net)->level));
     add_meta(out, "gemm", skl_strdup(skl_net_device(net)->library));
     skl_net_info_release(&info);
-    return SKL_OK;
+    return skl_net_sound(net, err);
 }
 
 int skl_step(const struct skl_experiment *exp, const struct skl_st *weights, const char *weights_path,

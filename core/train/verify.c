@@ -138,7 +138,7 @@ static void train(struct replay *r)
     int64_t from = now->iteration;
     int batch = r->session.exp->train.batch;
     skl_progress_start(&progress, "replay", r->newer.iteration, r->quiet);
-    while (now->iteration < r->newer.iteration) {
+    while (now->iteration < r->newer.iteration && !skl_net_trouble(r->session.net)) {
         struct skl_step_result result = iterate(r);
         struct skl_progress_now shown = {now->iteration, result.loss, 100.0 * (double)result.errors / batch,
                                          (double)(now->iteration - from) * batch / (skl_seconds() - start), batch};
@@ -192,7 +192,7 @@ static int replay(struct replay *r, const struct skl_experiment *exp, int thread
         return skl_fail(err, SKL_DATA, "%s is not older than %s", r->prev_path, r->last_path);
     train(r);
     compare(r);
-    return SKL_OK;
+    return skl_net_sound(r->session.net, err);
 }
 
 static void release(struct replay *r)

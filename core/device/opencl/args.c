@@ -1,0 +1,36 @@
+/* Operands and results (device.h) as the arguments of a kernel (kernels/common.cl). */
+#include "core/device/opencl/kernels/flags.h"
+#include "core/device/opencl/internal.h"
+
+int operand_flags(const struct skl_operand *o)
+{
+    return (skl_there(o->scale) ? LOAD_SCALE : 0) | (skl_there(o->add) ? LOAD_ADD : 0) |
+           (skl_there(o->add_scale) ? LOAD_ADD_SCALE : 0) | (skl_there(o->keep) ? LOAD_KEEP : 0) |
+           (o->relu ? LOAD_RELU : 0) | (skl_there(o->out) ? LOAD_OUT : 0);
+}
+
+int result_flags(const struct skl_result *r)
+{
+    return (skl_there(r->add) ? STORE_ADD : 0) | (skl_there(r->add_scale) ? STORE_ADD_SCALE : 0) |
+           (skl_there(r->keep) ? STORE_KEEP : 0) | (skl_there(r->mask) ? STORE_GATE : 0) |
+           (skl_there(r->mask_scale) ? STORE_GATE_SCALE : 0) | (skl_there(r->sums) ? STORE_SUMS : 0) |
+           (skl_there(r->partner) ? STORE_PARTNER : 0) | (skl_there(r->pivot) ? STORE_PIVOT : 0) |
+           (skl_there(r->partner2) ? STORE_PARTNER2 : 0) | (skl_there(r->pivot2) ? STORE_PIVOT2 : 0);
+}
+
+void call_operand(struct call *c, const struct skl_operand *o)
+{
+    const struct skl_place all[] = {o->x, o->scale, o->shift, o->add, o->add_scale, o->keep, o->out};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) call_place(c, all[i]);
+    call_int(c, operand_flags(o));
+}
+
+void call_result(struct call *c, const struct skl_result *r, struct skl_place part)
+{
+    const struct skl_place all[] = {r->y,          r->add,     r->add_scale, r->keep,     r->mask,   r->mask_scale,
+                                    r->mask_shift, r->partner, r->pivot,     r->partner2, r->pivot2, part};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) call_place(c, all[i]);
+    call_int(c, result_flags(r));
+}
+
+int sums_kind(const struct skl_result *r) { return !skl_there(r->sums) ? 0 : skl_there(r->partner) ? 2 : 1; }

@@ -1,0 +1,69 @@
+/* common.cl - stands before every other text.
+ *
+ * Tensors are float32, NHWC; one is given as a buffer and the byte in it where it begins.  Nothing is contracted that is
+ * not written fma(): the same text gives the same bits on one device and driver.  All work-groups are whole, every
+ * barrier is reached by all, no atomics: sums are made within a group by a fixed tree and over the groups, in their order,
+ * by whoever reads the partial sums. */
+#pragma OPENCL FP_CONTRACT OFF
+
+#define KERNEL(items) __kernel __attribute__((reqd_work_group_size(items, 1, 1))) void
+#define TENSOR(name) __global float *name, ulong name##_at
+#define BYTES(name) __global uchar *name, ulong name##_at
+#define AT(name) ((__global float *)((__global char *)name + name##_at))
+#define BYTES_AT(name) (name + name##_at)
+
+/* ---- the load of a layer: v = relu?( scale x + shift + add_scale keep? add ), also written to out if asked for ---- */
+struct load {
+    __global const float *x, *scale, *shift, *add, *add_scale;
+    __global const uchar *keep;
+    __global float *out;
+    int flags;
+};
+#define LOAD_PARAMS(l) \
+    TENSOR(l##x), TENSOR(l##scale), TENSOR(l##shift), TENSOR(l##add), TENSOR(l##add_scale), BYTES(l##keep), TENSOR(l##out), \
+        int l##flags
+#define LOAD(l) \
+    { \
+        AT(l##x), AT(l##scale), AT(l##shift), AT(l##add), AT(l##add_scale), BYTES_AT(l##keep), AT(l##out), KNOWN(l##flags) \
+    }
+
+/* ---- the store: y = gate?( v + add_scale keep? add ), and sums over y ---- */
+struct store {
+    __global float *y;
+    __global const float *add, *add_scale;
+    __global const uchar *keep;
+    __global const float *gate, *gate_scale, *gate_shift, *partner, *pivot, *partner2, *pivot2;
+    __global float *part; /* [groups][3][c] */
+    int flags;
+};
+#define STORE_PARAMS(s) \
+    TENSOR(s##y), TENSOR(s##add), TENSOR(s##add_scale), BYTES(s##keep), TENSOR(s##gate), TENSOR(s##gate_scale), \
+        TENSOR(s##gate_shift), TENSOR(s##partner), TENSOR(s##pivot), TENSOR(s##partner2), TENSOR(s##pivot2), \
+        TENSOR(s##part), int s##flags
+#define STORE(s) \
+    { \
+        AT(s##y), AT(s##add), AT(s##add_scale), BYTES_AT(s##keep), AT(s##gate), AT(s##gate_scale), AT(s##gate_shift), \
+            AT(s##partner), AT(s##pivot), AT(s##partner2), AT(s##pivot2), AT(s##part), KNOWN(s##flags) \
+    }
+
+/* Flags may be known when the text is built (-DKNOWN_l_flags=3): then what is absent costs nothing. */
+#define KNOWN(name) KNOWN_##name
+#ifndef KNOWN_l_flags
+#define KNOWN_l_flags l_flags
+#endif
+#ifndef KNOWN_x_flags
+#define KNOWN_x_flags x_flags
+#endif
+#ifndef KNOWN_s_flags
+#define KNOWN_s_flags s_flags
+#endif
+
+/* -DSUMS: what sums a text's result makes.  (Known when the text is built: no barrier may stand behind a condition, pocl 3.1
+ * makes wrong code of it.) */
+#define STATISTICS 1
+#define PRODUCTS 2
+#ifndef SUMS
+#define SUMS 0
+#endif
+
+/* load.cl and store.cl follow twice: for one channel (load_value1) and for four (load_value4). */

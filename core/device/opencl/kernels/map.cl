@@ -1,0 +1,70 @@
+/* map.cl - element by element: store(load), the pooled gradient spread over its pixels, option A's padding, keep bits.
+ *
+ * A group has `lanes` columns (a power of two), one a channel, and 256 / lanes rows of items that walk over `per` pixels. */
+#define ITEMS 256
+
+KERNEL(ITEMS)
+map(LOAD_PARAMS(l_), STORE_PARAMS(s_), int pixels, int c, int lanes, int per, int spread)
+{
+    __local float red[3 * ITEMS];
+    const struct load l = LOAD(l_);
+    const struct store s = STORE(s_);
+    const int t = get_local_id(0), lane = t % lanes, row = t / lanes, ch = get_group_id(1) * lanes + lane;
+    const int first = get_group_id(0) * per, end = min(pixels, first + per);
+    struct share1 share = NO_SHARE;
+    if (ch < c)
+        for (int p = first + row; p < end; p += ITEMS / lanes) {
+            const ulong at = (ulong)p * c + ch;
+            const float v = spread ? l.x[(ulong)(p / spread) * c + ch] / spread : load_value1(&l, at, ch);
+            if (l.flags & LOAD_OUT) l.out[at] = v;
+            store_value1(&s, at, ch, v, &share);
+        }
+#if SUMS
+    join_rows1(SUMS == STATISTICS, red, ITEMS, ITEMS / lanes, lanes, row, lane, three_of1(&share));
+    const struct three1 all = {red[lane], red[ITEMS + lane], red[2 * ITEMS + lane]};
+    if (row == 0 && ch < c) put_three1(&s, get_group_id(0), c, ch, all);
+#endif
+}
+
+/* Forward: to[y][x] = from[y stride][x stride], and 0 in the channels that are new.  Backward: the transpose. */
+KERNEL(ITEMS)
+pad(TENSOR(from), TENSOR(to), int back, int h, int w, int c, int oh, int ow, int oc, int stride, ulong count)
+{
+    const ulong i = get_global_id(0);
+    if (i >= count) return;
+    const int tc = back ? c : oc, tw = back ? w : ow, th = back ? h : oh;
+    const int ch = i % tc, x = i / tc % tw, y = i / tc / tw % th;
+    const ulong image = i / tc / tw / th;
+    float v = 0;
+    if (back && y % stride == 0 && x % stride == 0)
+        v = AT(from)[((image * oh + y / stride) * ow + x / stride) * oc + ch];
+    else if (!back && ch < c)
+        v = AT(from)[((image * h + y * stride) * w + x * stride) * c + ch];
+    AT(to)[i] = v;
+}
+
+/* Philox4x32-10 (core/base/rng.c): the same words. */
+static uint4 philox(ulong key, ulong counter)
+{
+    uint k0 = (uint)key, k1 = (uint)(key >> 32);
+    uint4 c = (uint4)((uint)counter, (uint)(counter >> 32), 0, 0);
+    for (int i = 0; i < 10; i++) {
+        const uint h0 = mul_hi(0xD2511F53u, c.x), l0 = 0xD2511F53u * c.x;
+        const uint h1 = mul_hi(0xCD9E8D57u, c.z), l1 = 0xCD9E8D57u * c.z;
+        c = (uint4)(h1 ^ c.y ^ k0, l1, h0 ^ c.w ^ k1, l0);
+        k0 += 0x9E3779B9u, k1 += 0xBB67AE85u;
+    }
+    return c;
+}
+static uint kept_bits(uint4 words, ulong limit)
+{
+    return (words.x >= limit) | (words.y >= limit) << 1 | (words.z >= limit) << 2 | (words.w >= limit) << 3;
+}
+/* Byte i: elements first + 8 i to first + 8 i + 7, kept where their word >= limit. */
+KERNEL(ITEMS)
+keep_bits(ulong key, ulong limit, ulong first, ulong bytes, BYTES(bits))
+{
+    const ulong i = get_global_id(0), counter = first / 4 + 2 * i;
+    if (i >= bytes) return;
+    BYTES_AT(bits)[i] = kept_bits(philox(key, counter), limit) | kept_bits(philox(key, counter + 1), limit) << 4;
+}

@@ -1,0 +1,36 @@
+/* update.cl - what happens to all tensors of a net in one launch: a table has a row a group. */
+#define ITEMS 256
+
+/* dw[0..count) = (accumulate ? dw : 0) + sum over parts in order of from[part * stride]. */
+struct reduction {
+    ulong from, to; /* floats from the buffers' beginnings */
+    int parts, stride, count, accumulate;
+};
+KERNEL(ITEMS)
+reduce(__global const uchar *table, __global const float *from, __global float *to)
+{
+    const struct reduction r = ((__global const struct reduction *)table)[get_group_id(0)];
+    const int i = get_local_id(0);
+    if (i >= r.count) return;
+    float sum = r.accumulate ? to[r.to + i] : 0;
+    for (int p = 0; p < r.parts; p++) sum += from[r.from + (ulong)p * r.stride + i];
+    to[r.to + i] = sum;
+}
+
+struct learned {
+    ulong value, grad, momentum;
+    int count, decay;
+};
+KERNEL(ITEMS)
+sgd(__global const uchar *table, __global float *value, __global const float *grad, __global float *momentum, float lr, float m,
+    float weight_decay, int caffe)
+{
+    const struct learned t = ((__global const struct learned *)table)[get_group_id(0)];
+    const float wd = t.decay ? weight_decay : 0;
+    for (int i = get_local_id(0); i < t.count; i += ITEMS) {
+        const float w = value[t.value + i], g = fma(wd, w, grad[t.grad + i]);
+        const float v = fma(m, momentum[t.momentum + i], caffe ? lr * g : g);
+        momentum[t.momentum + i] = v;
+        value[t.value + i] = caffe ? w - v : fma(-lr, v, w);
+    }
+}

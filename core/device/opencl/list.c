@@ -1,0 +1,119 @@
+/* Which OpenCL devices there are, which of them can run the kernels, and which are GPUs. */
+#include <stdio.h>
+#include <string.h>
+#include "core/base/cpu.h"
+#include "core/device/opencl/internal.h"
+
+/* What every kernel counts on (kernels/): a work-group's items and its local memory. */
+enum { NEED_ITEMS = 256, NEED_LOCAL = 32 * 1024 };
+
+bool skl_devices_built(void) { return true; }
+
+static void text_of(cl_device_id id, cl_device_info what, char *to, size_t size)
+{
+    char text[512] = "";
+    if (clGetDeviceInfo(id, what, sizeof text - 1, text, NULL)) text[0] = 0;
+    size_t n = 0;
+    for (const char *p = text + strspn(text, " "); *p && n + 1 < size; p++)
+        if ((unsigned char)*p >= ' ' && (unsigned char)*p < 127) to[n++] = *p; /* it goes into logs and keys */
+    while (n > 0 && to[n - 1] == ' ') n--;
+    to[n] = 0;
+}
+static uint64_t number_of(cl_device_id id, cl_device_info what)
+{
+    uint64_t v = 0; /* little-endian: the shorter types fill its low end */
+    return clGetDeviceInfo(id, what, sizeof v, &v, NULL) ? 0 : v;
+}
+
+static bool is_software(const struct skl_device_info *a, cl_device_type type)
+{
+    static const char *const names[] = {"llvmpipe", "softpipe", "swrast", "SwiftShader", "Oclgrind"};
+    if (type & CL_DEVICE_TYPE_CPU) return true;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strstr(a->name, names[i]) || strstr(a->driver, names[i])) return true;
+    return false;
+}
+
+static void judge(struct skl_device_info *a, cl_device_id id)
+{
+    const uint64_t needed = CL_FP_INF_NAN | CL_FP_ROUND_TO_NEAREST;
+    if (!number_of(id, CL_DEVICE_AVAILABLE))
+        snprintf(a->why, sizeof a->why, "it is not available");
+    else if (!number_of(id, CL_DEVICE_COMPILER_AVAILABLE))
+        snprintf(a->why, sizeof a->why, "its driver has no compiler");
+    else if (!number_of(id, CL_DEVICE_ENDIAN_LITTLE))
+        snprintf(a->why, sizeof a->why, "it is big-endian");
+    else if (a->group < NEED_ITEMS)
+        snprintf(a->why, sizeof a->why, "%zu work-items a group, %d are needed", a->group, NEED_ITEMS);
+    else if (a->local_memory < NEED_LOCAL)
+        snprintf(a->why, sizeof a->why, "%zu bytes of local memory, %d are needed", a->local_memory, NEED_LOCAL);
+    else if ((number_of(id, CL_DEVICE_SINGLE_FP_CONFIG) & needed) != needed)
+        snprintf(a->why, sizeof a->why, "its float32 has no infinities or does not round to nearest");
+    a->fit = !a->why[0];
+}
+
+static void describe(struct skl_device_info *a, cl_platform_id platform, cl_device_id id)
+{
+    char maker[96] = "", driver[64];
+    clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof maker - 1, maker, NULL);
+    text_of(id, CL_DEVICE_NAME, a->name, sizeof a->name);
+    text_of(id, CL_DEVICE_VENDOR, a->vendor, sizeof a->vendor);
+    text_of(id, CL_DRIVER_VERSION, driver, sizeof driver);
+    snprintf(a->driver, sizeof a->driver, "%s %s", maker, driver);
+    a->software = is_software(a, (cl_device_type)number_of(id, CL_DEVICE_TYPE));
+    a->own_memory = !a->software && !number_of(id, CL_DEVICE_HOST_UNIFIED_MEMORY);
+    a->memory = number_of(id, CL_DEVICE_GLOBAL_MEM_SIZE);
+    a->largest = number_of(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
+    a->units = (int)number_of(id, CL_DEVICE_MAX_COMPUTE_UNITS);
+    a->mhz = (int)number_of(id, CL_DEVICE_MAX_CLOCK_FREQUENCY);
+    a->local_memory = number_of(id, CL_DEVICE_LOCAL_MEM_SIZE);
+    a->group = number_of(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
+    a->gpu = -1;
+    judge(a, id);
+}
+
+static bool better(const struct skl_device_info *a, const struct skl_device_info *b)
+{
+    if (a->own_memory != b->own_memory) return a->own_memory;
+    const int64_t x = (int64_t)a->units * a->mhz, y = (int64_t)b->units * b->mhz;
+    return x != y ? x > y : a->opencl < b->opencl;
+}
+static void number_gpus(struct skl_device_info *list, int n)
+{
+    for (int rank = 0;; rank++) {
+        int best = -1;
+        for (int i = 0; i < n; i++)
+            if (list[i].fit && !list[i].software && list[i].gpu < 0 && (best < 0 || better(&list[i], &list[best])))
+                best = i;
+        if (best < 0) return;
+        list[best].gpu = rank;
+    }
+}
+
+int opencl_find(struct skl_device_info list[SKL_MAX_DEVICES], cl_device_id ids[SKL_MAX_DEVICES])
+{
+    cl_platform_id platforms[16];
+    cl_uint count = 0;
+    int n = 0;
+    const cl_int code = clGetPlatformIDs(16, platforms, &count); /* loads the drivers */
+    skl_arithmetic_reset();
+    if (code) return 0;
+    for (cl_uint p = 0; p < count && p < 16; p++) {
+        cl_device_id found[SKL_MAX_DEVICES];
+        cl_uint devices = 0;
+        if (clGetDeviceIDs(platforms[p], CL_DEVICE_TYPE_ALL, SKL_MAX_DEVICES, found, &devices)) continue;
+        for (cl_uint i = 0; i < devices && n < SKL_MAX_DEVICES; i++, n++) {
+            list[n] = (struct skl_device_info){.opencl = n};
+            ids[n] = found[i];
+            describe(&list[n], platforms[p], found[i]);
+        }
+    }
+    number_gpus(list, n);
+    return n;
+}
+
+int skl_device_list(struct skl_device_info list[SKL_MAX_DEVICES])
+{
+    cl_device_id ids[SKL_MAX_DEVICES];
+    return opencl_find(list, ids);
+}

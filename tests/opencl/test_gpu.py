@@ -1,0 +1,165 @@
+"""Whole runs on an OpenCL device: opencl:0, where there is no GPU pocl.  A driver's faults: shim.c."""
+import concurrent.futures
+import json
+
+from lab import *
+
+DEVICE = ("--device", "opencl:0")
+GPU_SHIM = preloadable(os.environ["OPENCL_SHIM"])
+
+
+def losses(folder):
+    with open(os.path.join(folder, "train.csv")) as f:
+        return [float(line.split(",")[3]) for line in f.read().splitlines()[1:]]
+
+
+def variants():
+    return [s["name"] for s in json.loads(run("shortcuts", "--json").stdout)]
+
+
+ON_THE_CPU_ALONE = {"shakedrop"}     # random numbers in its own C functions
+
+
+class Gpu(Lab):
+    def shim(self, words, **more):
+        return dict(os.environ, LD_PRELOAD=GPU_SHIM, SKL_SHIM=words, **more)
+
+    def state(self, folder):
+        with open(os.path.join(folder, "run.json")) as f:
+            return json.load(f)
+
+    def reference(self, text):
+        self.write("x.yaml", text)
+        folder = self.folder()
+        self.train(folder, *DEVICE, code=0)
+        self.whole = self.files(folder)
+
+    # ---- results ----
+    def test_every_variant_as_on_the_cpu(self):
+        for name in variants():
+            with self.subTest(name):
+                self.write(f"{name}.yaml", config(shortcut=f"{{type: {name}}}", iterations=3, test=3))
+                both = [self.folder(), self.folder()]
+                if name in ON_THE_CPU_ALONE:
+                    code, said, _ = self.train(both[0], *DEVICE, yaml=f"{name}.yaml")
+                    self.assertEqual((code, said.count("\n")), (2, 1), said)
+                    self.assertIn("write it as a formula", said)
+                    continue
+                self.train(both[0], *DEVICE, yaml=f"{name}.yaml", code=0)
+                self.train(both[1], "--device", "cpu", yaml=f"{name}.yaml", code=0)
+                for a, b in zip(losses(both[0]), losses(both[1])):
+                    self.assertLess(abs(a - b), 1e-5 * max(1, abs(b)), name)
+
+    def test_ten_kills(self):
+        self.reference(config(shortcut="{type: dropout}", iterations=24))
+        folder = self.folder()
+        kills = 0
+        for _ in range(200):
+            p = subprocess.Popen([PROGRAM, "train", "x.yaml", "--run-dir", folder, "--quiet", "--threads", "1", *DEVICE], cwd=self.dir,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                p.wait(timeout=1 + self.random.random() * 0.3 if kills < 10 else 120)
+                break
+            except subprocess.TimeoutExpired:
+                p.kill()
+                p.wait()
+                kills += 1
+        self.assertEqual(p.returncode, 0)
+        self.same(folder, f"{kills} kills")
+        print(f"{kills} kills", end=" ")
+
+    # ---- which device ----
+    def test_refusals(self):
+        self.write("x.yaml", config(iterations=2))
+        for words, says in ((("--device", "opencl:99"), "there is no opencl:99"), (("--device", "gpu"), "GPU"), (("--device", "gpu:x"), "wants auto"),
+                            (("--device", "tpu"), "wants auto"), (("--device", ""), "--device")):
+            code, said, _ = self.train(self.folder(), *words)
+            self.assertEqual(code, 2, words)
+            self.assertIn(says, said)
+            self.assertEqual(said.count("\n"), 1, said)
+
+    def test_a_run_goes_on_where_it_was_begun(self):
+        self.reference(config(iterations=12))
+        self.write("short.yaml", config(iterations=12))
+        folder = self.folder()
+        code, _, _ = self.train(folder, *DEVICE, fault=None, env=self.shim("launch=400"))
+        self.assertEqual(code, 1)
+        code, said, _ = self.train(folder, "--device", "cpu")
+        self.assertEqual(code, 2, said)
+        self.assertIn("--allow-other-numerics", said)
+        self.train(folder, code=0)      # auto
+        self.same(folder, "resumed by --device auto")
+
+    def test_without_a_driver(self):
+        self.write("x.yaml", config(iterations=2))
+        p = run("devices", "--json", env=self.shim("none"))
+        self.assertEqual((p.returncode, json.loads(p.stdout)["devices"]), (0, []))
+        self.train(self.folder(), env=self.shim("none"), code=0)
+        code, said, _ = self.train(self.folder(), "--device", "gpu", env=self.shim("none"))
+        self.assertEqual(code, 2)
+        self.assertIn("no OpenCL driver lists a device", said)
+
+    def test_a_gpu_is_taken_unasked(self):
+        self.write("x.yaml", config(iterations=2))
+        for words in ((), ("--device", "gpu"), ("--device", "gpu:0")):
+            folder = self.folder()
+            self.train(folder, *words, env=self.shim("gpu"), code=0)
+            self.assertIn("opencl", self.state(folder)["numerics"])
+        folder = self.folder()
+        self.train(folder, code=0)
+        self.assertNotIn("opencl", self.state(folder)["numerics"])
+
+    # ---- faults ----
+    def test_a_device_that_is_lost(self):
+        self.reference(config(iterations=12))
+        for launch in (1, 30, 250, 450):
+            folder = self.folder()
+            code, said, _ = self.train(folder, *DEVICE, env=self.shim(f"launch={launch}"))
+            self.assertEqual(code, 1, said)
+            self.assertEqual(said.count("\n"), 1, said)
+            self.assertRegex(said, r"opencl:0 \(.*\): kernel [a-z_0-9]+.*: CL_OUT_OF_RESOURCES")
+            if launch > 100:
+                self.assertEqual(self.state(folder)["state"], "failed")
+            self.train(folder, *DEVICE, code=0)
+            self.same(folder, f"lost at launch {launch}")
+
+    def test_a_driver_that_hangs(self):
+        self.write("x.yaml", config(iterations=12))
+        folder = self.folder()
+        code, said, _ = self.train(folder, *DEVICE, env=self.shim("hang=300"))
+        self.assertEqual(code, 1, said)
+        self.assertIn("no progress for 300 seconds", said)
+        self.assertEqual(self.state(folder)["state"], "failed")
+
+    def test_too_little_memory(self):
+        self.write("x.yaml", config(iterations=2))
+        code, said, _ = self.train(self.folder(), *DEVICE, env=self.shim("memory=100000"))
+        self.assertEqual(code, 2, said)
+        self.assertIn("out of device memory", said)
+        self.assertEqual(said.count("\n"), 1, said)
+
+    def test_a_device_that_lies(self):
+        self.write("x.yaml", config(iterations=2))
+        home = self.path("cache")
+        for word, says in (("wrong=sgd", "sgd computes wrongly"), ("wrong=bn_backward", "computes wrongly"), ("broken=pool", "pool")):
+            code, said, _ = self.train(self.folder(), *DEVICE, env=self.shim(word, XDG_CACHE_HOME=home))
+            self.assertEqual(code, 1, word + said)
+            self.assertIn(says, said)
+            self.assertEqual(said.count("\n"), 1, said)
+
+    # ---- sweeps ----
+    def test_a_sweep(self):
+        self.write("s.yaml", config(iterations=4, test=4) + "variants:\n  - {name: a, set: {model.shortcut: {type: identity}}}\n"
+                   "  - {name: b, set: {model.shortcut: {type: dropout}}}\n")
+        p = run("sweep", "s.yaml", *DEVICE, cwd=self.dir)
+        self.assertEqual(p.returncode, 0, p.stderr)
+        results = os.path.join(self.dir, "results", "tiny")
+        for root, _, names in os.walk(results):
+            if "run.json" in names:
+                self.assertIn("opencl", self.state(root)["numerics"])
+        p = run("report", results, cwd=self.dir)
+        self.assertEqual(p.returncode, 0, p.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
