@@ -6,7 +6,7 @@
 #include "core/base/place.h"
 #include "core/base/say.h"
 #include "core/cli/cmd.h"
-#include "core/train/run.h"
+#include "core/run/record.h"
 #include "core/train/verify.h"
 
 static int threads;
