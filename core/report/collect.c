@@ -334,6 +334,7 @@ static void read_plan(struct skl_results *r, char **baseline)
     r->label = text_of(root, "label");
     *baseline = text_of(root, "baseline");
     json_decref(root);
+    free(path);
 }
 
 static const char *scalar(const struct skl_ynode *map, const char *key)
