@@ -21,7 +21,7 @@ static void affine(const struct skl_call *k, struct skl_coef *a, struct skl_coef
 {
     (void)a;
     const struct options *o = k->opts;
-    b->k = o->scale == DEPTH ? (float)(1 / sqrt(k->unit->count)) : (float)o->factor;
+    b->constant = o->scale == DEPTH ? (float)(1 / sqrt(k->unit->count)) : (float)o->factor;
 }
 
 SKL_SHORTCUT(branch_scaling) = {

@@ -14,8 +14,8 @@ static const struct skl_param params[] = {
 static void affine(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b)
 {
     const struct options *o = k->opts;
-    a->k = (float)o->shortcut_scale;
-    b->k = (float)o->residual_scale;
+    a->constant = (float)o->shortcut_scale;
+    b->constant = (float)o->residual_scale;
 }
 
 SKL_SHORTCUT(constant_scaling) = {

@@ -18,10 +18,11 @@ static void affine(const struct skl_call *k, struct skl_coef *a, struct skl_coef
     (void)b;
     const struct options *o = k->opts;
     if (!k->training) {
-        a->k = o->inverted ? 1.0f : (float)(1 - o->rate);
+        a->constant = o->inverted ? 1.0f : (float)(1 - o->rate);
         return;
     }
-    *a = (struct skl_coef){.span = SKL_MASK, .drop = o->rate, .k = o->inverted ? (float)(1 / (1 - o->rate)) : 1.0f};
+    *a = (struct skl_coef){
+        .span = SKL_MASK, .drop = o->rate, .constant = o->inverted ? (float)(1 / (1 - o->rate)) : 1.0f};
 }
 
 SKL_SHORTCUT(dropout) = {

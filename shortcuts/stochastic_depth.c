@@ -30,9 +30,9 @@ static void affine(const struct skl_call *k, struct skl_coef *a, struct skl_coef
     const struct options *o = k->opts;
     const double l = k->unit->index + 1, p = 1 - l / k->unit->count * (1 - o->survival);
     if (!k->training) {
-        b->k = (float)p;
+        b->constant = (float)p;
     } else if (o->per == PER_BATCH) {
-        b->k = skl_rng_uniform(k->rng_key, 0) < p;
+        b->constant = skl_rng_uniform(k->rng_key, 0) < p;
     } else {
         for (int i = 0; i < k->n; i++) k->keep[i] = skl_rng_uniform(k->rng_key, (uint64_t)(k->first + i)) < p;
         *b = (struct skl_coef){.span = SKL_PER_IMAGE, .v = k->keep};

@@ -33,10 +33,10 @@ static double loss_of_y(struct stage *st, double *s)
     return loss;
 }
 
-static double coefficient(const struct skl_coef *k, size_t i, size_t c, size_t image)
+static double coefficient(const struct skl_coef *coef, size_t i, size_t c, size_t image)
 {
-    if (!k->v) return k->k;
-    return k->v[k->span == SKL_PER_CHANNEL ? i % c : k->span == SKL_PER_IMAGE ? i / image : 0];
+    if (!coef->v) return coef->constant;
+    return coef->v[coef->span == SKL_PER_CHANNEL ? i % c : coef->span == SKL_PER_IMAGE ? i / image : 0];
 }
 
 /* Way 1: y = a h + b f made here, in double. */

@@ -74,7 +74,8 @@ static void product_free(struct product *p)
 static bool same_coef(const struct skl_coef *a, const float *av, size_t an, const struct skl_coef *b, const float *bv,
                       size_t bn)
 {
-    return a->span == b->span && a->k == b->k && a->drop == b->drop && an == bn && memcmp(av, bv, an * sizeof *av) == 0;
+    return a->span == b->span && a->constant == b->constant && a->drop == b->drop && an == bn &&
+           memcmp(av, bv, an * sizeof *av) == 0;
 }
 
 static const char *const part_name[] = {"y", "dx", "dh", "df"};

@@ -190,7 +190,7 @@ static const float *h_of(const struct stage *st, int first)
 void stage_affine(struct stage *st, int first, int n, struct skl_coef *a, struct skl_coef *b)
 {
     struct skl_call k = call(st, first, n, false);
-    *a = *b = (struct skl_coef){.span = SKL_ONE, .k = 1};
+    *a = *b = (struct skl_coef){.span = SKL_ONE, .constant = 1};
     doing = "affine";
     st->c->s->affine(&k, a, b);
     doing = NULL;

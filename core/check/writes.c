@@ -80,22 +80,22 @@ static void pointwise(struct stage *st)
 
 /* ---- way 1 ---- */
 
-static size_t span_length(const struct stage *st, const struct skl_coef *k)
+static size_t span_length(const struct stage *st, const struct skl_coef *coef)
 {
-    return k->span == SKL_PER_CHANNEL ? (size_t)st->unit.out.c : k->span == SKL_PER_IMAGE ? (size_t)st->batch : 1;
+    return coef->span == SKL_PER_CHANNEL ? (size_t)st->unit.out.c : coef->span == SKL_PER_IMAGE ? (size_t)st->batch : 1;
 }
 
-static void coefficient(struct stage *st, const struct skl_coef *k, const char *name)
+static void coefficient(struct stage *st, const struct skl_coef *coef, const char *name)
 {
-    if (k->span < SKL_ONE || k->span > SKL_MASK)
+    if (coef->span < SKL_ONE || coef->span > SKL_MASK)
         fail(st->c, "affine sets an unknown span of %s %s", name, stage_words(st));
-    if (k->span == SKL_MASK && (k->v || !(k->drop >= 0 && k->drop < 1)))
+    if (coef->span == SKL_MASK && (coef->v || !(coef->drop >= 0 && coef->drop < 1)))
         fail(st->c, "affine: a mask needs drop in [0, 1) and no v %s", stage_words(st));
-    if ((k->span == SKL_PER_CHANNEL || k->span == SKL_PER_IMAGE) && !k->v)
+    if ((coef->span == SKL_PER_CHANNEL || coef->span == SKL_PER_IMAGE) && !coef->v)
         fail(st->c, "affine sets a span of %s without numbers %s", name, stage_words(st));
     doing = "affine's coefficient";
-    bool good = k->v || isfinite(k->k);
-    for (size_t i = 0; k->v && i < span_length(st, k); i++) good = good && isfinite(k->v[i]);
+    bool good = coef->v || isfinite(coef->constant);
+    for (size_t i = 0; coef->v && i < span_length(st, coef); i++) good = good && isfinite(coef->v[i]);
     doing = NULL;
     if (!good) fail(st->c, "affine: %s is not finite %s", name, stage_words(st));
 }

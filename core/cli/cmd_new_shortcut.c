@@ -38,7 +38,7 @@ static const char way1[] =
     "\n"
     "/* y = a h + b f, where h is x (or what the declared layers make of it) and f the residual branch.  Both are "
     "preset\n"
-    " * to 1.  k: a constant.  v: learned numbers, one (SKL_ONE) or one a channel (SKL_PER_CHANNEL). */\n"
+    " * to 1.  constant: a number.  v: learned ones, one (SKL_ONE) or one a channel (SKL_PER_CHANNEL). */\n"
     "static void affine(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b)\n"
     "{\n"
     "    (void)a;\n"

@@ -38,13 +38,13 @@ static void fetch_own(struct skl_net *net)
 static void spell_out(const struct skl_coef *k, size_t n, float *to)
 {
     const bool one = k->span == SKL_ONE || k->span == SKL_MASK;
-    for (size_t i = 0; i < n; i++) to[i] = !k->v ? k->k : k->v[one ? 0 : i];
+    for (size_t i = 0; i < n; i++) to[i] = !k->v ? k->constant : k->v[one ? 0 : i];
 }
 
 static void ask(struct skl_net *net, struct unit *u)
 {
     const enum coef_kind a = u->a.kind, b = u->b.kind;
-    u->a.said = u->b.said = (struct skl_coef){.span = SKL_ONE, .k = 1};
+    u->a.said = u->b.said = (struct skl_coef){.span = SKL_ONE, .constant = 1};
     if (u->variant->affine) {
         struct own_tensors own;
         struct skl_call k = host_call(net, u, &own);

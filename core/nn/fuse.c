@@ -9,7 +9,7 @@ enum coef_kind kind_of(const struct skl_coef *k)
     if (k->span == SKL_MASK) return COEF_MASK;
     if (k->span == SKL_PER_IMAGE) return COEF_IMAGES;
     if (k->v) return COEF_LEARNED;
-    return k->k == 0 ? COEF_ZERO : k->k == 1 ? COEF_ONE : COEF_NUMBER;
+    return k->constant == 0 ? COEF_ZERO : k->constant == 1 ? COEF_ONE : COEF_NUMBER;
 }
 
 /* Can y = a h + b f be computed inside the neighbours' operands and results? */

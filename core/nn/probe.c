@@ -299,7 +299,7 @@ static double mean_coefficient(struct skl_net *net, const struct unit *u)
     const struct skl_coef *a = &u->a.said;
     const int count = !a->v || a->span == SKL_ONE ? 1 : a->span == SKL_PER_IMAGE ? net->n : u->place.out.c;
     double sum = 0;
-    for (int i = 0; i < count; i++) sum += a->v ? a->v[i] : a->k;
+    for (int i = 0; i < count; i++) sum += a->v ? a->v[i] : a->constant;
     return sum / count * (a->span == SKL_MASK ? kept_share(net, u) : 1);
 }
 

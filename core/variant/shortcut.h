@@ -125,15 +125,15 @@ SKL_API void skl_scratch(struct skl_decl *d, size_t floats_per_image);
 
 /* ---- way 1: y = a*h + b*f.  The core fuses and differentiates ---- */
 enum skl_span {
-    SKL_ONE,         /* one number: *v, or the constant k */
+    SKL_ONE,         /* one number: *v, or the constant */
     SKL_PER_CHANNEL, /* v[c] */
     SKL_PER_IMAGE,   /* v[n], one number an image of the call (v[i]: image first + i), not learned */
-    SKL_MASK         /* a only: h's elements are dropped at random with rate `drop`, the kept ones times k */
+    SKL_MASK         /* a only: h's elements are dropped at random with rate `drop`, the kept ones times `constant` */
 };
 struct skl_coef {
     enum skl_span span;
-    float k;
-    const float *v; /* NULL: the constant k */
+    float constant;
+    const float *v; /* NULL: the constant */
     double drop;
 };
 

@@ -45,7 +45,7 @@ static void affine(const struct skl_call *k, struct skl_coef *a, struct skl_coef
     bool once = k->unit->index == 0 && k->first == 0;
     if (once && o->how == (k->training ? SLOW : SLOW_TEST)) usleep((useconds_t)o->at * 1000);
     if (!k->training || k->iteration != o->at) return;
-    if (o->how == NOT_A_NUMBER) b->k = NAN;
+    if (o->how == NOT_A_NUMBER) b->constant = NAN;
     if (o->how == SEGFAULT) crash();
     if (o->how == ABORT) abort();
     if (o->how == LEAVE) fputs("saboteur: I have had enough\n", stderr);

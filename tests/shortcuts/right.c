@@ -219,7 +219,7 @@ static void plain_declare(struct skl_decl *d, const struct skl_unit *u, const vo
 static void plain_affine(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b)
 {
     *a = (struct skl_coef){.span = SKL_PER_CHANNEL, .v = k->w[0]};
-    b->k = 0.75f;
+    b->constant = 0.75f;
 }
 static void plain_affine_grad(const struct skl_call *k, const float *da, const float *db)
 {

@@ -18,7 +18,7 @@ FLAGS = "-std=gnu11 -O2 -ffp-contract=off -fvisibility=hidden -fPIC -shared".spl
 
 MINE = """#include "core/variant/shortcut.h"
 %s
-static void affine(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b) { (void)k, (void)a; b->k = %s; }
+static void affine(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b) { (void)k, (void)a; b->constant = %s; }
 SKL_SHORTCUT(mine) = { SKL_SHORTCUT_HEAD(mine), .summary = "s", .formula = "y = x + F", .source = "s", .on_shortcut = "1", .on_residual = "1", .affine = affine };
 """
 WRONG = """#include "core/variant/shortcut.h"

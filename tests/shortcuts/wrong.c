@@ -273,11 +273,11 @@ static void affine_long(const struct skl_call *k, const float *da, const float *
 }
 static void affine_masks(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b)
 {
-    *a = (struct skl_coef){.span = SKL_MASK, .k = 1, .drop = 0.5};
+    *a = (struct skl_coef){.span = SKL_MASK, .constant = 1, .drop = 0.5};
 }
 static void affine_infinite(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b)
 {
-    a->k = 1 / (k->unit->index - 1.0f);
+    a->constant = 1 / (k->unit->index - 1.0f);
 }
 
 #define WAY2(word, forward_, backward_) \
