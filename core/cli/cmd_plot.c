@@ -192,10 +192,9 @@ const struct skl_command skl_cmd_plot = {
         "  by-KEY         the final test error against a setting that is a number: gate_bias, depth\n"
         "  probe-direct, probe-map, probe-gradient, probe-sum, responses   where runs were probed\n"
         "each as SVG, PDF and PNG, with the gnuplot script (NAME.gp) and its data (data/*.csv) beside them; edit a\n"
-        "copy of a script and draw it with 'gnuplot COPY.gp' in that folder: it draws COPY.svg. Lines are medians over "
-        "the seeds, bands\n"
-        "reach from the least to the greatest seed, crosses mark runs that diverged or failed. Runs that are not\n"
-        "finished are drawn as far as they are, so this works on a running sweep too.\n",
+        "copy of a script and draw it with 'gnuplot COPY.gp' in that folder: it draws COPY.svg. Lines are medians\n"
+        "over the seeds, bands reach from the least to the greatest seed, crosses mark runs that diverged or failed.\n"
+        "Runs that are not finished are drawn as far as they are, so this works on a running sweep too.\n",
     .examples = "skiplab plot results/quickstart\n"
                 "skiplab plot results/quickstart --only '*gating*' --xlim 200: --out gating\n"
                 "skiplab plot results/quickstart --terminal\n",

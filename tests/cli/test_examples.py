@@ -191,6 +191,23 @@ class Examples(unittest.TestCase):
                     self.check(line, self.shell(self.shortened(line)))
                     print(f"{time.monotonic() - start:.1f} s  {where}: {line}")
 
+    def test_commands_in_running_text(self):
+        """`skiplab COMMAND --option` within a sentence: there are such."""
+        options = {command: set(re.findall(r"(?m)^  (--[a-z-]+)", run(command, "--help").stdout)) for command in commands()}
+        said = 0
+        for path in documents():
+            with open(path) as f:
+                spans = re.findall(r"`skiplab ([^`]+)`", re.sub(r"```.*?```", "", f.read(), flags=re.S))
+            for span in spans:
+                words = span.split()
+                with self.subTest(os.path.relpath(path, SOURCE), span=span):
+                    if words[0] in ("help", "--help", "--version", "CMD"):
+                        continue
+                    self.assertIn(words[0], options)
+                    self.assertLessEqual({word.split("=")[0] for word in words if re.match("--[a-z]", word)}, options[words[0]])
+                    said += 1
+        self.assertGreater(said, 30)
+
     @unittest.skipUnless(shutil.which("gnuplot"), "no gnuplot here")
     def test_quickstart_ends_with_its_own_results(self):
         """./dev itself, where all packages are there and all is built."""
