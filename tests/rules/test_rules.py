@@ -123,6 +123,8 @@ class Includes(unittest.TestCase):
                         allowed = MAY_INCLUDE[folder] | {folder} if MAY_INCLUDE[folder] else {folder}
                         inside = name.startswith("core/") and room(name) in allowed
                         self.assertTrue(inside or name in EXTRA.get(folder, ()), f"core/{folder} may not include it")
+                    if os.path.basename(name) == "internal.h":
+                        self.assertEqual(os.path.dirname(name), os.path.dirname(path), "an internal header stays in its folder")
 
     def test_the_table_has_no_circle(self):
         folders = list(MAY_INCLUDE)
