@@ -88,7 +88,7 @@ def numbers():
 
 
 def names():
-    for v in ("../x", "/abs", "~", "'~'", ".", "..", "a/b", "a\\b", "'a b'", "'a\tb'", '"a\\nb"', "-rf", "$(id)", "'`id`'", "'a;b'", "'a|b'", "'<script>'", "'a\"b'", "\"a'b\"", "ä", "'\u202ea'", "a" * 64, "a" * 10000, "''", "=cmd()",
+    for v in ("../x", "/abs", "~", "'~'", ".", "..", "a/b", "a\\b", "'a b'", "'a\tb'", '"a\\nb"', "-rf", "$(id)", "'`id`'", "'a;b'", "'a|b'", "'<script>'", "'a\"b'", "\"a'b\"", "ä", "'\u202ea'", "a" * 65, "a" * 10000, "''", "=cmd()",
               "'%s'", "'{/Symbol a}'", "[a]", "{a: b}", "'a*'", "a:b", "_a", ".a", "'\U0001f600'", "a%00b"):
         yield f"name: {v}\nmodel: {{}}\n"
         yield f"name: t\nvariants:\n- name: {v}\n"
@@ -172,7 +172,7 @@ class HostileFiles(Case):
                 if len(text) <= 1 << 20:
                     self.assertRegex(message, rb"\Askiplab: x\.yaml:\d+:\d+: ")
                     line = int(message.split(b":")[2])
-                    self.assertLessEqual(line, len(re.split(rb"\r\n|\r|\n", text)) + 1)
+                    self.assertLessEqual(line, text.count(b"\n") + text.count(b"\r") - text.count(b"\r\n") + 2)
                 self.assertEqual(os.listdir("."), ["x.yaml"])
         print(len(seen), "different files", file=sys.stderr)
         self.assertGreaterEqual(len(seen), 300)

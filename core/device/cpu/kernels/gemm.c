@@ -27,12 +27,10 @@ static void *symbol(void *library, const char *name)
     return found;
 }
 
-/* Read when it is loaded, by the main thread, before any other looks at the environment: OPENBLAS_BLOCK_FACTOR would
- * change bits without a trace in the numerics key. */
+/* The variable is read when the library is loaded: by the main thread, before any other looks at the environment. */
 static void load(void)
 {
     setenv("OPENBLAS_NUM_THREADS", "1", 1);
-    unsetenv("OPENBLAS_BLOCK_FACTOR");
     void *library = dlopen(SONAME, RTLD_NOW | RTLD_LOCAL);
     if (!library) {
         const char *why = dlerror();
