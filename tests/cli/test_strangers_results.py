@@ -233,6 +233,9 @@ class Terminal(Strangers):
         self.edit("results/t/plan.json", lambda p: p.update(name=evil, label=evil, baseline=evil))
         self.edit("results/t/plan.json", lambda p: p["runs"][1].update(variant=evil, paper=evil, setting="a/" + evil))
         self.walk()
+        for name in ("report.html", "report.md", "report.tex", "summary.csv", "runs.csv", "summary.json", "curves.csv"):
+            with open(self.path("results/t", name), encoding="utf-8", newline="") as f:       # well-formed, too
+                self.assertNotRegex(f.read(), "[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", name)
         self.edit(RUN + "/run.json", lambda r: r.update(state=evil, config_hash=evil, files={evil: {"bytes": 1, "sha256": evil}}))
         self.edit("results/t/plan.json", lambda p: p["runs"][1].update(run="a/" + evil.replace("/", "")))
         self.walk(() if SLOW else ("plot", "probe", "step", "bench"))

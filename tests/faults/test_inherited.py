@@ -174,6 +174,14 @@ class Inherited(Lab):
 
     # ---- the process ----
 
+    def test_PATH(self):
+        """A gnuplot in the working folder, before the real one in such entries."""
+        for name in ("gnuplot", "fc-list", "squeue"):
+            os.chmod(self.write(name, f"#!/bin/sh\ntouch '{self.path('pwned')}'\n"), 0o755)
+        for entry in (".", "", "./."):
+            self.harmless(PATH=entry + ":" + os.environ["PATH"])
+        self.assertFalse(os.path.exists(self.path("pwned")))
+
     def test_umask(self):
         for mask, mode in ((0o077, 0o600), (0, 0o666), (0o777, 0o600), (0o377, 0o600)):
             folder = self.harmless(before=lambda: os.umask(mask))
