@@ -175,11 +175,11 @@ class Inherited(Lab):
     # ---- the process ----
 
     def test_PATH(self):
-        """A gnuplot in the working folder, before the real one in such entries."""
+        """Programs in the working folder, before the real ones in such entries (test_strangers_results.py has the figures)."""
         for name in ("gnuplot", "fc-list", "squeue"):
             os.chmod(self.write(name, f"#!/bin/sh\ntouch '{self.path('pwned')}'\n"), 0o755)
         for entry in (".", "", "./."):
-            self.harmless(PATH=entry + ":" + os.environ["PATH"])
+            self.harmless(env={"PATH": entry + ":" + os.environ["PATH"]}, sweep=False)
         self.assertFalse(os.path.exists(self.path("pwned")))
 
     def test_umask(self):
