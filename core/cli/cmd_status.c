@@ -44,7 +44,7 @@ static struct row look(const char *folder, const struct skl_listed_run *run, con
     char *dir = skl_format("%s/%s", folder, run->dir);
     struct skl_err err = {0};
     int status = skl_run_state_read(dir, &r.state, &err), other = skl_last_row(dir, &r.last, status ? NULL : &err);
-    if (status || other) {
+    if (status || (other && strcmp(r.state.state, "failed"))) { /* a failed one has said itself why */
         snprintf(r.word, sizeof r.word, "unreadable");
         snprintf(r.state.cause, sizeof r.state.cause, "%.255s", err.text);
     } else {

@@ -271,14 +271,15 @@ static int make_desk(struct skl_claim *c, time_t *now)
     return sign(c->desk, now);
 }
 
-static bool is_named(const struct skl_claim *c)
+/* 0: the desk stands where its name says; EAGAIN: it does not, or why that cannot be told. */
+static int look_at_name(const struct skl_claim *c)
 {
     char *path = skl_format("%s/claim/%s", c->folder, c->name);
     struct stat named, own;
-    bool same = !skl_place_stat(path, &named) && !fstat(c->desk, &own) && named.st_dev == own.st_dev &&
-                named.st_ino == own.st_ino;
+    int error = skl_place_stat(path, &named) || fstat(c->desk, &own) ? errno : 0;
     free(path);
-    return same;
+    if (error) return skl_is_absent(error) || error == ESTALE ? EAGAIN : error;
+    return named.st_dev == own.st_dev && named.st_ino == own.st_ino ? 0 : EAGAIN;
 }
 
 static int busy(const char *folder, const struct skl_owner *o, struct skl_err *err)
@@ -297,13 +298,15 @@ static int become(struct skl_claim *c, long number, time_t now)
 {
     char name[sizeof c->name];
     snprintf(name, sizeof name, "%ld", number);
-    if (renameat(c->claims, c->name, c->claims, name)) return EAGAIN;
+    if (renameat(c->claims, c->name, c->claims, name))
+        return errno == EEXIST || errno == ENOTEMPTY || errno == ENOENT ? EAGAIN : errno;
     memcpy(c->name, name, sizeof name);
     struct scan s = scan_claims(c->claims, number, now);
+    if (s.error && s.error != ENOENT) return s.error;
     if (s.live || s.error) return EAGAIN;
     int error = put_others_away(c);
     if (error == EINVAL || error == ENOENT) return EAGAIN; /* put away oneself */
-    return error ? error : is_named(c) ? 0 : EAGAIN;
+    return error ? error : look_at_name(c);
 }
 
 /* SKL_OK with the claim, or with *again. */
@@ -337,7 +340,7 @@ static int attempt(struct skl_claim *c, bool *again, struct skl_err *err)
 static bool is_lost(const struct skl_claim *c)
 {
     if (!utimensat(c->desk, "owner", NULL, AT_SYMLINK_NOFOLLOW)) return false;
-    return errno == ENOENT || (errno == ESTALE && !is_named(c));
+    return errno == ENOENT || (errno == ESTALE && look_at_name(c) == EAGAIN);
 }
 
 int skl_claim_check(const struct skl_claim *c, struct skl_err *err)

@@ -111,6 +111,8 @@ static bool each_presence(const char *folder, bool (*what)(const char *place))
             free(own);
         }
         skl_list_free(names, count);
+    } else {
+        found = !is_gone(path); /* it may have some */
     }
     free(path);
     return found;
