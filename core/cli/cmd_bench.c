@@ -7,6 +7,7 @@
 #include <time.h>
 #include "core/base/rng.h"
 #include "core/base/say.h"
+#include "core/cli/choose.h"
 #include "core/cli/cmd.h"
 #include "core/config/plan.h"
 #include "core/data/dataset.h"
@@ -198,12 +199,9 @@ static int load_plan(int argc, char **argv, struct skl_plan *plan, const struct 
     int status = skl_plan_load(config ? argv[0] : NULL, given, n, plan, err);
     for (int i = 0; i < own; i++) free(given[i]);
     if (status) return status;
-    for (int i = 0; i < plan->count; i++)
-        if (!config || !variant || strcmp(plan->run[i].exp.variant, variant) == 0) {
-            *run = &plan->run[i];
-            return SKL_OK;
-        }
-    return skl_fail(err, SKL_USAGE, "%s has no variant '%s'", argv[0], variant);
+    status = skl_choose_run(plan, config ? argv[0] : "bench", config ? variant : NULL, "", run, err);
+    if (status) skl_plan_release(plan);
+    return status;
 }
 
 static int open_and_run(const struct skl_plan_run *run, struct skl_err *err)

@@ -9,6 +9,7 @@
 #include "core/base/rng.h"
 #include "core/base/say.h"
 #include "core/cli/checkpoint.h"
+#include "core/cli/choose.h"
 #include "core/cli/cmd.h"
 #include "core/config/plan.h"
 #include "core/nn/probe.h"
@@ -200,33 +201,13 @@ static int probe(const struct skl_experiment *exp, const char *checkpoint, struc
     return status;
 }
 
-static int choose(const struct skl_plan *plan, const char *file, const struct skl_plan_run **run, struct skl_err *err)
-{
-    int fitting = 0;
-    for (int i = 0; i < plan->count; i++)
-        if (!variant || !strcmp(plan->run[i].exp.variant, variant) || !strcmp(plan->run[i].setting, variant))
-            if (!fitting++) *run = &plan->run[i];
-    if (!fitting)
-        return skl_fail(err, SKL_USAGE, "%s: no variant '%s'; the first is '%s'", file, variant,
-                        plan->run[0].exp.variant);
-    if (fitting > 1) skl_say("skiplab: %s holds %d runs; this is %s\n", file, fitting, (*run)->dir);
-    return SKL_OK;
-}
-
 static int probe_config(int argc, char **argv, struct skl_err *err)
 {
     struct skl_plan plan;
     const struct skl_plan_run *run = NULL;
-    char **overrides = skl_alloc_array((size_t)argc + 1, sizeof *overrides),
-         *seeds = seed ? skl_format("seeds=[%s]", seed) : NULL;
-    int count = 0;
-    for (int i = 1; i < argc; i++) overrides[count++] = argv[i];
-    if (seed) overrides[count++] = seeds;
-    int status = skl_plan_load(argv[0], overrides, count, &plan, err);
-    free(seeds);
-    free(overrides);
+    int status = skl_choose_plan(argc, argv, seed, &plan, err);
     if (status) return status;
-    status = choose(&plan, argv[0], &run, err);
+    status = skl_choose_run(&plan, argv[0], variant, "", &run, err);
     if (!status) status = probe(&run->exp, NULL, err);
     skl_plan_release(&plan);
     return status;
@@ -247,13 +228,12 @@ static int run(int argc, char **argv, struct skl_err *err)
     struct skl_checkpoint c;
     int status = skl_checkpoint_find(argv[0], false, &c, err);
     if (status) return status;
-    if (seed && (!*seed || seed[strspn(seed, "0123456789")]))
-        status = skl_fail(err, SKL_USAGE, "--seed: '%s' is not a whole number", seed);
-    else if (c.path && (argc > 1 || variant || seed || weights_path))
+    status = skl_choose_seed_check(seed, err);
+    if (!status && c.path && (argc > 1 || variant || seed || weights_path))
         status =
             skl_fail(err, SKL_USAGE,
                      "probe: a checkpoint has its settings and weights: no key=value, --variant, --seed or --weights");
-    else if (batch_path && !weights_path)
+    else if (!status && batch_path && !weights_path)
         status = skl_fail(err, SKL_USAGE, "probe: --batch goes with --weights FILE");
     if (!status) status = c.path ? probe_checkpoint(&c, err) : probe_config(argc, argv, err);
     skl_checkpoint_release(&c);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/say.h"
+#include "core/cli/choose.h"
 #include "core/cli/cmd.h"
 #include "core/config/plan.h"
 #include "core/data/dataset.h"
@@ -119,8 +120,9 @@ static int run(int argc, char **argv, struct skl_err *err)
     struct skl_net_info info;
     int status = skl_plan_load(argv[0], argv + 1, argc - 1, &plan, err);
     if (status) return status;
-    const struct skl_experiment *exp = &plan.run[0].exp;
-    if (plan.count > 1) skl_say("skiplab: %s holds %d runs; this is %s\n", argv[0], plan.count, plan.run[0].dir);
+    const struct skl_plan_run *first = NULL;
+    skl_choose_run(&plan, argv[0], NULL, "", &first, err);
+    const struct skl_experiment *exp = &first->exp;
     status = skl_device_start(exp->model.shortcut, NULL, false, true, err);
     if (!status) status = describe(exp, &o, &info, err);
     if (!status) {

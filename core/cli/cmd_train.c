@@ -7,6 +7,7 @@
 #include "core/base/place.h"
 #include "core/base/say.h"
 #include "core/check/check.h"
+#include "core/cli/choose.h"
 #include "core/cli/cmd.h"
 #include "core/cli/commit.h"
 #include "core/config/plan.h"
@@ -41,38 +42,6 @@ static const struct skl_option options[] = {
      "resume on another CPU type or BLAS although the bits will differ; marks the run", &allow_other_numerics, 0, 0},
     {NULL}};
 
-static bool fits_variant(const struct skl_plan_run *r)
-{
-    return !variant || !strcmp(r->exp.variant, variant) || !strcmp(r->setting, variant);
-}
-
-static int unknown_variant(const struct skl_plan *plan, const char *file, struct skl_err *err)
-{
-    const char **names = skl_alloc_array((size_t)plan->count + 1, sizeof *names);
-    for (int i = 0; i < plan->count; i++) names[i] = plan->run[i].exp.variant;
-    const char *hint = skl_nearest(variant, names);
-    int status = hint ? skl_fail(err, SKL_USAGE, "%s: no variant '%s' (did you mean '%s'?)", file, variant, hint)
-                      : skl_fail(err, SKL_USAGE, "%s: no variant '%s'; the first is '%s'", file, variant, names[0]);
-    free(names);
-    return status;
-}
-
-/* The first run that fits; says which where the file leaves a choice. */
-static int choose(const struct skl_plan *plan, const char *file, const struct skl_plan_run **run, struct skl_err *err)
-{
-    int fitting = 0;
-    for (int i = 0; i < plan->count; i++)
-        if (fits_variant(&plan->run[i]) && !fitting++) *run = &plan->run[i];
-    if (!fitting) return unknown_variant(plan, file, err);
-    if (fitting > 1 && !quiet)
-        skl_say("skiplab: %s holds %d runs%s; this is %s ('skiplab sweep' does all)\n", file, fitting,
-                variant ? " of that variant" : "", (*run)->dir);
-    char *beyond = quiet || skl_progress_watched() ? NULL : skl_plan_beyond_end(*run, 1);
-    if (beyond) skl_say("skiplab: note: %s\n", beyond);
-    free(beyond);
-    return SKL_OK;
-}
-
 /* ---- a run of a plan.json ---- */
 
 static bool fits_listed(const struct skl_listed_run *r, const char *sweep)
@@ -83,7 +52,7 @@ static bool fits_listed(const struct skl_listed_run *r, const char *sweep)
         free(own);
         return same;
     }
-    return (!variant || !strcmp(r->variant, variant) || !strcmp(r->setting, variant)) &&
+    return skl_choose_fits(variant, r->variant, r->setting) &&
            (!seed || strtoull(seed, NULL, 10) == r->seed);
 }
 
@@ -113,19 +82,6 @@ static int load_listed(int argc, char **argv, struct skl_plan *plan, char **fold
 
 /* ---- a run of an experiment file ---- */
 
-/* --seed N is the override seeds=[N]. */
-static int load(int argc, char **argv, struct skl_plan *plan, struct skl_err *err)
-{
-    char **overrides = skl_alloc_array((size_t)argc + 1, sizeof *overrides), *seeds = NULL;
-    int count = 0;
-    for (int i = 1; i < argc; i++) overrides[count++] = argv[i];
-    if (seed) overrides[count++] = seeds = skl_format("seeds=[%s]", seed);
-    int status = skl_plan_load(argv[0], overrides, count, plan, err);
-    free(seeds);
-    free(overrides);
-    return status;
-}
-
 /* Before anything is written: a new run whose data are missing or damaged leaves no folder behind. */
 static int check_data(const struct skl_data_config *data, struct skl_err *err)
 {
@@ -151,12 +107,15 @@ static void add_root(const char *sweep, const char *folder)
 static int load_file(int argc, char **argv, struct skl_plan *plan, const struct skl_plan_run **chosen, char **folder,
                      struct skl_err *err)
 {
-    int status = load(argc, argv, plan, err);
+    int status = skl_choose_plan(argc, argv, seed, plan, err);
     if (status) return status;
-    status = choose(plan, argv[0], chosen, err);
+    status = skl_choose_run(plan, argv[0], variant, quiet ? NULL : " ('skiplab sweep' does all)", chosen, err);
     if (status) {
         skl_plan_release(plan);
     } else {
+        char *beyond = quiet || skl_progress_watched() ? NULL : skl_plan_beyond_end(*chosen, 1);
+        if (beyond) skl_say("skiplab: note: %s\n", beyond);
+        free(beyond);
         char *sweep = skl_path(results, plan->name);
         *folder = run_dir ? skl_strdup(run_dir) : skl_path(sweep, (*chosen)->dir);
         add_root(sweep, *folder);
@@ -232,9 +191,9 @@ static int run(int argc, char **argv, struct skl_err *err)
     struct skl_plan plan;
     const struct skl_plan_run *chosen = NULL;
     char *folder = NULL;
-    if (seed && (!*seed || seed[strspn(seed, "0123456789")]))
-        return skl_fail(err, SKL_USAGE, "--seed: '%s' is not a whole number", seed);
-    int status = skl_is_plan_file(argv[0]) ? load_listed(argc, argv, &plan, &folder, err)
+    int status = skl_choose_seed_check(seed, err);
+    if (status) return status;
+    status = skl_is_plan_file(argv[0]) ? load_listed(argc, argv, &plan, &folder, err)
                                            : load_file(argc, argv, &plan, &chosen, &folder, err);
     if (status) return status;
     status = train(&plan, chosen ? chosen : &plan.run[0], folder, err);

@@ -1,0 +1,56 @@
+#include "core/cli/choose.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/say.h"
+
+int skl_choose_seed_check(const char *seed, struct skl_err *err)
+{
+    if (!seed || (*seed && !seed[strspn(seed, "0123456789")])) return SKL_OK;
+    return skl_fail(err, SKL_USAGE, "--seed: '%s' is not a whole number", seed);
+}
+
+int skl_choose_plan(int argc, char **argv, const char *seed, struct skl_plan *plan, struct skl_err *err)
+{
+    int status = skl_choose_seed_check(seed, err);
+    if (status) return status;
+    char **overrides = skl_alloc_array((size_t)argc + 1, sizeof *overrides), *seeds = NULL;
+    int count = 0;
+    for (int i = 1; i < argc; i++) overrides[count++] = argv[i];
+    if (seed) overrides[count++] = seeds = skl_format("seeds=[%s]", seed);
+    status = skl_plan_load(argv[0], overrides, count, plan, err);
+    free(seeds);
+    free(overrides);
+    return status;
+}
+
+bool skl_choose_fits(const char *wanted, const char *variant, const char *setting)
+{
+    return !wanted || !strcmp(variant, wanted) || !strcmp(setting, wanted);
+}
+
+static int unknown(const struct skl_plan *plan, const char *file, const char *variant, struct skl_err *err)
+{
+    const char **names = skl_alloc_array((size_t)plan->count + 1, sizeof *names);
+    for (int i = 0; i < plan->count; i++) names[i] = plan->run[i].exp.variant;
+    const char *hint = skl_nearest(variant, names);
+    int status = hint ? skl_fail(err, SKL_USAGE, "%s: no variant '%s' (did you mean '%s'?)", file, variant, hint)
+                      : skl_fail(err, SKL_USAGE, "%s: no variant '%s'; the first is '%s'", file, variant, names[0]);
+    free(names);
+    return status;
+}
+
+int skl_choose_run(const struct skl_plan *plan, const char *file, const char *variant, const char *more,
+                   const struct skl_plan_run **run, struct skl_err *err)
+{
+    int fitting = 0;
+    for (int i = 0; i < plan->count; i++)
+        if (skl_choose_fits(variant, plan->run[i].exp.variant, plan->run[i].setting) && !fitting++)
+            *run = &plan->run[i];
+    if (!fitting) return unknown(plan, file, variant, err);
+    if (fitting > 1 && more)
+        skl_say("skiplab: %s holds %d runs%s; this is %s%s\n", file, fitting, variant ? " of that variant" : "",
+                (*run)->dir, more);
+    return SKL_OK;
+}
