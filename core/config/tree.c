@@ -191,6 +191,32 @@ static int flatten(const struct skl_ynode *node, const char *prefix, struct skl_
     return SKL_OK;
 }
 
+static void write_value(FILE *out, const struct skl_ynode *node)
+{
+    if (node->kind == SKL_YSCALAR) {
+        fputs(node->text, out);
+        return;
+    }
+    fputc(node->kind == SKL_YLIST ? '[' : '{', out);
+    for (const struct skl_ynode *c = node->child; c; c = c->next) {
+        if (node->kind == SKL_YMAP) fprintf(out, "%s: ", c->key);
+        write_value(out, c);
+        if (c->next) fputs(", ", out);
+    }
+    fputc(node->kind == SKL_YLIST ? ']' : '}', out);
+}
+
+char *skl_tree_text(const struct skl_ynode *node)
+{
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    SKL_CHECK(out);
+    write_value(out, node);
+    SKL_CHECK(fclose(out) == 0);
+    return text;
+}
+
 int skl_tree_flatten(const struct skl_ynode *map, struct skl_entry **entries, int *count, struct skl_err *err)
 {
     *entries = NULL;

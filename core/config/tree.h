@@ -31,6 +31,9 @@ struct skl_entry {
 int skl_tree_flatten(const struct skl_ynode *map, struct skl_entry **entries, int *count, struct skl_err *err);
 void skl_tree_entries_free(struct skl_entry *entries, int count);
 
+/* A value as one line: a list as "[a, b]", a mapping as "{k: v}"; malloc'd. */
+char *skl_tree_text(const struct skl_ynode *node);
+
 /* An error at a node: "file:line:column: ...", or "override 'a=b': ..." for one from the command line. */
 int skl_tree_fail(const struct skl_ynode *node, bool at_value, struct skl_err *err, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));

@@ -14,32 +14,6 @@
 
 /* ---- config.yaml ---- */
 
-static void write_value(FILE *out, const struct skl_ynode *node)
-{
-    if (node->kind == SKL_YSCALAR) {
-        fputs(node->text, out);
-        return;
-    }
-    fputc(node->kind == SKL_YLIST ? '[' : '{', out);
-    for (const struct skl_ynode *c = node->child; c; c = c->next) {
-        if (node->kind == SKL_YMAP) fprintf(out, "%s: ", c->key);
-        write_value(out, c);
-        if (c->next) fputs(", ", out);
-    }
-    fputc(node->kind == SKL_YLIST ? ']' : '}', out);
-}
-
-static char *value_text(const struct skl_ynode *node)
-{
-    char *text;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-    SKL_CHECK(out);
-    write_value(out, node);
-    SKL_CHECK(fclose(out) == 0);
-    return text;
-}
-
 static bool shapes_a_run(const char *key)
 {
     static const char *const others[] = {"name", "label", "baseline", "variants", "plugins"};
@@ -62,7 +36,7 @@ int skl_facts_read(const char *path, struct skl_facts *facts, struct skl_err *er
     facts->item = skl_alloc_array((size_t)count + 1, sizeof *facts->item);
     for (int i = 0; i < count; i++)
         if (shapes_a_run(entry[i].path))
-            facts->item[facts->count++] = (struct skl_fact){skl_strdup(entry[i].path), value_text(entry[i].node)};
+            facts->item[facts->count++] = (struct skl_fact){skl_strdup(entry[i].path), skl_tree_text(entry[i].node)};
     skl_tree_entries_free(entry, count);
     skl_yaml_free(root);
     return status;

@@ -6,114 +6,85 @@
 
 #include "core/base/fs.h"
 #include "core/base/bounds.h"
+#include "core/config/tree.h"
 #include "core/io/yaml.h"
 #include "core/run/folder.h"
 
-enum { MAX_KEYS = 512, MAX_SHOWN = 8 };
+enum { MAX_SHOWN = 8 };
 
-struct entry {
-    char key[128], *value;
-};
+/* The settings of a config.yaml by their full keys; root owns what entry points to. */
 struct flat {
-    struct entry entry[MAX_KEYS];
+    struct skl_ynode *root;
+    struct skl_entry *entry;
     int count;
 };
 
-static void flatten(const struct skl_ynode *node, const char *key, struct flat *out);
-
-static void add(struct flat *out, const char *key, const char *value)
+static struct flat flatten(const char *text)
 {
-    if (out->count == MAX_KEYS) return;
-    struct entry *e = &out->entry[out->count++];
-    snprintf(e->key, sizeof e->key, "%s", key);
-    e->value = skl_strdup(value);
-}
-
-static void flatten_list(const struct skl_ynode *node, const char *key, struct flat *out)
-{
-    char text[256] = "[";
-    size_t n = 1;
-    for (const struct skl_ynode *c = node->child; c; c = c->next) {
-        if (c->kind != SKL_YSCALAR) return; /* variants: their settings stand elsewhere */
-        if (n < sizeof text) n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", n > 1 ? ", " : "", c->text);
-    }
-    if (n < sizeof text) snprintf(text + n, sizeof text - n, "]");
-    add(out, key, text);
-}
-
-static void flatten(const struct skl_ynode *node, const char *key, struct flat *out)
-{
-    if (node->kind == SKL_YSCALAR) add(out, key, node->text);
-    if (node->kind == SKL_YLIST) flatten_list(node, key, out);
-    if (node->kind != SKL_YMAP) return;
-    for (const struct skl_ynode *c = node->child; c; c = c->next) {
-        char path[128];
-        snprintf(path, sizeof path, "%s%s%s", key, *key ? "." : "", c->key);
-        flatten(c, path, out);
-    }
-}
-
-static struct flat *flatten_text(const char *text)
-{
-    struct flat *out = skl_alloc(sizeof *out);
-    struct skl_ynode *root;
-    if (skl_yaml_parse(SKL_FILE_CONFIG, text, strlen(text), &root, NULL)) return out;
-    flatten(root, "", out);
-    skl_yaml_free(root);
-    return out;
+    struct flat f = {0};
+    if (skl_yaml_parse(SKL_FILE_CONFIG, text, strlen(text), &f.root, NULL)) return f;
+    if (f.root->kind == SKL_YMAP) skl_tree_flatten(f.root, &f.entry, &f.count, NULL);
+    return f;
 }
 
 static void flat_free(struct flat *f)
 {
-    for (int i = 0; i < f->count; i++) free(f->entry[i].value);
-    free(f);
+    skl_tree_entries_free(f->entry, f->count);
+    if (f->root) skl_yaml_free(f->root);
 }
 
-static const char *find(const struct flat *f, const char *key)
+static const struct skl_ynode *find(const struct flat *f, const char *key)
 {
     for (int i = 0; i < f->count; i++)
-        if (!strcmp(f->entry[i].key, key)) return f->entry[i].value;
+        if (!strcmp(f->entry[i].path, key)) return f->entry[i].node;
     return NULL;
 }
 
+/* variants: the settings of the one that there is stand elsewhere. */
 static bool no_setting(const char *key)
 {
-    static const char *const skip[] = {"name", "label", "baseline"};
+    static const char *const skip[] = {"name", "label", "baseline", "variants"};
     for (size_t i = 0; i < sizeof skip / sizeof *skip; i++)
         if (!strcmp(key, skip[i])) return true;
     return !strncmp(key, "report.", 7) || !strncmp(key, "paper.", 6);
 }
 
-static void note(char **text, int *shown, const char *key, const char *there, const char *here)
+struct diff {
+    char *text;
+    int shown;
+};
+
+/* NULL: the key is absent. */
+static void compare(struct diff *d, const char *key, const struct skl_ynode *there, const struct skl_ynode *here)
 {
-    if (++*shown > MAX_SHOWN) return;
-    char *longer = skl_format("%s%s%s: %s there, %s here", *text, **text ? "; " : "", key, there ? there : "absent",
-                              here ? here : "absent");
-    free(*text);
-    *text = longer;
+    char *a = there ? skl_tree_text(there) : skl_strdup("absent"),
+         *b = here ? skl_tree_text(here) : skl_strdup("absent");
+    if ((!there || !here || strcmp(a, b)) && ++d->shown <= MAX_SHOWN) {
+        char *longer = skl_format("%s%s%s: %s there, %s here", d->text, *d->text ? "; " : "", key, a, b);
+        free(d->text);
+        d->text = longer;
+    }
+    free(a);
+    free(b);
 }
 
 char *skl_settings_diff(const char *there, const char *here)
 {
-    struct flat *a = flatten_text(there), *b = flatten_text(here);
-    char *text = skl_strdup("");
-    int shown = 0;
-    for (int i = 0; i < a->count; i++) {
-        const char *key = a->entry[i].key, *other = find(b, key);
-        if (no_setting(key) || (other && !strcmp(other, a->entry[i].value))) continue;
-        note(&text, &shown, key, a->entry[i].value, other);
+    struct flat a = flatten(there), b = flatten(here);
+    struct diff d = {.text = skl_strdup("")};
+    for (int i = 0; i < a.count; i++)
+        if (!no_setting(a.entry[i].path)) compare(&d, a.entry[i].path, a.entry[i].node, find(&b, a.entry[i].path));
+    for (int i = 0; i < b.count; i++)
+        if (!no_setting(b.entry[i].path) && !find(&a, b.entry[i].path))
+            compare(&d, b.entry[i].path, NULL, b.entry[i].node);
+    if (d.shown > MAX_SHOWN) {
+        char *longer = skl_format("%s; and %d more", d.text, d.shown - MAX_SHOWN);
+        free(d.text);
+        d.text = longer;
     }
-    for (int i = 0; i < b->count; i++)
-        if (!no_setting(b->entry[i].key) && !find(a, b->entry[i].key))
-            note(&text, &shown, b->entry[i].key, NULL, b->entry[i].value);
-    if (shown > MAX_SHOWN) {
-        char *longer = skl_format("%s; and %d more", text, shown - MAX_SHOWN);
-        free(text);
-        text = longer;
-    }
-    flat_free(a);
-    flat_free(b);
-    return text;
+    flat_free(&a);
+    flat_free(&b);
+    return d.text;
 }
 
 static int other_run(const char *folder, const char *path, const struct skl_plan *plan, const struct skl_plan_run *run,
