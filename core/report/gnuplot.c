@@ -77,8 +77,8 @@ static void forget_own_settings(void)
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) unsetenv(own[i]);
 }
 
-/* Starts gnuplot in the open folder; the pictures keep their numbers there. */
-static int start(int folder, char *const *argv, struct drawing *d, struct skl_err *err)
+/* Starts gnuplot in the open folder; the pictures keep their numbers there.  out: its standard output. */
+static int start(int folder, char *const *argv, int out, struct drawing *d, struct skl_err *err)
 {
     char *program = skl_program("gnuplot");
     if (!program)
@@ -89,7 +89,7 @@ static int start(int folder, char *const *argv, struct drawing *d, struct skl_er
     default_signals(&attributes);
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, d->log, 1);
+    posix_spawn_file_actions_adddup2(&actions, out, 1);
     posix_spawn_file_actions_adddup2(&actions, d->log, 2);
     posix_spawn_file_actions_addfchdir_np(&actions, folder);
     for (int f = 0; f < FORMATS; f++)
@@ -171,7 +171,7 @@ static int start_drawing(int folder, const char *stem, struct drawing *d, struct
         n += snprintf(outputs + n, sizeof outputs - (size_t)n, "OUTPUT_%s='/dev/fd/%d';", formats[f].name,
                       d->picture[f]);
     char *argv[] = {"gnuplot", "-d", "-e", outputs, script, NULL};
-    if (!status) status = start(folder, argv, d, err);
+    if (!status) status = start(folder, argv, d->log, d, err);
     if (status) close_memory(d);
     free(script);
     return status;
@@ -212,12 +212,13 @@ int skl_gnuplot_print(const char *folder, const char *stem, int columns, int row
     char *argv[] = {"gnuplot", "-d", "-e", size, script, NULL};
     struct drawing d;
     int status = open_memory(&d, err);
-    if (!status) status = start(fd, argv, &d, err);
+    if (!status) status = start(fd, argv, d.picture[0], &d, err);
     if (!status) status = finish(&d, folder, stem, err);
     if (!status) {
         size_t n;
-        char *text = read_memory(d.log, &n);
+        char *text = read_memory(d.picture[0], &n); /* the log may hold warnings */
         for (char *line = text, *end; *line; line = end + (*end == '\n')) {
+            line += *line == '\f'; /* each picture begins with one */
             end = strchrnul(line, '\n');
             skl_print("%.*s\n", (int)(end - line), line);
         }
