@@ -37,7 +37,7 @@ COMMANDS = {
     "sweep": [["x.yaml"], ["x.yaml", "--dry-run"]],
     "train": [["x.yaml", "--quiet"]],
     "help": [["--complete", "train", RUN + "/config.yaml", "--variant", ""]],
-    "shortcuts": [], "new-shortcut": [], "check": [], "data": [],
+    "shortcuts": [], "new-shortcut": [], "check": [], "data": [], "devices": [],
 }
 OPTIONS_WITH_FILES = [["check", "./FIFO"], ["shortcuts", "--plugin", "./FIFO"], ["sweep", "FIFO"], ["train", "FIFO"], ["summary", "FIFO"],
                       ["probe", "FIFO"], ["probe", "x.yaml", "--weights", "FIFO"], ["step", "x.yaml", "--weights", "FIFO", "--out", "o"],
