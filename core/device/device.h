@@ -309,5 +309,7 @@ struct skl_device_ops {
                           bool accumulate);
 
     void (*sgd)(struct skl_device *d, const struct skl_learned *tensor, int tensors, const struct skl_sgd *sgd);
+    /* The int32 at `flag` becomes 1 where one of these numbers is not finite, else it stays as it is. */
+    void (*find_infinite)(struct skl_device *d, struct skl_place at, size_t floats, struct skl_place flag);
 };
 #endif

@@ -175,6 +175,7 @@ struct skl_net {
 
     struct gradients d;
     struct skl_place sums;        /* of the operation that made some last */
+    struct skl_place flag;        /* of skl_net_finite */
     struct skl_place zeros, ones; /* [widest] */
     int widest;                   /* largest channel count */
     size_t activation;            /* floats of the largest activation of one image */

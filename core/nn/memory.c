@@ -143,6 +143,7 @@ static void take_head(struct skl_net *net, size_t n)
     net->head.logits = take(net, n * classes), net->head.dlogits = take(net, n * classes);
     net->head.labels = arena_take(net, n * sizeof(int32_t));
     net->head.score = arena_take(net, SKL_PLACE_ALIGN);
+    net->flag = arena_take(net, SKL_PLACE_ALIGN);
 }
 
 static void take_all(struct skl_net *net)

@@ -70,6 +70,8 @@ void skl_net_gradient(struct skl_net *net, const float *images, const int32_t *l
 struct skl_step_result skl_net_result(struct skl_net *net);
 /* One SGD update of every parameter from its gradient (which is left as it is). */
 void skl_net_update(struct skl_net *net, double lr, double momentum, double weight_decay, int momentum_form);
+/* Are all parameters and running statistics finite?  Waits. */
+bool skl_net_finite(struct skl_net *net);
 /* Evaluation with running statistics, n <= batch images.  Returns summed loss and errors. */
 struct skl_step_result skl_net_evaluate(struct skl_net *net, const float *images, const int32_t *labels, int n,
                                         float *logits);

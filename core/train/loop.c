@@ -172,7 +172,7 @@ static bool hopeless(const struct skl_training *t)
 static void judge(struct skl_training *t, double loss)
 {
     struct skl_state *s = &t->state;
-    if (!isfinite(loss) || !skl_weights_finite(t->session.net))
+    if (!isfinite(loss) || !skl_net_finite(t->session.net))
         s->outcome = SKL_DIVERGED;
     else if (s->iteration < s->end && hopeless(t))
         s->outcome = SKL_STOPPED;
@@ -185,8 +185,7 @@ static int iterate(struct skl_training *t, struct skl_err *err)
     const struct skl_train_config *c = &session->exp->train;
     struct skl_state *s = &t->state;
     double start = skl_seconds();
-    skl_loader_train(session->loader, s->iteration, session->images, session->labels);
-    struct skl_step_result r = skl_iteration(session->net, c, s->iteration, session->images, session->labels);
+    struct skl_step_result r = skl_session_iteration(session, s->iteration, s->end);
     s->loss_sum += r.loss;
     s->errors += r.errors;
     s->count++;

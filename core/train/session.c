@@ -87,7 +87,7 @@ static int open_net(struct skl_session *s, int size, bool inference, struct skl_
 int skl_session_open(struct skl_session *s, const struct skl_experiment *exp, int threads, bool inference,
                      struct skl_err *err)
 {
-    *s = (struct skl_session){.exp = exp};
+    *s = (struct skl_session){.exp = exp, .loaded = -1};
     int group, batch = exp->train.batch;
     int status = skl_group_size(batch, exp->train.bn_batch, &group, err); /* before reading data: it is cheap */
     if (status) return status;
@@ -126,13 +126,32 @@ struct skl_identity skl_session_identity(const struct skl_session *s)
     return id;
 }
 
+static struct skl_step_result update(struct skl_net *net, const struct skl_train_config *c, int64_t t)
+{
+    struct skl_step_result r = skl_net_result(net);
+    if (isfinite(r.loss)) skl_net_update(net, skl_lr(c, t), c->momentum, c->weight_decay, c->momentum_form);
+    return r;
+}
+
 struct skl_step_result skl_iteration(struct skl_net *net, const struct skl_train_config *c, int64_t t,
                                      const float *images, const int32_t *labels)
 {
     skl_net_gradient(net, images, labels, t, NULL);
-    struct skl_step_result r = skl_net_result(net);
-    if (isfinite(r.loss)) skl_net_update(net, skl_lr(c, t), c->momentum, c->weight_decay, c->momentum_form);
-    return r;
+    return update(net, c, t);
+}
+
+void skl_session_load(struct skl_session *s, int64_t t)
+{
+    if (s->loaded != t) skl_loader_train(s->loader, t, s->images, s->labels);
+    s->loaded = t;
+}
+
+struct skl_step_result skl_session_iteration(struct skl_session *s, int64_t t, int64_t end)
+{
+    skl_session_load(s, t);
+    skl_net_gradient(s->net, s->images, s->labels, t, NULL);
+    if (t + 1 < end) skl_session_load(s, t + 1);
+    return update(s->net, &s->exp->train, t);
 }
 
 int skl_part_count(const struct skl_session *s, enum skl_part part)
@@ -157,6 +176,7 @@ bool skl_evaluate(struct skl_session *s, enum skl_part part, bool (*go_on)(void 
     for (int first = 0; first < count; first += batch) {
         if (go_on && !go_on(context)) return false;
         int n = count - first < batch ? count - first : batch;
+        s->loaded = -1;
         skl_loader_clean(s->loader, part, first, n, s->images, s->labels);
         struct skl_step_result r = skl_net_evaluate(s->net, s->images, s->labels, n, NULL);
         loss += r.loss;

@@ -16,6 +16,7 @@ struct skl_session {
     struct skl_net *net;
     float *images; /* [batch, size, size, channels] */
     int32_t *labels;
+    int64_t loaded; /* the iteration whose mini-batch stands there; -1: of none */
     char *kernels;  /* convolution kernels in use */
     char *numerics; /* all that decides the bits of a result besides the config */
 };
@@ -35,6 +36,10 @@ int skl_group_size(int batch, int bn_batch, int *group, struct skl_err *err);
 /* "avx2; winograd4-avx2 x9; OpenBLAS ...; 8 chunks of 64 images; arithmetic 2": malloc'd. */
 char *skl_numerics_key(const struct skl_net *net);
 
+/* The mini-batch of iteration t to images and labels, unless it stands there. */
+void skl_session_load(struct skl_session *s, int64_t t);
+/* Iteration t of a run of `end`, as skl_iteration; while a device works, the host makes the next mini-batch. */
+struct skl_step_result skl_session_iteration(struct skl_session *s, int64_t t, int64_t end);
 /* Iteration t: forward, backward and one update on a mini-batch.  No update where the loss is not
  * finite. */
 struct skl_step_result skl_iteration(struct skl_net *net, const struct skl_train_config *c, int64_t t,

@@ -200,20 +200,6 @@ void skl_snapshot_hash(struct skl_snapshot *s, char hash[17])
     hash[16] = 0;
 }
 
-bool skl_weights_finite(struct skl_net *net)
-{
-    const struct skl_tensor *t;
-    int count = skl_net_tensors(net, &t);
-    bool finite = true;
-    for (int i = 0; i < count && finite; i++) {
-        float *value = skl_alloc_array(t[i].count, sizeof *value);
-        skl_tensor_read(net, &t[i], SKL_VALUE, value);
-        for (size_t j = 0; j < t[i].count; j++) finite &= fabsf(value[j]) <= __FLT_MAX__;
-        free(value);
-    }
-    return finite;
-}
-
 void skl_chw_to_hwc(const float *src, int c, int h, int w, float *dst)
 {
     size_t pixels = (size_t)h * (size_t)w;

@@ -36,8 +36,6 @@ void skl_snapshot_free(struct skl_snapshot *s);
 /* First 16 hex digits of the SHA-256 over all parameters and statistics, taken now. */
 void skl_snapshot_hash(struct skl_snapshot *s, char hash[17]);
 
-/* Are all parameters and statistics finite? */
-bool skl_weights_finite(struct skl_net *net);
 /* A [c, h, w] image as [h, w, c]. */
 void skl_chw_to_hwc(const float *src, int c, int h, int w, float *dst);
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "core/device/choose/devices.h"
 #include "core/base/fs.h"
 #include "core/config/plan.h"
 #include "core/train/schedule.h"
@@ -199,6 +200,7 @@ int main(void)
 {
     static struct CMUnitTest tests[MAX_CASES];
     int count = 0;
+    if (getenv("SKL_DEVICE")) skl_device_use(getenv("SKL_DEVICE")); /* "opencl:0": the same cases there */
     DIR *folder = opendir(GOLDEN_CASES);
     for (struct dirent *e; folder && (e = readdir(folder));) {
         size_t n = strlen(e->d_name);

@@ -366,6 +366,17 @@ static void try_sgd(struct lab *l, size_t n, bool caffe)
     same(l, value, 3 * n, 1e-6, "sgd", "value"), same(l, momentum, 3 * n, 1e-6, "sgd", "momentum");
 }
 
+static void try_find_infinite(struct lab *l)
+{
+    enum { FLOATS = 3000 };
+    const size_t v = tensor(l, FLOATS), flags = zeros(l, 32), bad = put(l, 1, &(float){INFINITY});
+    for (int w = 0; w < 2; w++) {
+        l->d[w]->ops->find_infinite(l->d[w], at(l, w, v), FLOATS, at(l, w, flags));
+        l->d[w]->ops->find_infinite(l->d[w], at(l, w, bad), 1, skl_further(at(l, w, flags), 16));
+    }
+    same_bytes(l, flags, 32 * sizeof(float), "find_infinite");
+}
+
 /* ---- merges ---- */
 struct merge_room {
     struct operand_room h, f;
@@ -461,6 +472,7 @@ static void try_all(struct lab *l, const struct skl_conv_plan *plan[2])
     next(l), try_small(l, odd, t->images);
     next(l), try_head(l, odd, t->images);
     next(l), try_sgd(l, 5000, false), try_sgd(l, 77, true);
+    next(l), try_find_infinite(l);
     try_affine(l, odd, t->images);
 }
 

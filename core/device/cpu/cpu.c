@@ -202,4 +202,5 @@ const struct skl_device_ops skl_device_cpu = {
     .read_score = cpu_read_score,
     .head_backward = cpu_head_backward,
     .sgd = cpu_sgd,
+    .find_infinite = cpu_find_infinite,
 };

@@ -132,5 +132,6 @@ void cpu_head_loss(struct skl_device *d, const struct skl_head *head, int n, int
 void cpu_read_score(struct skl_device *d, struct skl_place score, struct skl_score *to);
 void cpu_head_backward(struct skl_device *d, const struct skl_head *head, const struct skl_result *dx, int n,
                        bool accumulate);
+void cpu_find_infinite(struct skl_device *d, struct skl_place at, size_t floats, struct skl_place flag);
 void cpu_sgd(struct skl_device *d, const struct skl_learned *tensor, int tensors, const struct skl_sgd *sgd);
 #endif

@@ -1,4 +1,5 @@
 /* Element by element: map, padding, dropout's bits, the update. */
+#include <float.h>
 #include <string.h>
 #include "core/device/cpu/internal.h"
 
@@ -95,4 +96,12 @@ void cpu_sgd(struct skl_device *d, const struct skl_learned *tensor, int tensors
 {
     struct sgd_job job = {cpu_of(d), tensor, sgd};
     skl_parallel(job.cpu->pool, tensors, sgd_tensor, &job);
+}
+
+void cpu_find_infinite(struct skl_device *d, struct skl_place place, size_t floats, struct skl_place flag)
+{
+    const float *v = at(place);
+    bool finite = true;
+    for (size_t i = 0; i < floats; i++) finite &= v[i] >= -FLT_MAX && v[i] <= FLT_MAX;
+    if (!finite) *(int32_t *)(void *)at(flag) = 1;
 }

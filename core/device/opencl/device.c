@@ -124,4 +124,5 @@ const struct skl_device_ops skl_device_opencl = {
     .read_score = read_score,
     .head_backward = opencl_head_backward,
     .sgd = opencl_sgd,
+    .find_infinite = opencl_find_infinite,
 };

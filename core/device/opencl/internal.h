@@ -125,6 +125,7 @@ void gradient_wait(struct opencl *d, struct skl_place from, int parts, size_t co
 void gradients_finish(struct opencl *d);
 int tables_ready(struct opencl *d, size_t gradient_floats, struct skl_err *err);
 void tables_release(struct opencl *d);
+void opencl_find_infinite(struct skl_device *d, struct skl_place at, size_t floats, struct skl_place flag);
 void opencl_sgd(struct skl_device *d, const struct skl_learned *tensor, int tensors, const struct skl_sgd *sgd);
 
 /* ---- conv.c ---- */

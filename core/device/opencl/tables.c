@@ -224,3 +224,12 @@ void opencl_sgd(struct skl_device *device, const struct skl_learned *tensor, int
     if (n && !d->broken.status) learn(d, rows, n, tensor, sgd);
     free(rows);
 }
+
+void opencl_find_infinite(struct skl_device *device, struct skl_place at, size_t floats, struct skl_place flag)
+{
+    const size_t groups = (floats + 1023) / 1024;
+    struct call k = call_begin(opencl_of(device), opencl_kernel(opencl_of(device), "update", "find_infinite", " "),
+                               "find_infinite");
+    call_place(&k, at), call_ulong(&k, floats), call_place(&k, flag);
+    call_run(&k, groups < 1024 ? groups : 1024, 0, 0, 256);
+}

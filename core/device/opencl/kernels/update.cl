@@ -34,3 +34,11 @@ sgd(__global const uchar *table, __global float *value, __global const float *gr
         value[t.value + i] = caffe ? w - v : fma(-lr, v, w);
     }
 }
+
+/* All that write, write the same. */
+KERNEL(ITEMS)
+find_infinite(TENSOR(v), ulong floats, BYTES(flag))
+{
+    for (ulong i = get_global_id(0); i < floats; i += get_global_size(0))
+        if (!(fabs(AT(v)[i]) <= FLT_MAX)) *(__global int *)BYTES_AT(flag) = 1;
+}
