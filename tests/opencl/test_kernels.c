@@ -62,7 +62,7 @@ static void test_many_groups(void **state)
     run(&(struct skl_selftest){shapes, 1, 140, 3, false, NULL});
 }
 
-/* One formula; those of all variants are tried when their nets are (test_gpu.py). */
+/* One formula; those of all variants are tried when their nets are (test_runs.py). */
 static void test_a_formula(void **state)
 {
     static const struct skl_conv_shape shapes[] = {{6, 7, 24, 24, 1, 1}};
