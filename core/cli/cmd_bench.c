@@ -11,6 +11,8 @@
 #include "core/cli/cmd.h"
 #include "core/config/plan.h"
 #include "core/data/dataset.h"
+#include "core/device/choose/choose.h"
+#include "core/device/choose/devices.h"
 #include "core/train/session.h"
 
 static int depth, batch, threads, steps = 7, warmup = 2;
@@ -37,6 +39,10 @@ static const char *const phase_names[PHASES] = {"data", "forward", "backward", "
 struct figures {
     double step[3] /* median, min, max: seconds */, phase[PHASES], peak_flops, images_per_second;
     int64_t multiply_adds, parameters;
+    /* a GPU: bytes a second, and what each kernel takes of a step */
+    double bandwidth;
+    struct skl_opencl_time kernel[64];
+    int kernels;
 };
 
 static double now(void)
@@ -118,6 +124,26 @@ static void time_steps(struct bench *b, struct figures *f)
     free(seconds);
 }
 
+/* A second net on a queue that tells how long its kernels took. */
+static int time_kernels(struct bench *b, const struct skl_net_options *o, struct figures *f, struct skl_err *err)
+{
+    double phase[PHASES];
+    if (!strcmp(skl_device_used(), "cpu")) return SKL_OK;
+    f->bandwidth = skl_net_bandwidth(b->net);
+    skl_net_free(b->net);
+    b->net = NULL;
+    skl_opencl_time_kernels();
+    const int status = skl_net_new(&b->exp->model, o, &b->net, err);
+    for (int i = 0; i <= steps && !status; i++) {
+        if (evaluate)
+            evaluation_step(b, phase);
+        else
+            training_step(b, i, phase);
+        f->kernels = skl_opencl_times(skl_net_device(b->net), f->kernel, 64); /* of this step alone */
+    }
+    return status;
+}
+
 static int run_bench(struct bench *b, const struct skl_net_options *o, struct figures *f, struct skl_err *err)
 {
     struct skl_net_info info;
@@ -132,7 +158,8 @@ static int run_bench(struct bench *b, const struct skl_net_options *o, struct fi
     b->labels = skl_alloc_array((size_t)o->batch, sizeof(int32_t));
     f->peak_flops = skl_net_peak(b->net);
     time_steps(b, f);
-    return skl_net_sound(b->net, err);
+    status = time_kernels(b, o, f, err);
+    return status ? status : skl_net_sound(b->net, err);
 }
 
 /* ---- output ---- */
@@ -161,6 +188,10 @@ static void print_text(const struct bench *b, const struct figures *f, const cha
         "direct convolution could reach (%.0f images/s)\n",
         rate * 1e-9, f->peak_flops * 1e-9, f->images_per_second / roofline, roofline);
     skl_print("memory      %.2f GiB at most\n", peak_memory() / (1 << 30));
+    if (f->kernels) skl_print("bandwidth   %.0f GB/s when copying\n", 1e-9 * f->bandwidth);
+    for (int k = 0; k < f->kernels; k++)
+        skl_print("  %-24s %5lld calls  %9.3f ms of the last step\n", f->kernel[k].name, (long long)f->kernel[k].calls,
+                  1e3 * f->kernel[k].seconds);
 }
 
 static void print_json(const struct bench *b, const struct figures *f, const char *kernels, const char *name)
@@ -176,6 +207,14 @@ static void print_json(const struct bench *b, const struct figures *f, const cha
                           "times_direct_roofline", f->images_per_second * direct_operations(f) / f->peak_flops,
                           "multiply_adds", (json_int_t)f->multiply_adds, "parameters", (json_int_t)f->parameters,
                           "peak_memory_bytes", peak_memory());
+    json_t *times = json_object();
+    for (int k = 0; k < f->kernels; k++)
+        json_object_set_new(
+            times, f->kernel[k].name,
+            json_pack("{s:f, s:I}", "seconds", f->kernel[k].seconds, "calls", (json_int_t)f->kernel[k].calls));
+    json_object_set_new(o, "device", json_string(skl_device_used()));
+    json_object_set_new(o, "bandwidth_bytes_per_second", json_real(f->bandwidth));
+    json_object_set_new(o, "kernel_times", times);
     char *text = json_dumps(o, JSON_INDENT(2) | JSON_SORT_KEYS);
     SKL_CHECK(text);
     skl_print_raw(text);

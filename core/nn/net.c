@@ -65,6 +65,29 @@ int skl_net_sound(const struct skl_net *net, struct skl_err *err)
 
 double skl_net_peak(struct skl_net *net) { return net->device->ops->peak(net->device); }
 
+double skl_net_bandwidth(struct skl_net *net)
+{
+    enum { SIDE = 1024, CHANNELS = 16, COPIES = 10 };
+    const size_t bytes = sizeof(float) * SIDE * SIDE * CHANNELS;
+    const struct skl_device_ops *ops = net->device->ops;
+    struct skl_memory *memory;
+    if (ops->reserve(net->device, 2 * bytes, &memory, NULL)) return 0;
+    const struct skl_operand x = {.x = {memory, 0}};
+    const struct skl_result y = {.y = {memory, bytes}};
+    ops->clear(net->device, x.x, 2 * bytes);
+    double start = 0;
+    for (int i = -1; i < COPIES; i++) {
+        ops->map(net->device, &x, &y, 1, (struct skl_shape){SIDE, SIDE, CHANNELS});
+        if (i >= 0) continue;
+        net_finish(net);
+        start = now();
+    }
+    net_finish(net);
+    const double seconds = now() - start;
+    ops->release(net->device, memory);
+    return 2.0 * (double)bytes * COPIES / seconds;
+}
+
 char *skl_net_arithmetic(const struct skl_net *net)
 {
     char *kernels = skl_net_kernels(net);

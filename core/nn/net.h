@@ -113,6 +113,8 @@ const char *skl_net_trouble(const struct skl_net *net);
 int skl_net_sound(const struct skl_net *net, struct skl_err *err); /* SKL_FAILED with that line */
 /* Multiply-adds in registers alone, as fast as its device can, now: operations a second, two each. */
 double skl_net_peak(struct skl_net *net);
+/* Bytes a second that its device reads and writes when it copies 64 MiB; 0: there is no room for them. */
+double skl_net_bandwidth(struct skl_net *net);
 /* Time spent since the last call, seconds: forward, backward, update. */
 void skl_net_times(struct skl_net *net, double seconds[3]);
 #endif

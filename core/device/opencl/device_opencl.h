@@ -32,5 +32,5 @@ struct skl_opencl_time {
     int64_t calls;
 };
 void skl_opencl_time_kernels(void);
-int skl_opencl_times(struct skl_device *d, struct skl_opencl_time *list, int most);
+int skl_opencl_times(const struct skl_device *d, struct skl_opencl_time *list, int most);
 #endif

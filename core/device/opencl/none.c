@@ -9,4 +9,4 @@ void skl_opencl_digest(char hex[65]) { hex[0] = 0; }
 
 void skl_opencl_time_kernels(void) {}
 
-int skl_opencl_times(struct skl_device *d, struct skl_opencl_time *list, int most) { return 0; }
+int skl_opencl_times(const struct skl_device *d, struct skl_opencl_time *list, int most) { return 0; }

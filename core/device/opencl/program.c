@@ -234,9 +234,9 @@ void call_run(struct call *c, size_t groups_x, size_t groups_y, size_t groups_z,
     }
 }
 
-int skl_opencl_times(struct skl_device *device, struct skl_opencl_time *list, int most)
+int skl_opencl_times(const struct skl_device *device, struct skl_opencl_time *list, int most)
 {
-    struct opencl *d = opencl_of(device);
+    struct opencl *d = opencl_of((struct skl_device *)(uintptr_t)device);
     int n = 0;
     opencl_finish(&d->head, NULL);
     collect_times(d);
