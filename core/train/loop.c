@@ -156,6 +156,8 @@ int skl_training_save(struct skl_training *t, bool scheduled, struct skl_err *er
     if (status) return status;
     t->last_scheduled = t->saved = scheduled;
     t->changed = false;
+    json_t *note = skl_probing_note(&t->probing);
+    if (note) json_object_set_new(t->record.json, "probes", note);
     return write_record(t, err);
 }
 

@@ -149,6 +149,46 @@ int skl_probing_sync(struct skl_probing *p, struct skl_err *err)
     return status;
 }
 
+json_t *skl_probing_note(const struct skl_probing *p)
+{
+    if (!p->csv[0].path) return NULL;
+    json_t *note = json_pack("{s:I}", "last", (json_int_t)p->last);
+    for (int i = 0; i < SKL_PROBE_LOGS; i++) {
+        char hex[65];
+        skl_csv_digest(&p->csv[i], hex);
+        json_object_set_new(note, files[i],
+                            json_pack("{s:I, s:s}", "bytes", (json_int_t)p->csv[i].length, "sha256", hex));
+    }
+    return note;
+}
+
+static int compare_file(const char *path, const json_t *entry, struct skl_err *err)
+{
+    const char *sha256 = json_string_value(json_object_get(entry, "sha256"));
+    int64_t bytes = json_integer_value(json_object_get(entry, "bytes"));
+    char hex[65];
+    if (!sha256 || bytes <= 0) return SKL_OK;
+    int status = skl_file_sha256(path, bytes, hex, NULL, err);
+    if (status || !strcmp(hex, sha256)) return status;
+    return skl_fail(err, SKL_DATA,
+                    "%s: its first %lld bytes are not those that were written: edited or damaged (--redo begins the "
+                    "run anew)",
+                    path, (long long)bytes);
+}
+
+int skl_probing_compare(const char *folder, const json_t *note, int64_t iteration, struct skl_err *err)
+{
+    const json_t *last = json_object_get(note, "last");
+    int status = SKL_OK;
+    if (!json_is_integer(last) || json_integer_value(last) > iteration) return SKL_OK;
+    for (int i = 0; i < SKL_PROBE_LOGS && !status; i++) {
+        char *path = skl_path(folder, files[i]);
+        status = compare_file(path, json_object_get(note, files[i]), err);
+        free(path);
+    }
+    return status;
+}
+
 int skl_probing_check(const struct skl_probing *p, bool whole, struct skl_err *err)
 {
     int status = SKL_OK;

@@ -7,6 +7,7 @@
 #ifndef SKL_PROBING_H
 #define SKL_PROBING_H
 #include <stdbool.h>
+#include <jansson.h>
 #include "core/io/csv.h"
 #include "core/train/session.h"
 
@@ -26,6 +27,12 @@ bool skl_probing_due(const struct skl_probing *p, int64_t n, int64_t end);
 /* A row a unit, a unit and a 3x3 layer. */
 int skl_probing_rows(struct skl_probing *p, struct skl_session *s, int64_t iteration, struct skl_err *err);
 int skl_probing_sync(struct skl_probing *p, struct skl_err *err);
+/* What was written up to a checkpoint, for run.json: {"last": iteration, NAME: {bytes, sha256}, ...}; NULL: no
+ * probe. */
+json_t *skl_probing_note(const struct skl_probing *p);
+/* Before skl_probing_open at a checkpoint of `iteration`: do the files fit the note of that moment or an earlier one?
+ * SKL_DATA: rows were edited or lost since.  note may be NULL. */
+int skl_probing_compare(const char *folder, const json_t *note, int64_t iteration, struct skl_err *err);
 /* skl_csv_check of all files. */
 int skl_probing_check(const struct skl_probing *p, bool whole, struct skl_err *err);
 void skl_probing_close(struct skl_probing *p);

@@ -103,6 +103,8 @@ static int open_logs(struct skl_training *t, struct skl_err *err)
     int desk = skl_claim_desk(t->claim);
     if (!status) status = timing_until(path, t->state.iteration, &length, &t->seconds_before, err);
     if (!status) status = skl_csv_open(&t->timing, desk, path, TIMING_HEADER, length, err);
+    const json_t *note = t->state.iteration ? json_object_get(t->record.json, "probes") : NULL;
+    if (!status) status = skl_probing_compare(t->folder, note, t->state.iteration, err);
     if (!status) status = skl_probing_open(&t->probing, &t->session, t->folder, desk, t->state.iteration, err);
     free(path);
     return status;
@@ -262,6 +264,7 @@ static int finish(struct skl_training *t, struct skl_err *err)
     skl_record_real(r, "seconds", skl_training_seconds(t));
     if (t->done) skl_record_real(r, "images_per_second", skl_training_speed(t));
     skl_record_real(r, "seconds_left", NAN);
+    json_object_del(r->json, "probes"); /* they stand among the files */
     skl_record_time(r, "ended");
     int status = skl_record_files(r, t->folder, err);
     if (!status) status = skl_training_check_logs(t, true, err);

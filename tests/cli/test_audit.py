@@ -300,6 +300,18 @@ class Audit(Case):
         self.ends(0, *words)
         self.ends(0, "audit", "long")
 
+    def test_probes_edited_while_their_run_is_interrupted_are_refused(self):
+        self.write("x.yaml", CONFIG + "probe: {every: 10}\n")
+        for name in ("probe.csv", "sums.csv", "responses.csv"):
+            with self.subTest(name):
+                words = self.interrupted(name)
+                good = self.read(name, name)
+                self.edit(f"{name}/{name}", at=len(good) // 3)
+                self.assertRegex(self.ends(3, *words).stderr, rf"\Askiplab: {name}/{name}: [^\n]*edited[^\n]*--redo[^\n]*\n\Z")
+                self.write(f"{name}/{name}", good)
+                self.ends(0, *words)
+                self.ends(0, "audit", name)
+
     def test_a_log_that_others_change_while_its_run_trains_is_named(self):
         def cut(path):
             os.truncate(self.path(path), 40)
