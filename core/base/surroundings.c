@@ -10,6 +10,9 @@
 #include <unistd.h>
 
 #include "core/base/cpu.h"
+#include "core/base/err.h"
+
+#define LEAST_STACK ((rlim_t)256 << 10)
 #include "core/base/program.h"
 
 /* Files opened later must not take the number of a closed standard stream; and a write to a closed one must fail, not
@@ -61,12 +64,24 @@ static void reset_path(void)
     free(path);
 }
 
+/* The main thread's stack grows up to the soft limit of the moment.  Too little ends in a fault that says nothing. */
+static void need_some_stack(void)
+{
+    struct rlimit stack;
+    if (getrlimit(RLIMIT_STACK, &stack) || stack.rlim_cur == RLIM_INFINITY || stack.rlim_cur >= LEAST_STACK) return;
+    stack.rlim_cur = stack.rlim_max < LEAST_STACK ? stack.rlim_max : LEAST_STACK;
+    if (stack.rlim_cur < LEAST_STACK || setrlimit(RLIMIT_STACK, &stack))
+        skl_die("the limit on the stack (ulimit -s) is %llu KiB: give it %llu at least",
+                (unsigned long long)stack.rlim_cur >> 10, (unsigned long long)LEAST_STACK >> 10);
+}
+
 void skl_surroundings_reset(void)
 {
     reserve_standard_streams();
     reset_signals();
     reset_path();
     umask(umask(0) & 077); /* what its owner cannot read could not be resumed */
+    need_some_stack();
     warn_before_cpu_limit();
     skl_arithmetic_reset();
 }
