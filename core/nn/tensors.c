@@ -60,6 +60,22 @@ static size_t compute_index(const struct skl_tensor *t, size_t i)
     return ((y * kw + x) * in + c) * out + k;
 }
 
+/* [kh][kw][i][o] to PyTorch's OIHW, or back. */
+static void reorder(const struct skl_tensor *t, const float *from, bool back, float *to)
+{
+    if (!t->conv) {
+        memcpy(to, from, t->count * sizeof *to);
+        return;
+    }
+    const size_t out = (size_t)t->shape[0], in = (size_t)t->shape[1], area = (size_t)t->shape[2] * (size_t)t->shape[3];
+    for (size_t o = 0; o < out; o++)
+        for (size_t i = 0; i < in; i++)
+            for (size_t p = 0; p < area; p++) {
+                const size_t theirs = (o * in + i) * area + p, ours = (p * in + i) * out + o;
+                to[back ? ours : theirs] = from[back ? theirs : ours];
+            }
+}
+
 static struct skl_place part_of(const struct skl_net *net, const struct skl_tensor *t, enum skl_tensor_part part)
 {
     const struct tensor_places *at = &net->at[t - net->tensor];
@@ -70,12 +86,12 @@ void skl_tensor_read(struct skl_net *net, const struct skl_tensor *t, enum skl_t
 {
     net->device->ops->download(net->device, part_of(net, t, part), t->count * sizeof *to, net->staging);
     net_finish(net);
-    for (size_t i = 0; i < t->count; i++) to[i] = net->staging[compute_index(t, i)];
+    reorder(t, net->staging, false, to);
 }
 
 void skl_tensor_write(struct skl_net *net, const struct skl_tensor *t, enum skl_tensor_part part, const float *from)
 {
-    for (size_t i = 0; i < t->count; i++) net->staging[compute_index(t, i)] = from[i];
+    reorder(t, from, true, net->staging);
     net->device->ops->upload(net->device, net->staging, t->count * sizeof *from, part_of(net, t, part));
     net->own_stale = true;
 }
