@@ -1,22 +1,23 @@
 /* device.h - the seam between a net and what computes it: whole-group operations on tensors in a device's memory.
  *
- * A net (core/nn) says what is computed: it reserves memory, names tensors by their place in it and calls the operations
- * of this table.  A device (core/device/cpu, core/device/opencl, ...) says how: chunks, threads, kernels, queues.  A net
- * never looks into a tensor; a device knows no unit, no branch and no order.
+ * A net (core/nn) says what is computed: it reserves memory, names tensors by their place in it and calls the
+ * operations of this table.  A device (core/device/cpu, core/device/opencl, ...) says how: chunks, threads, kernels,
+ * queues.  A net never looks into a tensor; a device knows no unit, no branch and no order.
  *
- * Places.  A tensor is a place: a memory and an offset in bytes.  Activations are float32, NHWC, contiguous; convolution
- * weights [kh][kw][c][k]; vectors per channel [c].  Every tensor begins at a multiple of SKL_PLACE_ALIGN bytes.
+ * Places.  A tensor is a place: a memory and an offset in bytes.  Activations are float32, NHWC, contiguous;
+ * convolution weights [kh][kw][c][k]; vectors per channel [c].  Every tensor begins at a multiple of SKL_PLACE_ALIGN
+ * bytes.
  *
  * Fusion.  Every operation on activations reads through an *operand* and writes through a *result*:
  *
  *     operand   v = relu?( scale∘x + shift + add_scale∘keep?∘add ),   also written to `out` if asked for
  *     result    y = mask?( v + add_scale∘keep?∘add ),                 and sums per channel over y
  *
- * An operand is a batch norm with its ReLU (and the addition of the shortcut, written once as the unit's output); in the
- * backward pass the derivative of a batch norm (x: the gradient, add: what the batch norm read).  A result makes the
- * statistics of the batch norm that follows; in the backward pass it adds the gradient that came along the shortcut,
- * applies the ReLU's mask and makes the two sums of the batch norm below.  Which of their fields are set depends on the
- * net and not on the data: a device may compile a kernel for each combination.
+ * An operand is a batch norm with its ReLU (and the addition of the shortcut, written once as the unit's output); in
+ * the backward pass the derivative of a batch norm (x: the gradient, add: what the batch norm read).  A result makes
+ * the statistics of the batch norm that follows; in the backward pass it adds the gradient that came along the
+ * shortcut, applies the ReLU's mask and makes the two sums of the batch norm below.  Which of their fields are set
+ * depends on the net and not on the data: a device may compile a kernel for each combination.
  *
  * Order.  Operations take effect in the order of the calls, as in a queue; a call may return before its work is done.
  * Only download's data and the word of `finish` need the end of the queue, so a training step has no wait in it.  What
@@ -28,9 +29,9 @@
  * any number of threads; sums go in an order that depends on shapes and n alone.  `arithmetic` names what else they
  * depend on.
  *
- * Errors.  Opening, planning and reserving return a status (core/base/err.h).  The operations themselves cannot fail in
- * a way that their caller could mend: a device that breaks keeps the first reason, does nothing from then on and tells
- * it at `finish`. */
+ * Errors.  Opening, planning and reserving return a status (core/base/err.h).  The operations themselves cannot fail
+ * in a way that their caller could mend: a device that breaks keeps the first reason, does nothing from then on and
+ * tells it at `finish`. */
 #ifndef SKL_DEVICE_H
 #define SKL_DEVICE_H
 #include <stdbool.h>
@@ -129,9 +130,9 @@ struct skl_blend {
     struct skl_place scale, shift, add_scale; /* results, [c] */
 };
 
-/* The gradients of learned coefficients from sums over g with partners f's and h's raw values: da = sum g h, db = sum g f,
- * through the batch norms f and h are read through (NULL: none).  da and db go to d[0..c) and d[c..2c) as floats, in
- * SKL_ONE their totals over the channels to the first of each. */
+/* The gradients of learned coefficients from sums over g with partners f's and h's raw values: da = sum g h, db = sum
+ * g f, through the batch norms f and h are read through (NULL: none).  da and db go to d[0..c) and d[c..2c) as floats,
+ * in SKL_ONE their totals over the channels to the first of each. */
 struct skl_coef_sums {
     int c;
     struct skl_place sums;
@@ -149,8 +150,8 @@ struct skl_tail {
 };
 struct skl_merge {
     const struct skl_shortcut *variant;
-    /* What the variant is told: unit, opts, iteration, iterations, training, batch, first, n, rng_key are set; w, dw, keep,
-     * scratch are not (below).  The device may call it for parts of the group, as the contract says. */
+    /* What the variant is told: unit, opts, iteration, iterations, training, batch, first, n, rng_key are set; w, dw,
+     * keep, scratch are not (below).  The device may call it for parts of the group, as the contract says. */
     struct skl_call call;
     const struct skl_decl *decl;
     struct skl_factor a, b; /* way 1 (variant->affine set) */
@@ -165,7 +166,8 @@ struct skl_merge {
     struct skl_place own[SKL_MAX_OWN], down[SKL_MAX_OWN]; /* the variant's tensors; down: their gradients */
     struct skl_place keep;                                /* [n][decl->keep]: from forward to backward */
     bool plain;                                           /* whole images in one go: for tests */
-    /* forward: y = relu?(variant), [n, unit->out], with statistics at y.sums if that is a place; nothing else of it is set */
+    /* forward: y = relu?(variant), [n, unit->out], with statistics at y.sums if that is a place; nothing else of it is
+     * set */
     struct skl_result y;
     bool relu;
     /* backward */
@@ -236,11 +238,12 @@ struct skl_device_ops {
     const char *(*library)(void); /* what it computes with, without opening it: for --version */
 
     /* ---- life ---- */
-    /* One device a net: it keeps that net's work memory.  pool: the host's threads, borrowed.  index: of several alike. */
+    /* One device a net: it keeps that net's work memory.  pool: the host's threads, borrowed.  index: of several
+     * alike. */
     int (*open)(int index, struct skl_pool *pool, struct skl_device **device, struct skl_err *err);
     void (*close)(struct skl_device *d); /* after all its memories are released */
-    /* What the bits of a net's results depend on, one line: level, kernels as the net counts them, library, how a group of
-     * `group` images is cut.  malloc'd.  Stands in every checkpoint. */
+    /* What the bits of a net's results depend on, one line: level, kernels as the net counts them, library, how a
+     * group of `group` images is cut.  malloc'd.  Stands in every checkpoint. */
     char *(*arithmetic)(const struct skl_device *d, const char *kernels, int group);
     double (*peak)(struct skl_device *d); /* multiply-adds in registers alone, now: operations a second, two each */
 
@@ -268,15 +271,15 @@ struct skl_device_ops {
     void (*conv_forward)(struct skl_device *d, const struct skl_conv_job *job);
     void (*conv_backward)(struct skl_device *d, const struct skl_conv_job *job);
 
-    /* mean, spread, scale, shift from the statistics at `sums`; running = remember * running + (1 - remember) * them (of
-     * the variance count/(count-1) times).  bias [c] or none: of the convolution before it, left out of y, told to the
-     * running mean. */
+    /* mean, spread, scale, shift from the statistics at `sums`; running = remember * running + (1 - remember) * them
+     * (of the variance count/(count-1) times).  bias [c] or none: of the convolution before it, left out of y, told to
+     * the running mean. */
     void (*bn_forward)(struct skl_device *d, const struct skl_norm *norm, struct skl_place sums, struct skl_place bias,
                        double remember);
     /* The same from the running statistics. */
     void (*bn_recall)(struct skl_device *d, const struct skl_norm *norm, struct skl_place bias);
-    /* c1, c2, c3, dgamma and dbeta from sums over g with partner y and pivot mean (second: partner2); factor [c] or none
-     * scales g first. */
+    /* c1, c2, c3, dgamma and dbeta from sums over g with partner y and pivot mean (second: partner2); factor [c] or
+     * none scales g first. */
     void (*bn_backward)(struct skl_device *d, const struct skl_norm *norm, struct skl_place sums, bool second,
                         struct skl_place factor, bool accumulate);
     /* dbias [c] = factor (or 1) times the sum of g. */
@@ -303,8 +306,8 @@ struct skl_device_ops {
     void (*head_forward)(struct skl_device *d, const struct skl_head *head, const struct skl_operand *x, int n);
     /* Adds to the score; dlogits = (softmax - one-hot) / batch. */
     void (*head_loss)(struct skl_device *d, const struct skl_head *head, int n, int batch);
-    /* dweight, dbias; the pooled pixels' gradient through `dx`. */
     void (*read_score)(struct skl_device *d, struct skl_place score, struct skl_score *to); /* there after finish */
+    /* dweight, dbias; the pooled pixels' gradient through `dx`. */
     void (*head_backward)(struct skl_device *d, const struct skl_head *head, const struct skl_result *dx, int n,
                           bool accumulate);
 

@@ -1,8 +1,8 @@
 /* The coefficients of way 1, y = a h + b F: what stays on the host.
  *
- * Before a group every unit's affine is asked, and what it said goes to the device in one piece, if it is new.  After the
- * group's backward pass the sums that learned coefficients need come back in one wait, and affine_grad turns them into
- * gradients of the variant's tensors. */
+ * Before a group every unit's affine is asked, and what it said goes to the device in one piece, if it is new.  After
+ * the group's backward pass the sums that learned coefficients need come back in one wait, and affine_grad turns them
+ * into gradients of the variant's tensors. */
 #include <string.h>
 #include "core/nn/internal.h"
 

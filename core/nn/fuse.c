@@ -1,7 +1,7 @@
 /* What is fused with what: all rules, in one place.  They follow from the plan and from the kinds of a unit's two
- * coefficients, which options settle but for dropout's (a mask in training, a number in evaluation) and stochastic depth's
- * (0 or 1); so they are asked again where a kind has changed.  A device that fuses less or more inside an operation is
- * free to: nobody here asks. */
+ * coefficients, which options settle but for dropout's (a mask in training, a number in evaluation) and stochastic
+ * depth's (0 or 1); so they are asked again where a kind has changed.  A device that fuses less or more inside an
+ * operation is free to: nobody here asks. */
 #include "core/nn/internal.h"
 
 enum coef_kind kind_of(const struct skl_coef *k)

@@ -1,4 +1,4 @@
-/* The head: the extra activation of the pre-activation orders, average pooling, fully connected, softmax cross-entropy. */
+/* The head: the last activation of the pre-activation orders, average pooling, fully connected, softmax, loss. */
 #include "core/nn/internal.h"
 
 void head_forward(struct skl_net *net)

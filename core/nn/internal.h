@@ -1,7 +1,8 @@
 /* internal.h - the parts of a net, for core/nn alone.
  *
  * How an image goes through: net.c (groups) -> stem.c -> unit.c, once a unit: branch.c makes F, shortcut.c makes h,
- * merge.c joins them -> head.c.  Each calls the device (core/device/device.h) through layers.c; none looks into a tensor.
+ * merge.c joins them -> head.c.  Each calls the device (core/device/device.h) through layers.c; none looks into a
+ * tensor.
  *
  * Lazy values.  A batch norm, a ReLU and the addition cost memory traffic and nothing else, so no tensor is written
  * for them: a layer's raw output is kept together with an *operand* (device.h) that says how to read it, and whoever
@@ -136,8 +137,8 @@ struct value {
 };
 
 /* Gradients, each as large as the largest activation of a group, named by what stands in them.  On the way through a
- * unit: y is given; then h, p, along on the shortcut; then inner in F, when h and p are used up and share its memory; at
- * the end y holds the gradient of the unit's input. */
+ * unit: y is given; then h, p, along on the shortcut; then inner in F, when h and p are used up and share its memory;
+ * at the end y holds the gradient of the unit's input. */
 struct gradients {
     struct skl_place y;        /* of a unit's merged sum (of its batch norm's output where one follows the addition) */
     struct skl_place along;    /* of the unit's input, what came along the shortcut; F's part is added in place */
@@ -200,7 +201,8 @@ struct skl_net {
     int64_t iteration;
     double seconds[3];
     struct skl_err trouble; /* what broke in the device first */
-    /* probe.c: while it runs, called with the gradient of value[i] itself in d.y, before the mask of the unit below; else NULL */
+    /* probe.c: while it runs, called with the gradient of value[i] itself in d.y, before the mask of the unit below;
+     * else NULL */
     void (*watch)(struct skl_net *net, int value);
     void *watcher;
 };
@@ -303,7 +305,8 @@ void stem_backward(struct skl_net *net);
 void head_forward(struct skl_net *net);
 void head_loss(struct skl_net *net, const int32_t *labels);
 void head_backward(struct skl_net *net);
-/* net.c: forward and backward of n images as one batch-norm group at iteration 0, for net->watch.  Returns the mean loss. */
+/* net.c: forward and backward of n images as one batch-norm group at iteration 0, for net->watch.  Returns the mean
+ * loss. */
 double net_watched(struct skl_net *net, const float *images, const int32_t *labels, int n);
 
 /* ---- plan.c, memory.c, tensors.c, describe.c ---- */

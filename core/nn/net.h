@@ -77,7 +77,7 @@ struct skl_step_result skl_net_evaluate(struct skl_net *net, const float *images
                                         float *logits);
 
 /* Batch-norm statistics estimated anew: one mini-batch in groups, forward only, weights untouched, variants as in
- * evaluation (nothing dropped).  running = mean over all groups so far; *groups counts them, 0 before the first call. */
+ * evaluation (nothing dropped).  running = mean over all groups so far; *groups counts them, 0 at first. */
 void skl_net_statistics(struct skl_net *net, const float *images, int64_t *groups);
 
 /* A way-1 dropout mask of the last gradient call, NCHW [batch, c, h, w] as 0/1; false if unit u has none. */
@@ -102,6 +102,8 @@ int skl_net_describe(const struct skl_model_config *model, const struct skl_net_
 void skl_net_info_release(struct skl_net_info *info);
 /* 6n+2 (basic), 9n+2 (bottleneck): n, or SKL_USAGE. */
 int skl_depth_units(int depth, int block, int *n, struct skl_err *err);
+/* Units of such a net, and its 3x3 convolutions in them; 0 where its depth is none. */
+int skl_model_units(const struct skl_model_config *model, int *convs3x3);
 /* The convolution kernels in use, "winograd4-avx2 x104, gemm x5": for the run's record. malloc'd. */
 char *skl_net_kernels(const struct skl_net *net);
 /* What the bits of its results depend on besides model, data and seed: device, kernels, library. malloc'd. */

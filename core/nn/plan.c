@@ -184,6 +184,14 @@ int skl_depth_units(int depth, int block, int *n, struct skl_err *err)
     return SKL_OK;
 }
 
+int skl_model_units(const struct skl_model_config *m, int *convs3x3)
+{
+    int n = 0;
+    if (skl_depth_units(m->depth, m->block, &n, NULL)) n = 0;
+    *convs3x3 = CIFAR_STAGES * n * (m->block == SKL_BOTTLENECK ? 1 : 2);
+    return CIFAR_STAGES * n;
+}
+
 /* The study's nets for CIFAR: a 3x3 stem, three stages, each with twice the channels at half the size. */
 static int plan_cifar(const struct skl_model_config *m, struct net_plan *plan, struct skl_err *err)
 {

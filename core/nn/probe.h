@@ -57,8 +57,8 @@ struct skl_probe {
 };
 /* Forward, backward and the direct pass of n images (n <= the net's group) as one batch-norm group in training mode,
  * at iteration 0: random masks are the same in every call.  Parameters, running statistics and momenta stay as they
- * are, bit for bit; gradients do not.  Takes an activation's worth of the device's memory and three of the host's.  Not for inference nets.
- * Free with skl_probe_release. */
+ * are, bit for bit; gradients do not.  Takes an activation's worth of the device's memory and three of the host's.
+ * Not for inference nets. Free with skl_probe_release. */
 void skl_net_probe(struct skl_net *net, const float *images, const int32_t *labels, int n, struct skl_probe *probe);
 void skl_probe_release(struct skl_probe *probe);
 #endif

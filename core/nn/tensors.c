@@ -113,7 +113,7 @@ static float *place_in(const struct init_job *job, int i)
     return job->values + (job->net->at[i].value.offset - job->net->at[0].value.offset) / sizeof(float);
 }
 
-/* Keyed by the tensor's name, counted in PyTorch's order: variants share the initial values of the tensors they share. */
+/* Keyed by the tensor's name, counted in PyTorch's order: variants share what their shared tensors start with. */
 static void init_random(const struct skl_net *net, const struct skl_tensor *t, bool uniform, double spread, float *to)
 {
     uint64_t key = skl_rng_key(net->o.seed, SKL_RNG_INIT, skl_hash_name(t->name), 0);

@@ -21,7 +21,7 @@ void unit_backward(struct skl_net *net, struct unit *u, struct value *in)
     branch_backward(net, u, in, dF, dx);
 }
 
-/* dx is what reaches the unit's input; where branch and shortcut part behind the first activation, what reaches that. */
+/* dx is what reaches the unit's input, or the first activation where branch and shortcut part behind it. */
 static void arrive(struct skl_net *net, struct unit *u, struct value *in, struct along dx)
 {
     const struct skl_operand g = arrived(net, dx);

@@ -16,10 +16,9 @@ static const char *const files[SKL_PROBE_LOGS] = {SKL_FILE_PROBE, SKL_FILE_SUMS,
 /* Rows of one probe in each file. */
 static void count_rows(const struct skl_experiment *exp, int rows[SKL_PROBE_LOGS])
 {
-    int n = 0;
-    if (skl_depth_units(exp->model.depth, exp->model.block, &n, NULL)) n = 0;
-    rows[UNITS] = rows[SUMS] = 3 * n;
-    rows[RESPONSES] = 1 + 3 * n * (exp->model.block == SKL_BASIC ? 2 : 1);
+    int convs;
+    rows[UNITS] = rows[SUMS] = skl_model_units(&exp->model, &convs);
+    rows[RESPONSES] = 1 + convs;
 }
 
 static char *header(int log)

@@ -64,8 +64,8 @@ void conv_reduce(struct cpu *cpu, const struct skl_conv_plan *plan, int n, struc
 /* da, db [c] each, summed over the chunks, to d as skl_coef_sums says. */
 void write_coefficients(const double *da, const double *db, int c, enum skl_span a, enum skl_span b, float *d);
 
-/* ---- pieces.c: what one call of a variant sees: an image; the whole group where the variant mixes images; or, where it
- * treats every pixel for itself, a band of rows of one image ---- */
+/* ---- pieces.c: what one call of a variant sees: an image; the whole group where the variant mixes images; or, where
+ * it treats every pixel for itself, a band of rows of one image ---- */
 struct piece {
     int image, images, row, rows; /* rows 0: all.  images 0: there is no piece */
 };

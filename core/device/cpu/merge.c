@@ -1,6 +1,6 @@
-/* The merge as a pass of its own: a variant's forward and backward (way 2), or y = a h + b f by the plain formula.
- * The mini-batch goes through in pieces, and all that happens to a piece happens while it is in the cache: the layer that
- * makes h (the tail), the sigmoid behind it, the merge, the sums.  */
+/* The merge as a pass of its own: a variant's forward and backward (way 2), or y = a h + b f by the plain formula. The
+ * mini-batch goes through in pieces, and all that happens to a piece happens while it is in the cache: the layer that
+ * makes h (the tail), the sigmoid behind it, the merge, the sums. */
 #include <string.h>
 #include "core/device/cpu/internal.h"
 #include "core/variant/vec.h"

@@ -1,7 +1,7 @@
 /* The pieces of a variant's pass. */
 #include "core/device/cpu/internal.h"
 
-/* Floats of each tensor in a band: few enough for the caches, enough for the matrix products.  1024 to 4096 do alike. */
+/* Floats of each tensor in a band: few enough for the caches, enough for the matrix products.  1024 to 4096 do. */
 enum { BAND_FLOATS = 2048 };
 
 bool mixes_images(const struct skl_merge *job)

@@ -1,6 +1,7 @@
 /* The definitions.  Every fast kernel is tested against these; nothing here is meant to be quick. */
 #include <math.h>
 #include <string.h>
+#include "core/base/err.h"
 #include "core/base/rng.h"
 #include "core/device/cpu/kernels/reference.h"
 
@@ -115,12 +116,14 @@ double skl_ref_fma_burst(int64_t rounds)
     return 2.0 * (double)rounds;
 }
 
+enum { TAPS = 49 }; /* of the largest convolution, 7x7 */
 struct tap {
     size_t in, out, w; /* offsets of x[.][0], y[.][0], w[.][0][0] */
 };
 /* Fills taps with those of output pixel (oy, ox) whose input pixel lies inside the image; returns their number. */
-static int taps_of(const struct skl_conv_shape *s, int oy, int ox, struct tap taps[9])
+static int taps_of(const struct skl_conv_shape *s, int oy, int ox, struct tap taps[TAPS])
 {
+    SKL_CHECK(s->size * s->size <= TAPS);
     int n = 0, ow = (s->w + s->stride - 1) / s->stride;
     for (int a = 0; a < s->size; a++)
         for (int b = 0; b < s->size; b++) {
@@ -135,7 +138,7 @@ static int taps_of(const struct skl_conv_shape *s, int oy, int ox, struct tap ta
 void skl_ref_conv_forward(const struct skl_conv_shape *s, const float *x, const float *w, double *y)
 {
     int oh = (s->h + s->stride - 1) / s->stride, ow = (s->w + s->stride - 1) / s->stride;
-    struct tap t[9];
+    struct tap t[TAPS];
     memset(y, 0, sizeof *y * (size_t)oh * (size_t)ow * (size_t)s->k);
     for (int p = 0; p < oh * ow; p++)
         for (int n = taps_of(s, p / ow, p % ow, t); n-- > 0;)
@@ -148,7 +151,7 @@ void skl_ref_conv_backward(const struct skl_conv_shape *s, const float *x, const
                            double *dw)
 {
     int oh = (s->h + s->stride - 1) / s->stride, ow = (s->w + s->stride - 1) / s->stride;
-    struct tap t[9];
+    struct tap t[TAPS];
     if (dx) memset(dx, 0, sizeof *dx * (size_t)s->h * (size_t)s->w * (size_t)s->c);
     for (int p = 0; p < oh * ow; p++)
         for (int n = taps_of(s, p / ow, p % ow, t); n-- > 0;)
