@@ -38,6 +38,8 @@ static int start(struct replay *r, struct skl_err *err)
     bool older = false;
     if (!status) status = skl_is_there(r->prev_path, &older, err);
     if (older) status = skl_state_load_file(r->prev_path, r->session.net, &r->state, &id, err);
+    /* Killed between last's second name and the new last: one checkpoint under two names. */
+    if (!status && r->state.iteration == r->newer.iteration) r->state = (struct skl_state){0};
     return status;
 }
 
