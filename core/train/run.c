@@ -167,7 +167,7 @@ static int record_start(struct skl_training *t, const struct skl_run_options *op
     skl_record_text(r, "host", host);
     skl_record_integer(r, "pid", getpid());
     skl_record_integer(r, "threads", skl_pool_threads(t->session.pool));
-    skl_record_text(r, "cpu_level", skl_cpu_level_name(skl_cpu_best()));
+    skl_record_text(r, "cpu_level", skl_net_device(t->session.net)->level); /* a GPU: its name */
     skl_record_text(r, "kernels", t->session.kernels);
     skl_record_text(r, "gemm", skl_net_device(t->session.net)->library);
     skl_record_text(r, "numerics", t->session.numerics);

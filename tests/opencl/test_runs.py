@@ -159,6 +159,11 @@ class Gpu(Lab):
                 self.assertIn("opencl", self.state(root)["numerics"])
         p = run("report", results, cwd=self.dir)
         self.assertEqual(p.returncode, 0, p.stderr)
+        device = json.loads(run("devices", "--json").stdout)["devices"][0]
+        with open(os.path.join(results, "report.md")) as f:
+            provenance = f.read().split("## Provenance")[1]
+        self.assertIn(device["name"], provenance)
+        self.assertIn(device["driver"], provenance)
 
 
 if __name__ == "__main__":
