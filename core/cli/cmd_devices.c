@@ -129,7 +129,7 @@ static int run(int argc, char **argv, struct skl_err *err)
 const struct skl_command skl_cmd_devices = {
     .name = "devices",
     .summary = "list the CPU and every OpenCL device: driver, memory, whether it could train",
-    .usage = "[--self-test]",
+    .usage = "",
     .description =
         "Lists what --device may name.  A GPU of its own memory is taken unasked (--device auto); others, and\n"
         "programs on the CPU such as pocl, only by name.  A device is tested beside the CPU before it trains a\n"

@@ -156,13 +156,13 @@ static int check_data(const struct skl_plan *plan, struct skl_err *err)
     for (int i = 0; i < plan->count; i++) {
         const struct skl_plan_run *r = &plan->run[i];
         const struct skl_data_config *data = &r->exp.data;
-        if (options.only && !skl_sweep_matches(r, options.only)) continue;
+        if (options.only && !skl_plan_matches(r, options.only)) continue;
         if (checked && !strcmp(data->dataset, checked->dataset) &&
             !strcmp(data->path ? data->path : "", checked->path ? checked->path : ""))
             continue;
         char *folder = skl_format("%s/%s/%s", options.results, plan->name, r->dir);
         struct skl_run_state state;
-        bool redo = options.redo && skl_sweep_matches(r, options.redo),
+        bool redo = options.redo && skl_plan_matches(r, options.redo),
              complete = !redo && !skl_run_state_read(folder, &state, NULL) && state.complete;
         free(folder);
         if (complete) continue;

@@ -1,3 +1,4 @@
+#include <fnmatch.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -290,4 +291,9 @@ char *skl_plan_beyond_end(const struct skl_plan_run *run, int count)
     char *longer = skl_format("%s (%d of %d runs)", note, found, count);
     free(note);
     return longer;
+}
+
+bool skl_plan_matches(const struct skl_plan_run *run, const char *pattern)
+{
+    return !fnmatch(pattern, run->dir, 0) || !fnmatch(pattern, run->setting, 0);
 }

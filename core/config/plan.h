@@ -53,4 +53,6 @@ void skl_plan_release(struct skl_plan *plan);
  * the same hash and folder. */
 extern const char skl_plan_heading[]; /* its first line */
 char *skl_plan_emit(const struct skl_plan *plan, const struct skl_plan_run *run);
+/* Does the shell's pattern (*, ?, [abc]) fit the run's folder, "gated/seed-1", or its setting, "gated"? */
+bool skl_plan_matches(const struct skl_plan_run *run, const char *pattern);
 #endif

@@ -303,7 +303,6 @@ int skl_run_record_read(const char *folder, struct skl_run_record *r, struct skl
     enum skl_seal seal = SKL_UNSEALED;
     int status = read_object(path, &j, &seal, &damaged, err);
     const char *code = json_string_value(json_object_get(j, "cause_code"));
-    const json_t *last = json_object_get(json_object_get(j, "files"), SKL_FILE_LAST);
     *r = (struct skl_run_record){
         .test_error = real_or_nan(j, "test_error_final"),
         .test_loss = real_or_nan(j, "test_loss_final"),
@@ -339,7 +338,7 @@ int skl_run_record_read(const char *folder, struct skl_run_record *r, struct skl
         .on_residual = own_text(j, "on_residual"),
         .plugin = own_text(j, "plugin"),
         .plugin_sha256 = own_text(j, "plugin_sha256"),
-        .checkpoint = own_text(last, "sha256"),
+        .checkpoint = own_text(json_object_get(json_object_get(j, "files"), SKL_FILE_LAST), "sha256"),
     };
     r->code = code ? skl_cause_of_word(code) : cause_of_text(r->cause);
     json_decref(j);

@@ -29,8 +29,6 @@ struct skl_sweep_options {
  * stands in the message). */
 int skl_sweep(const struct skl_plan *plan, const struct skl_sweep_options *options, struct skl_err *err);
 
-/* true if `pattern` (as in the options) fits the run. */
-bool skl_sweep_matches(const struct skl_plan_run *run, const char *pattern);
 /* Only where all runs of a plan begin anew (redo as in the options) may they do so with other data. */
 bool skl_sweep_keeps_data(const struct skl_plan *plan, const char *redo);
 /* A run of a sweep that ended by itself stays failed until --retry failed; one that was killed from outside, or found

@@ -2,7 +2,6 @@
 #include "core/sweep/jobs.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,11 +11,6 @@
 #include "core/run/claim.h"
 #include "core/sweep/plan_file.h"
 #include "core/run/settings.h"
-
-bool skl_sweep_matches(const struct skl_plan_run *run, const char *pattern)
-{
-    return !fnmatch(pattern, run->dir, 0) || !fnmatch(pattern, run->setting, 0);
-}
 
 bool skl_sweep_retryable(const struct skl_run_state *state)
 {
@@ -86,7 +80,7 @@ static void initial_states(struct skl_driver *d)
 static bool fits_any(const struct skl_plan *plan, const char *pattern)
 {
     for (int i = 0; i < plan->count; i++)
-        if (skl_sweep_matches(&plan->run[i], pattern)) return true;
+        if (skl_plan_matches(&plan->run[i], pattern)) return true;
     return false;
 }
 
@@ -97,10 +91,10 @@ static int select_jobs(struct skl_driver *d, struct skl_err *err)
     d->job = skl_alloc_array((size_t)d->plan->count + 1, sizeof *d->job);
     for (int i = 0; i < d->plan->count; i++) {
         const struct skl_plan_run *run = &d->plan->run[i];
-        if (o->only && !skl_sweep_matches(run, o->only)) continue;
+        if (o->only && !skl_plan_matches(run, o->only)) continue;
         struct skl_job *j = &d->job[d->count++];
         *j = (struct skl_job){.run = run, .folder = skl_path(sweep, run->dir)};
-        j->redo = o->redo && skl_sweep_matches(run, o->redo);
+        j->redo = o->redo && skl_plan_matches(run, o->redo);
     }
     free(sweep);
     if (!d->count)
@@ -136,7 +130,7 @@ int skl_jobs_look(struct skl_driver *d, const struct skl_plan *plan, const struc
 bool skl_sweep_keeps_data(const struct skl_plan *plan, const char *redo)
 {
     for (int i = 0; i < plan->count; i++)
-        if (!redo || !skl_sweep_matches(&plan->run[i], redo)) return true;
+        if (!redo || !skl_plan_matches(&plan->run[i], redo)) return true;
     return false;
 }
 

@@ -73,7 +73,7 @@ static int rebuilt(const struct skl_plan *plan, const char *folder, const struct
         const struct skl_plan_run *run = &plan->run[i];
         const struct skl_shortcut *s = run->exp.model.shortcut;
         const char *there = skl_run_list_plugin(old, s->name), *here = skl_registry_sha256(s);
-        if (!there || !strcmp(there, here) || (o->redo && skl_sweep_matches(run, o->redo))) continue;
+        if (!there || !strcmp(there, here) || (o->redo && skl_plan_matches(run, o->redo))) continue;
         return skl_fail(err, SKL_USAGE,
                         "%s was begun with another build of the plug-in '%s' (SHA-256 %s; here: %s): give that one, "
                         "or the experiment another 'name:', or throw its runs away with --redo 'PATTERN'",
@@ -96,7 +96,7 @@ static int compare(const struct skl_plan *plan, const struct skl_run_list *old, 
     int lacking_count = 0, other_count = 0;
     for (int i = 0; i < old->count; i++) {
         const struct skl_plan_run *run = planned(plan, old->run[i].dir, i);
-        bool differs = run && strcmp(run->exp.hash, old->run[i].hash) && !(o->redo && skl_sweep_matches(run, o->redo));
+        bool differs = run && strcmp(run->exp.hash, old->run[i].hash) && !(o->redo && skl_plan_matches(run, o->redo));
         if (!run && !lacking_count++) lacking = &old->run[i];
         if (differs && !other_count++) other = &old->run[i];
     }

@@ -42,9 +42,9 @@ void lab_close(struct lab *lab)
 /* A float of these bytes is not a number. */
 void lab_reset(struct lab *lab)
 {
+    lab->used = GAP;
     memset(lab->before, 0xFF, lab->used);
     memset(lab->mine, 0, lab->used * sizeof(bool));
-    lab->used = GAP;
 }
 
 static struct tensor lay(struct lab *lab, size_t bytes)

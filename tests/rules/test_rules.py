@@ -37,8 +37,6 @@ EXTRA = {
 }
 # Arrows that are no include: the registry lists the shortcuts.
 MAY_CALL = {"config": {"shortcuts"}, "shortcuts": {"variant", "base"}}
-# Folders in which two files still call each other; a folder that no longer does is taken out.
-CIRCLES = {"sweep"}
 # Folders with lines of more than 120 columns; one that has none any more is taken out.
 WIDE = {"core/device"}
 # Libraries that only one place knows.
@@ -198,10 +196,7 @@ class Circles(unittest.TestCase):
             home = {name: part for part, (defined, _) in parts.items() for name in defined}
             arrows = {part: {home[n] for n in wanted if n in home} - {part} for part, (_, wanted) in parts.items()}
             with self.subTest(folder):
-                if folder in CIRCLES:
-                    self.assertTrue(circles(arrows), "no circle any more: take it out of CIRCLES")
-                else:
-                    self.assertEqual(circles(arrows), set())
+                self.assertEqual(circles(arrows), set())
 
     def test_between_folders(self):
         home = {name: folder for folder, parts in self.folders.items() for defined, _ in parts.values() for name in defined}

@@ -1,7 +1,7 @@
-/* ahead.h - prefetching.  Tensors are far larger than the caches, so while one piece of the work computes, the memory that
- * the next steps read and write is fetched into the second-level cache, a share of it every few hundred multiply-adds:
- * in larger shares the requests would queue up before what is wanted now.  A share is a fixed number of cache lines:
- * loops of changing length would be mispredicted, and there are many of them. */
+/* ahead.h - prefetching.  Tensors are far larger than the caches, so while one piece of the work computes, the memory
+ * that the next steps read and write is fetched into the second-level cache, a share of it every few hundred
+ * multiply-adds: in larger shares the requests would queue up before what is wanted now.  A share is a fixed number of
+ * cache lines: loops of changing length would be mispredicted, and there are many of them. */
 #ifndef SKL_AHEAD_H
 #define SKL_AHEAD_H
 #include "core/device/cpu/kernels/kernels.h"

@@ -1,7 +1,7 @@
 /* Convolutions by their definition: sizes 1 and 3, strides 1 and 2, any number of input channels.
  *
- * An image goes, row by row as it is needed, into a buffer with a zero border; a row of output pixels is a sum of matrix
- * products:
+ * An image goes, row by row as it is needed, into a buffer with a zero border; a row of output pixels is a sum of
+ * matrix products:
  *
  *     forward           y[oy]  = sum over kh  P[oy*stride + kh] W[kh]      P: x with its border; a pixel's size*c
  *                                                                          neighbours in a row are contiguous

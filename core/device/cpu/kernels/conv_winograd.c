@@ -1,5 +1,5 @@
-/* 3x3 convolutions of stride 1 by Winograd's minimal filtering, F(m x m, 3x3) with m = 4 or 2
- * (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016).
+/* 3x3 convolutions of stride 1 by Winograd's minimal filtering, F(m x m, 3x3) with m = 4 or 2 (Lavin and Gray, "Fast
+ * Algorithms for Convolutional Neural Networks", 2016).
  *
  * A tile is m x m output pixels; it needs a x a input pixels, a = m + 2.  With the matrices B, G, A of the algorithm,
  * all products are over channels only, one small matrix product for each of the a*a frequencies:
@@ -10,19 +10,20 @@
  *
  * The two gradients share A dY A', so one pass over the images makes both.
  *
- * Work goes in units of a few tile rows.  A two-dimensional transform is two one-dimensional ones: along the rows, where
- * pixels come in or go out, and down the rows, where buffers of many tiles and channels are one flat loop.  Between the
- * two lie half-transformed rows [a][tiles_x][channels].  The a frequencies of one column j share the step down, so the
- * columns are taken one after the other, and what a column needs stays in the first-level cache:
+ * Work goes in units of a few tile rows.  A two-dimensional transform is two one-dimensional ones: along the rows,
+ * where pixels come in or go out, and down the rows, where buffers of many tiles and channels are one flat loop.
+ * Between the two lie half-transformed rows [a][tiles_x][channels].  The a frequencies of one column j share the step
+ * down, so the columns are taken one after the other, and what a column needs stays in the first-level cache:
  *
  *     x rows  --along-->  [rows][a][..]
- *     for each column j:  --down-->  V [a][tiles][c]  --a products with U [a][c][k]-->  M [a][tiles][k]  --down-->  [rows][j][..]
+ *     for each column j:  --down-->  V [a][tiles][c]  --a products with U [a][c][k]-->
+ *                                    M [a][tiles][k]  --down-->  [rows][j]
  *     [rows][a][..]  --along-->  y rows
  *
- * Where the CPU has 32 registers, M is made and used up in them, a few tiles at a time.
- * Rows are numbered through the whole chunk: a unit may span images, and every row is loaded and stored exactly once.
- * Everything is written once for both m; templates are instantiated for the channel counts of the CIFAR nets.
- * One kernel, from its buffers to its rows in the table: hence the length of the file. */
+ * Where the CPU has 32 registers, M is made and used up in them, a few tiles at a time. Rows are numbered through the
+ * whole chunk: a unit may span images, and every row is loaded and stored exactly once. Everything is written once for
+ * both m; templates are instantiated for the channel counts of the CIFAR nets. One kernel, from its buffers to its
+ * rows in the table: hence the length of the file. */
 #include "core/device/cpu/kernels/ahead.h"
 #include "core/device/cpu/kernels/rows.h"
 #include "core/device/cpu/kernels/tile.h"
@@ -140,7 +141,7 @@ INLINE void find_rows(const struct plan *p, const struct buffers *b, struct unit
 
 /* ---- x: along the rows, then down them ---- */
 
-/* One row of pixels [w][c] to [a][tiles_x][c].  A tile starts one pixel left of its output; the pixels outside are 0. */
+/* One row of pixels [w][c] to [a][tiles_x][c].  A tile starts one pixel left of its output; pixels outside are 0. */
 INLINE void x_along(const struct plan *p, const float *pixels, float *row)
 {
     const struct constants constant = constants();

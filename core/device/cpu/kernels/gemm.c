@@ -45,7 +45,7 @@ static void load(void)
     blas.get_corename = (__typeof__(blas.get_corename))symbol(library, "openblas_get_corename");
 }
 
-/* OpenBLAS maps a buffer for each thread that multiplies, and asks again and again for ever where the system has none. */
+/* OpenBLAS maps a buffer for each thread that multiplies, and asks again for ever where the system has none. */
 static void check_room(void)
 {
     const size_t buffer = (size_t)64 << 20;

@@ -57,8 +57,8 @@ struct skl_sums {
 };
 
 /* ---- convolution: shapes and algorithms in core/device/conv.h ---- */
-/* Memory that will be needed soon: the next `floats` of each tensor from where the pointers stand.  A kernel may fetch it
- * into the second-level cache while it computes. */
+/* Memory that will be needed soon: the next `floats` of each tensor from where the pointers stand.  A kernel may fetch
+ * it into the second-level cache while it computes. */
 struct skl_ahead {
     const float *read[8], *write[4];
     int reads, writes, floats;
@@ -123,8 +123,8 @@ struct skl_kernels {
     void (*sigmoid)(size_t n, const float *x, float *y); /* y may equal x; own exp: same bits on one level everywhere */
     /* SGD, one tensor.  torch: v = m v + (g + wd w), w -= lr v.  caffe: v = m v + lr (g + wd w), w -= v. */
     void (*sgd)(size_t n, float *w, const float *g, float *v, float lr, float momentum, float weight_decay, bool caffe);
-    /* Multiply-adds in registers alone, as fast as this level can: returns the floating-point operations done (two each).
-     * For bench: the peak rate that a direct convolution could reach. */
+    /* Multiply-adds in registers alone, as fast as this level can: returns the floating-point operations done (two
+     * each). For bench: the peak rate that a direct convolution could reach. */
     double (*fma_burst)(int64_t rounds);
     /* Average pooling over `pixels` pixels of one image: y[c]. */
     void (*pool)(int pixels, int c, const float *x, float *y);
@@ -135,7 +135,8 @@ const struct skl_kernels *skl_kernels_for(enum skl_cpu_level level);
 /* All rows of kernels.def, best first, NULL-terminated: for tests and --help. */
 const struct skl_conv_kernel *const *skl_conv_kernels(void);
 /* The first row that fits: algorithm (AUTO: winograd4, winograd2, direct, gemm in this order), level at most `level`,
- * shape.  gemm fits every shape, so one is always found: an algorithm that does not support a shape falls to direct, then gemm. */
+ * shape.  gemm fits every shape, so one is always found: an algorithm that does not support a shape falls to direct,
+ * then gemm. */
 const struct skl_conv_kernel *skl_conv_select(enum skl_conv_algo algo, enum skl_cpu_level level,
                                               const struct skl_conv_shape *s);
 

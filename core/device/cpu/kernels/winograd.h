@@ -97,9 +97,9 @@ INLINE void output_transform_transposed(int m, const struct constants *k, const 
     }
 }
 
-/* Matrix products of one column of frequencies, held in registers: t[q][i] = sum over p < depth of v_i[q][p] * u_i[p], for
- * `tiles` tiles and one vector of channels.  v_i = v + i * v_stride is [tiles][depth]; u_i = u + i * u_stride has rows
- * u_row floats apart.  tiles: a constant at every call. */
+/* Matrix products of one column of frequencies, held in registers: t[q][i] = sum over p < depth of v_i[q][p] * u_i[p],
+ * for `tiles` tiles and one vector of channels.  v_i = v + i * v_stride is [tiles][depth]; u_i = u + i * u_stride has
+ * rows u_row floats apart.  tiles: a constant at every call. */
 INLINE void column_products(int a, int tiles, int depth, const float *v, size_t v_stride, const float *u,
                             size_t u_stride, size_t u_row, vf t[][MAX_A], struct ahead *ahead)
 {
