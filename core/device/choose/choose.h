@@ -21,8 +21,8 @@ struct skl_device_wish {
 int skl_device_parse(const char *word, struct skl_device_wish *wish, struct skl_err *err);
 
 /* The wish as the name of one device (device.h): "cpu" or "opencl:N"; why: a few words for the first line a run prints.
- * turn: of several runs at once, which one this is: they share out the GPUs that were named, or all.  SKL_USAGE: there is
- * no such device, or it is not fit. */
+ * turn: of several runs at once, which one this is: they share out the GPUs that were named, or all.  SKL_USAGE: there
+ * is no such device, or it is not fit. */
 struct skl_device_choice {
     char name[24], why[200];
 };
@@ -35,9 +35,10 @@ int skl_device_fits(const char *name, const struct skl_shortcut *variant, struct
 /* GPUs that the wish would use: 0 where it is the CPU or asks for no GPU. */
 int skl_device_count(const struct skl_device_wish *wish);
 
-/* Makes sure that device `name` computes rightly: what is not known, from the user's cache folder, to have passed there with
- * this driver and these kernels is tested (selftest.h) beside the CPU first; `anew`: all of it.  Each operation and shape
- * is known for itself, so a second net tests only what is new in it.  SKL_FAILED: the operation that is wrong. */
+/* Makes sure that device `name` computes rightly: what is not known, from the user's cache folder, to have passed there
+ * with this driver and these kernels is tested (selftest.h) beside the CPU first; `anew`: all of it.  Each operation
+ * and shape is known for itself, so a second net tests only what is new in it.  SKL_FAILED: the operation that is
+ * wrong. */
 int skl_device_trust(const char *name, struct skl_pool *pool, const struct skl_selftest *what, bool anew,
                      struct skl_err *err);
 /* Is all of it known? */

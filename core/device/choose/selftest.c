@@ -1,4 +1,5 @@
-/* Each operation once on both devices, with everything that an operand or a result can have; what comes out is compared. */
+/* Each operation once on both devices, with everything that an operand or a result can have; what comes out is
+ * compared. */
 #include "core/device/choose/selftest.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
-/* device_opencl.h - OpenCL's devices: opencl:N is the N-th of skl_device_list.  Without OpenCL in the program (meson option
- * gpu) there are none. */
+/* device_opencl.h - OpenCL's devices: opencl:N is the N-th of skl_device_list.  Without OpenCL in the program (meson
+ * option gpu) there are none. */
 #ifndef SKL_DEVICE_OPENCL_H
 #define SKL_DEVICE_OPENCL_H
 #include "core/device/device.h"

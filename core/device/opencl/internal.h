@@ -1,8 +1,8 @@
 /* internal.h - one OpenCL device: its queue, memory and kernels.  For core/device/opencl alone.
  *
  * Everything goes down one in-order queue, so that kernels see each other's results without events.  The first error is
- * kept (struct opencl.broken) and makes all that follows do nothing: whoever downloads or finishes gets it, once, as one
- * line with the kernel's name. */
+ * kept (struct opencl.broken) and makes all that follows do nothing: whoever downloads or finishes gets it, once, as
+ * one line with the kernel's name. */
 #ifndef SKL_OPENCL_INTERNAL_H
 #define SKL_OPENCL_INTERNAL_H
 #ifndef CL_TARGET_OPENCL_VERSION
@@ -70,8 +70,8 @@ void opencl_clear(struct skl_device *d, struct skl_place at, size_t bytes);
 void opencl_release_stages(struct opencl *d);
 
 /* ---- program.c ---- */
-/* A kernel of a text that stands behind common.cl, load.cl and store.cl, built with these -D options once a process; `named`
- * tells texts apart, also in messages.  NULL: broken. */
+/* A kernel of a text that stands behind common.cl, load.cl and store.cl, built with these -D options once a process;
+ * `named` tells texts apart, also in messages.  NULL: broken. */
 cl_kernel opencl_kernel_of(struct opencl *d, const char *named, const char *source, const char *kernel,
                            const char *options, ...) __attribute__((format(printf, 5, 6)));
 /* The same of one of the embedded texts. */

@@ -1,5 +1,5 @@
-/* grad_any.cl - the weights' gradient of any convolution as a matrix product: rows r = (tap, input channel), columns the
- * output channels, the sum over the output's pixels of a range.
+/* grad_any.cl - the weights' gradient of any convolution as a matrix product: rows r = (tap, input channel), columns
+ * the output channels, the sum over the output's pixels of a range.
  *
  * -D: T rows and columns a work-group (16, 32, 64). */
 #define ITEMS 256
@@ -9,8 +9,8 @@
 #define ROW (T + 4)
 
 KERNEL(ITEMS)
-grad_any(LOAD_PARAMS(x_), LOAD_PARAMS(l_), int h, int width, int c, int oh, int ow, int k, int size, int stride, int pixels,
-         int range_pixels, TENSOR(part))
+grad_any(LOAD_PARAMS(x_), LOAD_PARAMS(l_), int h, int width, int c, int oh, int ow, int k, int size, int stride,
+         int pixels, int range_pixels, TENSOR(part))
 {
     __local float room[2 * PB * ROW > 4 * ITEMS ? 2 * PB * ROW : 4 * ITEMS] __attribute__((aligned(16)));
     __local int4 place[PB];

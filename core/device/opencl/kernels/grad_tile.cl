@@ -1,8 +1,8 @@
 /* grad_tile.cl - the weights' gradient of 3x3 convolutions of stride 1 between equal shapes.
  *
  * -D: H W C  as in conv_tile.cl;  CB and KB: the block of input and output channels of a work-group, BR rows read at a
- *     time, BI items.  A group makes its block's gradient over `images` images: a thread makes 4 x 4 channels of three taps
- *     in a row of taps; SPLIT threads share the rows of the image, and their sums are added in order. */
+ *     time, BI items.  A group makes its block's gradient over `images` images: a thread makes 4 x 4 channels of three
+ *     taps in a row of taps; SPLIT threads share the rows of the image, and their sums are added in order. */
 #define CQ (CB / 4)
 #define KQ (KB / 4)
 #define SPLIT (BI / (CQ * KQ * 3))

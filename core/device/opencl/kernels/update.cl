@@ -22,8 +22,8 @@ struct learned {
     int count, decay;
 };
 KERNEL(ITEMS)
-sgd(__global const uchar *table, __global float *value, __global const float *grad, __global float *momentum, float lr, float m,
-    float weight_decay, int caffe)
+sgd(__global const uchar *table, __global float *value, __global const float *grad, __global float *momentum, float lr,
+    float m, float weight_decay, int caffe)
 {
     const struct learned t = ((__global const struct learned *)table)[get_group_id(0)];
     const float wd = t.decay ? weight_decay : 0;
