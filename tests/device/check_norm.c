@@ -21,7 +21,7 @@ void check_bn_forward(struct lab *lab)
     struct operand x;
     for (int n = 1; n < 10; n += 4) {
         lab_reset(lab);
-        struct result y = some_sums(lab, STATISTICS, n, s, n == 1 ? DATA_OFFSET : DATA_NORMAL, &x);
+        struct result y = some_sums(lab, STATISTICS, n, s, n == 5 ? DATA_NORMAL : DATA_OFFSET, &x);
         struct tensor bias = put(lab, 5, DATA_NORMAL);
         struct norm norm = make_norm(lab, 5);
         lab_upload(lab);

@@ -1,9 +1,11 @@
 /* Every operation of the OpenCL device beside the CPU's (selftest.h), on opencl:0: where there is no GPU, pocl.
  * Shapes: each row of the table of tiles, and what no table knows. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -62,6 +64,56 @@ static void test_many_groups(void **state)
     run(&(struct skl_selftest){shapes, 1, 140, 3, false, NULL});
 }
 
+/* Channels whose mean is 100,000 times their deviation, through a convolution that leaves them as they are: the
+ * variance that comes out must be theirs. */
+static void hostile(struct skl_conv_shape s, int n)
+{
+    const size_t c = (size_t)s.c, floats = (size_t)(n * s.h * s.w) * c, weights = (size_t)(s.size * s.size) * c * c;
+    struct skl_err err = {0};
+    struct skl_device *d = NULL;
+    struct skl_memory *memory = NULL;
+    struct skl_conv_plan plan;
+    assert_int_equal(skl_device_opencl.open(0, pool, &d, &err), SKL_OK);
+    assert_int_equal(d->ops->conv_plan(d, s, SKL_CONV_AUTO, &plan, &err), SKL_OK);
+    const size_t x = 0, y = x + floats * 4, w = y + floats * 4, v = w + weights * 4, sums = v + 14 * 64 * 4;
+    assert_int_equal(d->ops->reserve(d, sums + d->ops->sums_bytes(d, s.c), &memory, &err), SKL_OK);
+    float *host = skl_alloc(sums);
+    uint32_t random = 1;
+    for (size_t i = 0; i < floats; i++)
+        host[i] = 1000 + (float)((random = random * 1664525 + 1013904223) >> 8) * (0.02f / (1 << 24));
+    for (size_t i = 0; i < c; i++) host[w / 4 + (weights / c / c / 2 * c + i) * c + i] = 1;
+    d->ops->upload(d, host, sums, (struct skl_place){memory, 0});
+    const struct skl_conv_job job = {.plan = &plan,
+                                     .n = n,
+                                     .weight = {memory, w},
+                                     .x = {.x = {memory, x}},
+                                     .y = {.y = {memory, y}, .sums = {memory, sums}}};
+    struct skl_place p[13]; /* gamma to c3 */
+    for (size_t i = 0; i < 13; i++) p[i] = (struct skl_place){memory, v + i * 256};
+    const struct skl_norm norm = {s.c,  p[0], p[1], p[2], p[3],  p[4],  p[5],
+                                  p[6], p[7], p[8], p[9], p[10], p[11], p[12]};
+    d->ops->conv_forward(d, &job);
+    d->ops->bn_forward(d, &norm, job.y.sums, (struct skl_place){NULL, 0}, 0);
+    float var[64];
+    d->ops->download(d, norm.running_var, c * sizeof *var, var);
+    assert_int_equal(d->ops->finish(d, &err), SKL_OK);
+    for (size_t k = 0; k < c; k++) {
+        const double m = (double)(floats / c);
+        double mean = 0, want = 0;
+        for (size_t i = k; i < floats; i += c) mean += host[i] / m;
+        for (size_t i = k; i < floats; i += c) want += (host[i] - mean) * (host[i] - mean) / (m - 1);
+        if (fabs(var[k] - want) > 1e-5 * want) fail_msg("variance %.9g of channel %zu, not %.9g", var[k], k, want);
+    }
+    free(host);
+    d->ops->release(d, memory);
+    d->ops->close(d);
+}
+static void test_hostile_statistics(void **state)
+{
+    hostile((struct skl_conv_shape){8, 8, 64, 64, 3, 1}, 5);
+    hostile((struct skl_conv_shape){32, 32, 12, 12, 1, 1}, 140);
+}
+
 /* One formula; those of all variants are tried when their nets are (test_runs.py). */
 static void test_a_formula(void **state)
 {
@@ -104,8 +156,13 @@ int main(void)
     }
     pool = skl_pool_new(1);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tiles),       cmocka_unit_test(test_any_shape), cmocka_unit_test(test_many_groups),
-        cmocka_unit_test(test_known_parts), cmocka_unit_test(test_a_formula), cmocka_unit_test(test_a_wrong_device),
+        cmocka_unit_test(test_tiles),
+        cmocka_unit_test(test_any_shape),
+        cmocka_unit_test(test_many_groups),
+        cmocka_unit_test(test_known_parts),
+        cmocka_unit_test(test_a_formula),
+        cmocka_unit_test(test_a_wrong_device),
+        cmocka_unit_test(test_hostile_statistics),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     skl_pool_free(pool);

@@ -3,9 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/device/opencl/internal.h"
+#include "core/device/opencl/kernels/flags.h"
 
-/* Tiles by shape: 3x3, stride 1, as many channels out as in.  Safe on every device with this much local memory and work-groups
- * of 256; measured on one, an H200.  kernels/conv_tile.cl and grad_tile.cl say what the numbers are. */
+/* Tiles by shape: 3x3, stride 1, as many channels out as in.  Safe on every device with this much local memory and
+ * work-groups of 256; measured on one, an H200.  kernels/conv_tile.cl and grad_tile.cl say what the numbers are. */
 static const struct tile {
     int h, w, c, r, px, cb; /* conv_tile: R, PX, CB */
     int gcb, gkb, br, bi;   /* grad_tile: CB, KB, BR, BI */
@@ -32,7 +33,7 @@ static size_t tile_local(const struct tile *t)
     const int w = t->w + 2, items = t->w * t->c / 4 * (t->r / t->px);
     const size_t conv = (size_t)((t->r + 2) * w * (t->cb + 4) + 9 * t->cb * t->c);
     const size_t grad = (size_t)((t->br + 2) * w * (t->gcb + 4) + t->br * t->w * (t->gkb + 4));
-    return sizeof(float) * largest(largest(conv, 12 * (size_t)items), grad);
+    return sizeof(float) * largest(largest(conv, 4 * SUMS_NUMBERS * (size_t)items), grad);
 }
 
 static const struct tile *tile_for(const struct opencl *d, const struct skl_conv_shape *s)
@@ -83,7 +84,8 @@ int opencl_conv_plan(struct skl_device *device, struct skl_conv_shape shape, enu
 }
 
 /* ---- forward, and the data's gradient: the same kernels the other way round ---- */
-/* What is absent costs nothing where it is known when the kernel is built.  On a CPU that costs a build each: not there. */
+/* What is absent costs nothing where it is known when the kernel is built.  On a CPU that costs a build each: not
+ * there. */
 static char *known(const struct opencl *d, const struct skl_operand *x, const struct skl_operand *l,
                    const struct skl_result *s)
 {
@@ -147,8 +149,8 @@ static void run_conv(struct opencl *d, const struct conv_way *w, int n, const st
         run_any(d, w, n, l, weight, s, back);
 }
 
-/* Groups read each other's rows: what is written on the way may not stand where they still read, and where a value is read
- * for many taps it is written by a pass of its own. */
+/* Groups read each other's rows: what is written on the way may not stand where they still read, and where a value is
+ * read for many taps it is written by a pass of its own. */
 static struct skl_operand written(struct opencl *d, const struct conv_way *w, int n, const struct skl_operand *x)
 {
     if (!skl_there(x->out)) return *x;

@@ -1,7 +1,9 @@
-/* What lies between the operations: partial sums and where they are, partial gradients that wait, all tensors' update. */
+/* What lies between the operations: partial sums and where they are, partial gradients that wait, all tensors'
+ * update. */
 #include <stdlib.h>
 #include <string.h>
 #include "core/device/opencl/internal.h"
+#include "core/device/opencl/kernels/flags.h"
 
 /* ---- rows of kernels/update.cl ---- */
 struct reduction {
@@ -76,14 +78,14 @@ static bool send_table(struct opencl *d, struct table *t, const void *rows, size
 /* ---- sums ---- */
 size_t opencl_sums_bytes(const struct skl_device *d, int c)
 {
-    return (size_t)SUMS_PARTS * 3 * (size_t)c * sizeof(float);
+    return (size_t)SUMS_PARTS * SUMS_NUMBERS * (size_t)c * sizeof(float);
 }
 
 struct skl_place parts_begin(struct opencl *d, struct skl_place sums, int parts, int c)
 {
     if (!skl_there(sums) || parts <= SUMS_PARTS) return sums;
     struct tables *t = tables_of(d);
-    const size_t bytes = (size_t)parts * 3 * (size_t)c * sizeof(float);
+    const size_t bytes = (size_t)parts * SUMS_NUMBERS * (size_t)c * sizeof(float);
     if (bytes > t->parts_bytes && !d->broken.status) {
         opencl_release(&d->head, t->parts);
         t->parts = NULL, t->parts_bytes = bytes;

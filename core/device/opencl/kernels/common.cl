@@ -1,9 +1,9 @@
 /* common.cl - stands before every other text.
  *
- * Tensors are float32, NHWC; one is given as a buffer and the byte in it where it begins.  Nothing is contracted that is
- * not written fma(): the same text gives the same bits on one device and driver.  All work-groups are whole, every
- * barrier is reached by all, no atomics: sums are made within a group by a fixed tree and over the groups, in their order,
- * by whoever reads the partial sums. */
+ * Tensors are float32, NHWC; one is given as a buffer and the byte in it where it begins.  Nothing is contracted that
+ * is not written fma(): the same text gives the same bits on one device and driver.  All work-groups are whole, every
+ * barrier is reached by all, no atomics: sums are made within a group by a fixed tree and over the groups, in their
+ * order, by whoever reads the partial sums. */
 #pragma OPENCL FP_CONTRACT OFF
 
 #define KERNEL(items) __kernel __attribute__((reqd_work_group_size(items, 1, 1))) void
@@ -12,7 +12,7 @@
 #define AT(name) ((__global float *)((__global char *)name + name##_at))
 #define BYTES_AT(name) (name + name##_at)
 
-/* ---- the load of a layer: v = relu?( scale x + shift + add_scale keep? add ), also written to out if asked for ---- */
+/* ---- the load of a layer: v = relu?( scale x + shift + add_scale keep? add ), also written to out if asked ---- */
 struct load {
     __global const float *x, *scale, *shift, *add, *add_scale;
     __global const uchar *keep;
@@ -20,11 +20,12 @@ struct load {
     int flags;
 };
 #define LOAD_PARAMS(l) \
-    TENSOR(l##x), TENSOR(l##scale), TENSOR(l##shift), TENSOR(l##add), TENSOR(l##add_scale), BYTES(l##keep), TENSOR(l##out), \
-        int l##flags
+    TENSOR(l##x), TENSOR(l##scale), TENSOR(l##shift), TENSOR(l##add), TENSOR(l##add_scale), BYTES(l##keep), \
+        TENSOR(l##out), int l##flags
 #define LOAD(l) \
     { \
-        AT(l##x), AT(l##scale), AT(l##shift), AT(l##add), AT(l##add_scale), BYTES_AT(l##keep), AT(l##out), KNOWN(l##flags) \
+        AT(l##x), AT(l##scale), AT(l##shift), AT(l##add), AT(l##add_scale), BYTES_AT(l##keep), AT(l##out), \
+            KNOWN(l##flags) \
     }
 
 /* ---- the store: y = gate?( v + add_scale keep? add ), and sums over y ---- */
@@ -33,7 +34,7 @@ struct store {
     __global const float *add, *add_scale;
     __global const uchar *keep;
     __global const float *gate, *gate_scale, *gate_shift, *partner, *pivot, *partner2, *pivot2;
-    __global float *part; /* [groups][3][c] */
+    __global float *part; /* [groups][SUMS_NUMBERS][c] */
     int flags;
 };
 #define STORE_PARAMS(s) \
@@ -58,8 +59,8 @@ struct store {
 #define KNOWN_s_flags s_flags
 #endif
 
-/* -DSUMS: what sums a text's result makes.  (Known when the text is built: no barrier may stand behind a condition, pocl 3.1
- * makes wrong code of it.) */
+/* -DSUMS: what sums a text's result makes.  (Known when the text is built: no barrier may stand behind a condition,
+ * pocl 3.1 makes wrong code of it.) */
 #define STATISTICS 1
 #define PRODUCTS 2
 #ifndef SUMS

@@ -9,13 +9,15 @@
 #define RB 16
 #define X_ROW (MT + 4)
 #define W_ROW (NT + 4)
-#define ROOM (RB * (X_ROW + W_ROW) > 12 * ITEMS ? RB * (X_ROW + W_ROW) : 12 * ITEMS)
+#define TILES (RB * (X_ROW + W_ROW))
+#define ROOM (TILES > 4 * SUMS_NUMBERS * ITEMS ? TILES : 4 * SUMS_NUMBERS * ITEMS)
 
 struct shape {
     int h, w, c, oh, ow, oc, size, stride, back;
 };
 
-/* Where the taps of output pixel m begin: its image, and the source's row and column of tap 0; image -1: no such pixel. */
+/* Where the taps of output pixel m begin: its image, and the source's row and column of tap 0; image -1: no such
+ * pixel. */
 static int4 pixel_place(const struct shape *s, int m, int pixels)
 {
     const int x = m % s->ow, y = m / s->ow % s->oh, pad = s->size / 2;
@@ -56,8 +58,8 @@ static void fill_weights(__global const float *w, const struct shape *s, int r0,
     }
 }
 
-static void store_pixels(const struct store *s, const struct shape *shape, int m0, int pixels, int k, const float4 sum[4],
-                         struct share4 *share)
+static void store_pixels(const struct store *s, const struct shape *shape, int m0, int pixels, int k,
+                         const float4 sum[4], struct share4 *share)
 {
 #if QUAD
     if (k < shape->oc)
@@ -80,30 +82,31 @@ static void store_pixels(const struct store *s, const struct shape *shape, int m
 #endif
 }
 
-static void put_group(const struct store *s, const struct shape *shape, int k, struct three4 r)
+static void put_group(const struct store *s, const struct shape *shape, int k, struct sums4 r)
 {
 #if QUAD
-    if (k < shape->oc) put_three4(s, get_group_id(0), shape->oc, k, r);
+    if (k < shape->oc) put_sums4(s, get_group_id(0), shape->oc, k, r);
 #else
-    float a[4], b[4], n[4];
-    vstore4(r.a, 0, a), vstore4(r.b, 0, b), vstore4(r.n, 0, n);
+    float a[4], b[4], n[4], pivot[4];
+    vstore4(r.a, 0, a), vstore4(r.b, 0, b), vstore4(r.n, 0, n), vstore4(r.pivot, 0, pivot);
     for (int j = 0; j < 4; j++) {
-        const struct three1 one = {a[j], b[j], n[j]};
-        if (k + j < shape->oc) put_three1(s, get_group_id(0), shape->oc, k + j, one);
+        const struct sums1 one = {a[j], b[j], n[j], pivot[j]};
+        if (k + j < shape->oc) put_sums1(s, get_group_id(0), shape->oc, k + j, one);
     }
 #endif
 }
 
 KERNEL(ITEMS)
-conv_any(LOAD_PARAMS(l_), TENSOR(w), STORE_PARAMS(s_), int h, int width, int c, int oh, int ow, int oc, int size, int stride,
-         int back, int pixels)
+conv_any(LOAD_PARAMS(l_), TENSOR(w), STORE_PARAMS(s_), int h, int width, int c, int oh, int ow, int oc, int size,
+         int stride, int back, int pixels)
 {
     __local float room[ROOM] __attribute__((aligned(16)));
     __local int4 place[MT];
     const struct load l = LOAD(l_);
     const struct store s = STORE(s_);
     const struct shape shape = {h, width, c, oh, ow, oc, size, stride, back};
-    const int t = get_local_id(0), quad = t % QUADS, row = t / QUADS, m0 = get_group_id(0) * MT, k0 = get_group_id(1) * NT;
+    const int t = get_local_id(0), quad = t % QUADS, row = t / QUADS;
+    const int m0 = get_group_id(0) * MT, k0 = get_group_id(1) * NT;
     const int all = size * size * c;
     __local float *xt = room, *wt = room + RB * X_ROW;
     float4 sum[4] = {0, 0, 0, 0};
@@ -124,9 +127,8 @@ conv_any(LOAD_PARAMS(l_), TENSOR(w), STORE_PARAMS(s_), int h, int width, int c, 
     store_pixels(&s, &shape, m0 + row * 4, pixels, k0 + quad * 4, sum, &share);
 #if SUMS
     __local float4 *red = (__local float4 *)room;
-    join_rows4(SUMS == STATISTICS, red, ITEMS, ROWS, QUADS, row, quad, three_of4(&share));
+    join_rows4(SUMS == STATISTICS, red, ITEMS, ROWS, QUADS, row, quad, sums_of4(&share));
     if (t >= QUADS) return;
-    const struct three4 group = {red[t], red[ITEMS + t], red[2 * ITEMS + t]};
-    put_group(&s, &shape, k0 + t * 4, group);
+    put_group(&s, &shape, k0 + t * 4, sums_at4(red, ITEMS, t));
 #endif
 }

@@ -9,7 +9,7 @@
 #define TILE ((R + 2) * TILE_W * PIXEL)
 #define WEIGHTS (9 * CB * C)
 #define ITEMS (W * QUADS * (R / PX))
-#define ROOM (TILE + WEIGHTS > 12 * ITEMS ? TILE + WEIGHTS : 12 * ITEMS)
+#define ROOM (TILE + WEIGHTS > 4 * SUMS_NUMBERS * ITEMS ? TILE + WEIGHTS : 4 * SUMS_NUMBERS * ITEMS)
 
 static void fill_tile(const struct load *l, int image, int row, int c0, __local float *tile)
 {
@@ -81,9 +81,8 @@ conv_tile(LOAD_PARAMS(l_), TENSOR(w), STORE_PARAMS(s_))
     }
 #if SUMS
     __local float4 *red = (__local float4 *)room;
-    join_rows4(SUMS == STATISTICS, red, ITEMS, W * (R / PX), QUADS, band * W + column, quad, three_of4(&share));
+    join_rows4(SUMS == STATISTICS, red, ITEMS, W * (R / PX), QUADS, band * W + column, quad, sums_of4(&share));
     if (t >= QUADS) return;
-    const struct three4 all = {red[t], red[ITEMS + t], red[2 * ITEMS + t]};
-    put_three4(&s, group, C, t * 4, all);
+    put_sums4(&s, group, C, t * 4, sums_at4(red, ITEMS, t));
 #endif
 }

@@ -1,4 +1,5 @@
-/* flags.h - which parts of a load or a store (load.cl, store.cl) are present: for C and OpenCL C. */
+/* flags.h - which parts of a load or a store (load.cl, store.cl) are present, and how wide sums are:
+ * for C and OpenCL C. */
 #ifndef SKL_CL_FLAGS_H
 #define SKL_CL_FLAGS_H
 #define LOAD_SCALE 1
@@ -17,4 +18,5 @@
 #define STORE_PIVOT 128
 #define STORE_PARTNER2 256
 #define STORE_PIVOT2 512
+#define SUMS_NUMBERS 4 /* a channel, of a group's sums (store.cl) */
 #endif

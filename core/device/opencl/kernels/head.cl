@@ -5,11 +5,11 @@
 KERNEL(ITEMS)
 pool(LOAD_PARAMS(l_), int pixels, int c, int lanes, TENSOR(pooled))
 {
-    __local float red[3 * ITEMS];
+    __local float red[SUMS_NUMBERS * ITEMS];
     const struct load l = LOAD(l_);
     const int t = get_local_id(0), lane = t % lanes, row = t / lanes, ch = get_group_id(1) * lanes + lane;
     const ulong image = get_group_id(0);
-    struct three1 r = {0, 0, 0};
+    struct sums1 r = {0, 0, 0, 0};
     if (ch < c)
         for (int p = row; p < pixels; p += ITEMS / lanes) {
             const ulong at = (image * pixels + p) * c + ch;
@@ -40,7 +40,8 @@ static void add_loss(__global ulong *loss, float v)
     const ulong bits = *loss;
     const int exponent = (int)(bits >> 52 & 0x7ff) - 1023 + 127;
     float old = 0;
-    if (exponent > 0) old = as_float((uint)(min(exponent, 255) << 23) | (uint)(exponent < 255 ? bits >> 29 & 0x7fffff : 0));
+    if (exponent > 0)
+        old = as_float((uint)(min(exponent, 255) << 23) | (uint)(exponent < 255 ? bits >> 29 & 0x7fffff : 0));
     v += bits >> 63 ? -old : old;
     const uint f = as_uint(v);
     const ulong e = f >> 23 & 0xff;
@@ -52,9 +53,9 @@ static void add_loss(__global ulong *loss, float v)
 KERNEL(ITEMS)
 loss(TENSOR(logits), BYTES(labels), TENSOR(dlogits), BYTES(score), int n, int classes, int batch)
 {
-    __local float red[3 * ITEMS];
+    __local float red[SUMS_NUMBERS * ITEMS];
     const int t = get_local_id(0);
-    struct three1 r = {0, 0, 0};
+    struct sums1 r = {0, 0, 0, 0};
     for (int i = t; i < n; i += ITEMS) {
         __global const float *z = AT(logits) + (ulong)i * classes;
         __global float *d = AT(dlogits) + (ulong)i * classes;
@@ -96,6 +97,7 @@ head_data(TENSOR(dlogits), TENSOR(weight), int n, int c, int classes, TENSOR(dpo
     const int i = get_global_id(0), image = i / c, j = i % c;
     if (i >= n * c) return;
     float sum = 0;
-    for (int k = 0; k < classes; k++) sum = fma(AT(dlogits)[(ulong)image * classes + k], AT(weight)[(ulong)k * c + j], sum);
+    for (int k = 0; k < classes; k++)
+        sum = fma(AT(dlogits)[(ulong)image * classes + k], AT(weight)[(ulong)k * c + j], sum);
     AT(dpooled)[i] = sum;
 }

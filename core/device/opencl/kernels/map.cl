@@ -1,12 +1,13 @@
 /* map.cl - element by element: store(load), the pooled gradient spread over its pixels, option A's padding, keep bits.
  *
- * A group has `lanes` columns (a power of two), one a channel, and 256 / lanes rows of items that walk over `per` pixels. */
+ * A group has `lanes` columns (a power of two), one a channel, and 256 / lanes rows of items that walk over `per`
+ * pixels. */
 #define ITEMS 256
 
 KERNEL(ITEMS)
 map(LOAD_PARAMS(l_), STORE_PARAMS(s_), int pixels, int c, int lanes, int per, int spread)
 {
-    __local float red[3 * ITEMS];
+    __local float red[SUMS_NUMBERS * ITEMS];
     const struct load l = LOAD(l_);
     const struct store s = STORE(s_);
     const int t = get_local_id(0), lane = t % lanes, row = t / lanes, ch = get_group_id(1) * lanes + lane;
@@ -20,9 +21,8 @@ map(LOAD_PARAMS(l_), STORE_PARAMS(s_), int pixels, int c, int lanes, int per, in
             store_value1(&s, at, ch, v, &share);
         }
 #if SUMS
-    join_rows1(SUMS == STATISTICS, red, ITEMS, ITEMS / lanes, lanes, row, lane, three_of1(&share));
-    const struct three1 all = {red[lane], red[ITEMS + lane], red[2 * ITEMS + lane]};
-    if (row == 0 && ch < c) put_three1(&s, get_group_id(0), c, ch, all);
+    join_rows1(SUMS == STATISTICS, red, ITEMS, ITEMS / lanes, lanes, row, lane, sums_of1(&share));
+    if (row == 0 && ch < c) put_sums1(&s, get_group_id(0), c, ch, sums_at1(red, ITEMS, lane));
 #endif
 }
 

@@ -55,10 +55,10 @@ static float seen_h(const struct load *h, ulong at, int c, int sigmoid)
 
 /* sigmoid 2: what goes through it is left at h.x, for backward. */
 KERNEL(ITEMS)
-merge_forward(TENSOR(x), LOAD_PARAMS(l_), LOAD_PARAMS(x_), STORE_PARAMS(s_), int sigmoid, int relu, int pixels, int c, int lanes,
-              int per, float8 numbers, COEF_PARAMS)
+merge_forward(TENSOR(x), LOAD_PARAMS(l_), LOAD_PARAMS(x_), STORE_PARAMS(s_), int sigmoid, int relu, int pixels, int c,
+              int lanes, int per, float8 numbers, COEF_PARAMS)
 {
-    __local float red[3 * ITEMS];
+    __local float red[SUMS_NUMBERS * ITEMS];
     const struct load h = LOAD(l_), f = LOAD(x_);
     const struct store s = STORE(s_);
     const struct coefficients k = COEF;
@@ -81,19 +81,19 @@ merge_forward(TENSOR(x), LOAD_PARAMS(l_), LOAD_PARAMS(x_), STORE_PARAMS(s_), int
             store_value1(&s, at, ch, y, &share);
         }
 #if SUMS
-    join_rows1(1, red, ITEMS, ITEMS / lanes, lanes, row, lane, three_of1(&share));
-    const struct three1 all = {red[lane], red[ITEMS + lane], red[2 * ITEMS + lane]};
-    if (row == 0 && ch < c) put_three1(&s, get_group_id(0), c, ch, all);
+    join_rows1(1, red, ITEMS, ITEMS / lanes, lanes, row, lane, sums_of1(&share));
+    if (row == 0 && ch < c) put_sums1(&s, get_group_id(0), c, ch, sums_at1(red, ITEMS, lane));
 #endif
 }
 
-/* layers: h comes out of layers, dh is written; else h is x and dh belongs to dx.  -DMORE=1: sums of dh, and in way 1 of dy h
- * and dy f, go to `part`. */
+/* layers: h comes out of layers, dh is written; else h is x and dh belongs to dx.  -DMORE=1: sums of dh, and in way 1
+ * of dy h and dy f, go to `part`. */
 KERNEL(ITEMS)
-merge_backward(TENSOR(x), TENSOR(dy), LOAD_PARAMS(l_), LOAD_PARAMS(x_), STORE_PARAMS(s_), TENSOR(dx), TENSOR(dh), int to_dx,
-               int layers, TENSOR(part), int sigmoid, int pixels, int c, int lanes, int per, float8 numbers, COEF_PARAMS)
+merge_backward(TENSOR(x), TENSOR(dy), LOAD_PARAMS(l_), LOAD_PARAMS(x_), STORE_PARAMS(s_), TENSOR(dx), TENSOR(dh),
+               int to_dx, int layers, TENSOR(part), int sigmoid, int pixels, int c, int lanes, int per, float8 numbers,
+               COEF_PARAMS)
 {
-    __local float red[3 * ITEMS];
+    __local float red[SUMS_NUMBERS * ITEMS];
     const struct load h = LOAD(l_), f = LOAD(x_);
     const struct store s = STORE(s_);
     const struct coefficients k = COEF;
@@ -102,7 +102,7 @@ merge_backward(TENSOR(x), TENSOR(dy), LOAD_PARAMS(l_), LOAD_PARAMS(x_), STORE_PA
     float p[8];
     vstore8(numbers, 0, p);
     struct share1 share = NO_SHARE;
-    struct three1 other = {0, 0, 0};
+    struct sums1 other = {0, 0, 0, 0};
     if (ch < c)
         for (int pixel = start + row; pixel < end; pixel += ITEMS / lanes) {
             const ulong at = (ulong)pixel * c + ch;
@@ -124,13 +124,12 @@ merge_backward(TENSOR(x), TENSOR(dy), LOAD_PARAMS(l_), LOAD_PARAMS(x_), STORE_PA
             store_value1(&s, at, ch, dfv, &share);
         }
 #if SUMS
-    join_rows1(0, red, ITEMS, ITEMS / lanes, lanes, row, lane, three_of1(&share));
-    const struct three1 all = {red[lane], red[ITEMS + lane], red[2 * ITEMS + lane]};
-    if (row == 0 && ch < c) put_three1(&s, get_group_id(0), c, ch, all);
+    join_rows1(0, red, ITEMS, ITEMS / lanes, lanes, row, lane, sums_of1(&share));
+    if (row == 0 && ch < c) put_sums1(&s, get_group_id(0), c, ch, sums_at1(red, ITEMS, lane));
 #endif
 #if MORE
     join_rows1(0, red, ITEMS, ITEMS / lanes, lanes, row, lane, other);
-    __global float *to = AT(part) + (ulong)get_group_id(0) * 3 * c + ch;
+    __global float *to = AT(part) + (ulong)get_group_id(0) * SUMS_NUMBERS * c + ch;
     if (row == 0 && ch < c) to[0] = red[lane], to[c] = red[ITEMS + lane], to[2 * c] = red[2 * ITEMS + lane];
 #endif
 }

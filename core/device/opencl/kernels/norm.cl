@@ -1,19 +1,23 @@
-/* norm.cl - batch norms and their like from a layer's partial sums [parts][3][c]: one group a channel. */
+/* norm.cl - batch norms and their like from a layer's partial sums [parts][SUMS_NUMBERS][c]: one group a channel. */
 #define ITEMS 64
 
+static struct sums1 part_sums(__global const float *part, ulong i, int channels, int c, int statistics)
+{
+    __global const float *p = part + i * SUMS_NUMBERS * channels + c;
+    const struct sums1 r = {p[0], p[channels], p[2 * channels], statistics ? p[3 * channels] : 0};
+    return r;
+}
+
 /* The parts of channel c joined in a fixed order; every item gets it. */
-static struct three1 whole(__global const float *part, int parts, int channels, int c, int statistics, __local float *red)
+static struct sums1 whole(__global const float *part, int parts, int channels, int c, int statistics,
+                          __local float *red)
 {
     const int t = get_local_id(0);
-    struct three1 r = {0, 0, 0};
-    for (int i = t; i < parts; i += ITEMS) {
-        __global const float *p = part + (ulong)i * 3 * channels + c;
-        const struct three1 next = {p[0], p[channels], p[2 * channels]};
-        r = joined1(statistics, r, next);
-    }
+    struct sums1 r = {0, 0, 0, 0};
+    for (int i = t; i < parts; i += ITEMS)
+        r = joined1(statistics, r, part_sums(part, i, channels, c, statistics));
     join_rows1(statistics, red, ITEMS, ITEMS, 1, t, 0, r);
-    const struct three1 all = {red[0], red[ITEMS], red[2 * ITEMS]};
-    return all;
+    return sums_at1(red, ITEMS, 0);
 }
 
 /* to[j] of `to_parts` joins its share of the `parts`: where there are too many for one group. */
@@ -23,49 +27,50 @@ squeeze(TENSOR(part), int parts, int channels, int statistics, TENSOR(to), int t
     const int j = get_group_id(0), c = get_group_id(1) * 256 + get_local_id(0);
     const int first = (int)((long)parts * j / to_parts), end = (int)((long)parts * (j + 1) / to_parts);
     if (c >= channels) return;
-    struct three1 r = {0, 0, 0};
-    for (int i = first; i < end; i++) {
-        __global const float *p = AT(part) + (ulong)i * 3 * channels + c;
-        const struct three1 next = {p[0], p[channels], p[2 * channels]};
-        r = joined1(statistics, r, next);
-    }
-    __global float *o = AT(to) + (ulong)j * 3 * channels + c;
+    struct sums1 r = {0, 0, 0, 0};
+    for (int i = first; i < end; i++)
+        r = joined1(statistics, r, part_sums(AT(part), i, channels, c, statistics));
+    __global float *o = AT(to) + (ulong)j * SUMS_NUMBERS * channels + c;
     o[0] = r.a, o[channels] = r.b, o[2 * channels] = r.n;
+    if (statistics) o[3 * channels] = r.pivot;
 }
 
-static void apply(__global const float *gamma, __global const float *beta, int c, float mean, float variance,
-                  __global float *to_mean, __global float *spread, __global float *scale, __global float *shift)
+/* The mean is pivot + distance. */
+static void apply(__global const float *gamma, __global const float *beta, int c, float pivot, float distance,
+                  float variance, __global float *to_mean, __global float *spread, __global float *scale,
+                  __global float *shift)
 {
     const float rstd = 1 / sqrt(variance + 1e-5f), factor = gamma[c] * rstd;
-    to_mean[c] = mean;
+    to_mean[c] = pivot + distance;
     spread[c] = rstd;
     scale[c] = factor;
-    shift[c] = fma(-mean, factor, beta[c]);
+    shift[c] = fma(-pivot, factor, fma(-distance, factor, beta[c]));
 }
 
 KERNEL(ITEMS)
-bn_forward(TENSOR(part), int parts, int channels, TENSOR(gamma), TENSOR(beta), TENSOR(bias), int biased, TENSOR(running_mean),
-           TENSOR(running_var), float remember, float fresh, TENSOR(mean), TENSOR(spread), TENSOR(scale), TENSOR(shift))
+bn_forward(TENSOR(part), int parts, int channels, TENSOR(gamma), TENSOR(beta), TENSOR(bias), int biased,
+           TENSOR(running_mean), TENSOR(running_var), float remember, float fresh, TENSOR(mean), TENSOR(spread),
+           TENSOR(scale), TENSOR(shift))
 {
-    __local float red[3 * ITEMS];
+    __local float red[SUMS_NUMBERS * ITEMS];
     const int c = get_group_id(0);
-    const struct three1 s = whole(AT(part), parts, channels, c, 1, red);
+    const struct sums1 s = whole(AT(part), parts, channels, c, 1, red);
     if (get_local_id(0) != 0) return;
-    const float variance = s.b / s.n, seen = biased ? s.a + AT(bias)[c] : s.a;
-    apply(AT(gamma), AT(beta), c, s.a, variance, AT(mean), AT(spread), AT(scale), AT(shift));
+    const float variance = s.b / s.n, seen = s.pivot + (biased ? s.a + AT(bias)[c] : s.a);
+    apply(AT(gamma), AT(beta), c, s.pivot, s.a, variance, AT(mean), AT(spread), AT(scale), AT(shift));
     __global float *rm = AT(running_mean) + c, *rv = AT(running_var) + c;
     *rm = fma(remember, *rm, fresh * seen);
     *rv = fma(remember, *rv, fresh * (s.n > 1 ? s.b / (s.n - 1) : variance));
 }
 
 KERNEL(ITEMS)
-bn_recall(int channels, TENSOR(gamma), TENSOR(beta), TENSOR(bias), int biased, TENSOR(running_mean), TENSOR(running_var),
-          TENSOR(mean), TENSOR(spread), TENSOR(scale), TENSOR(shift))
+bn_recall(int channels, TENSOR(gamma), TENSOR(beta), TENSOR(bias), int biased, TENSOR(running_mean),
+          TENSOR(running_var), TENSOR(mean), TENSOR(spread), TENSOR(scale), TENSOR(shift))
 {
     const int c = get_global_id(0);
     if (c >= channels) return;
     const float m = AT(running_mean)[c] - (biased ? AT(bias)[c] : 0);
-    apply(AT(gamma), AT(beta), c, m, AT(running_var)[c], AT(mean), AT(spread), AT(scale), AT(shift));
+    apply(AT(gamma), AT(beta), c, m, 0, AT(running_var)[c], AT(mean), AT(spread), AT(scale), AT(shift));
 }
 
 static void give(__global float *to, float v, int accumulate) { *to = accumulate ? *to + v : v; }
@@ -74,11 +79,12 @@ static void give(__global float *to, float v, int accumulate) { *to = accumulate
  * dbeta = sum g, dgamma = sum g x^, dy = gamma rstd (g - dbeta/m - x^ dgamma/m) = c1 g + c2 y + c3. */
 KERNEL(ITEMS)
 bn_backward(TENSOR(part), int parts, int channels, int second, float count, TENSOR(factor), int scaled, TENSOR(gamma),
-            TENSOR(mean), TENSOR(spread), TENSOR(c1), TENSOR(c2), TENSOR(c3), TENSOR(dgamma), TENSOR(dbeta), int accumulate)
+            TENSOR(mean), TENSOR(spread), TENSOR(c1), TENSOR(c2), TENSOR(c3), TENSOR(dgamma), TENSOR(dbeta),
+            int accumulate)
 {
-    __local float red[3 * ITEMS];
+    __local float red[SUMS_NUMBERS * ITEMS];
     const int c = get_group_id(0);
-    const struct three1 s = whole(AT(part), parts, channels, c, 0, red);
+    const struct sums1 s = whole(AT(part), parts, channels, c, 0, red);
     if (get_local_id(0) != 0) return;
     const float f = scaled ? AT(factor)[c] : 1, rstd = AT(spread)[c], g = AT(gamma)[c] * rstd;
     const float db = f * s.a, dg = f * rstd * (second ? s.n : s.b), k2 = -g * rstd * dg / count;
@@ -92,15 +98,15 @@ bn_backward(TENSOR(part), int parts, int channels, int second, float count, TENS
 KERNEL(ITEMS)
 bias_backward(TENSOR(part), int parts, int channels, TENSOR(factor), int scaled, TENSOR(dbias), int accumulate)
 {
-    __local float red[3 * ITEMS];
+    __local float red[SUMS_NUMBERS * ITEMS];
     const int c = get_group_id(0);
-    const struct three1 s = whole(AT(part), parts, channels, c, 0, red);
+    const struct sums1 s = whole(AT(part), parts, channels, c, 0, red);
     if (get_local_id(0) == 0) give(AT(dbias) + c, scaled ? AT(factor)[c] * s.a : s.a, accumulate);
 }
 
 KERNEL(ITEMS)
-blend(int channels, TENSOR(a), TENSOR(b), TENSOR(f_scale), TENSOR(f_shift), TENSOR(h_scale), TENSOR(h_shift), int f_bn, int h_bn,
-      TENSOR(scale), TENSOR(shift), TENSOR(add_scale))
+blend(int channels, TENSOR(a), TENSOR(b), TENSOR(f_scale), TENSOR(f_shift), TENSOR(h_scale), TENSOR(h_shift), int f_bn,
+      int h_bn, TENSOR(scale), TENSOR(shift), TENSOR(add_scale))
 {
     const int c = get_global_id(0);
     if (c >= channels) return;
@@ -117,12 +123,12 @@ static float through(float sum, float dot, __global const float *gamma, __global
     return bn ? fma(gamma[c] * spread[c], dot, beta[c] * sum) : dot;
 }
 KERNEL(ITEMS)
-coef_sums(TENSOR(part), int parts, int channels, TENSOR(f_gamma), TENSOR(f_beta), TENSOR(f_spread), int f_bn, TENSOR(h_gamma),
-          TENSOR(h_beta), TENSOR(h_spread), int h_bn, TENSOR(d))
+coef_sums(TENSOR(part), int parts, int channels, TENSOR(f_gamma), TENSOR(f_beta), TENSOR(f_spread), int f_bn,
+          TENSOR(h_gamma), TENSOR(h_beta), TENSOR(h_spread), int h_bn, TENSOR(d))
 {
-    __local float red[3 * ITEMS];
+    __local float red[SUMS_NUMBERS * ITEMS];
     const int c = get_group_id(0);
-    const struct three1 s = whole(AT(part), parts, channels, c, 0, red);
+    const struct sums1 s = whole(AT(part), parts, channels, c, 0, red);
     if (get_local_id(0) != 0) return;
     AT(d)[c] = through(s.a, s.n, AT(h_gamma), AT(h_beta), AT(h_spread), c, h_bn);
     AT(d)[channels + c] = through(s.a, s.b, AT(f_gamma), AT(f_beta), AT(f_spread), c, f_bn);
@@ -131,9 +137,9 @@ coef_sums(TENSOR(part), int parts, int channels, TENSOR(f_gamma), TENSOR(f_beta)
 KERNEL(ITEMS)
 merge_coefs(TENSOR(part), int parts, int channels, TENSOR(d))
 {
-    __local float red[3 * ITEMS];
+    __local float red[SUMS_NUMBERS * ITEMS];
     const int c = get_group_id(0);
-    const struct three1 s = whole(AT(part), parts, channels, c, 0, red);
+    const struct sums1 s = whole(AT(part), parts, channels, c, 0, red);
     if (get_local_id(0) != 0) return;
     AT(d)[c] = s.b;
     AT(d)[channels + c] = s.n;
@@ -142,9 +148,9 @@ merge_coefs(TENSOR(part), int parts, int channels, TENSOR(d))
 KERNEL(ITEMS)
 coef_total(TENSOR(d), int channels, int a_one, int b_one)
 {
-    __local float red[3 * ITEMS];
+    __local float red[SUMS_NUMBERS * ITEMS];
     const int t = get_local_id(0);
-    struct three1 r = {0, 0, 0};
+    struct sums1 r = {0, 0, 0, 0};
     for (int c = t; c < channels; c += ITEMS) r.a += AT(d)[c], r.b += AT(d)[channels + c];
     join_rows1(0, red, ITEMS, ITEMS, 1, t, 0, r);
     if (t != 0) return;
