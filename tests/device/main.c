@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/device/choose/devices.h"
+#include "core/device/opencl/device_opencl.h"
 #include "tests/device/lab.h"
 
 #define ROW(op, fn) \
@@ -128,6 +129,11 @@ int main(int argc, char **argv)
             threads = atoi(argv[++i]);
         else
             device = argv[i];
+    }
+    struct skl_device_info list[SKL_MAX_DEVICES];
+    if (device && !strncmp(device, "opencl", 6) && skl_device_list(list) == 0) {
+        puts("no OpenCL device here");
+        return 77; /* meson: skipped */
     }
     printf("seed %llu\n", (unsigned long long)seed);
     for (int t = threads ? threads : 1; t <= (threads ? threads : 3); t += 2)
