@@ -22,7 +22,7 @@ static void destroy(struct opencl *d)
 
 void opencl_close(struct opencl *d)
 {
-    if (!d->broken.status) opencl_finish(&d->head, NULL);
+    opencl_finish(&d->head, NULL);
     if (d->hangs) return; /* every call could hang as well: the system takes it all back when the process ends */
     const int number = d->about.opencl;
     if (d->broken.status || parked[number] || d->timing)

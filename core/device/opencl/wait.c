@@ -74,20 +74,23 @@ static int broken(const struct opencl *d, struct skl_err *err)
     return d->broken.status ? skl_fail(err, d->broken.status, "%s", d->broken.text) : SKL_OK;
 }
 
-/* Asks again and again instead of clWaitForEvents, which never comes back from a driver that hangs. */
+/* Asks again and again instead of clWaitForEvents, which never comes back from a driver that hangs.  After an error
+ * too: what was enqueued before it still reads and writes the host's memory, which is its owner's again when this
+ * returns. */
 int opencl_await(struct opencl *d, cl_event event, struct skl_err *err)
 {
     const double start = opencl_now();
     cl_int state = CL_QUEUED;
-    while (!d->broken.status && state > CL_COMPLETE) {
+    while (!d->hangs && state > CL_COMPLETE) {
         const cl_int code = clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL);
         if (code || state < 0) opencl_break(d, code ? code : state, d->doing);
         if (state <= CL_COMPLETE) break;
         const double waited = opencl_now() - start;
-        if (waited > d->patience && !d->broken.status) {
+        if (waited > d->patience) {
             d->hangs = true;
-            skl_fail(&d->broken, SKL_FAILED, "opencl:%d (%s): %s: no progress for %d seconds: the driver hangs",
-                     d->about.opencl, d->about.name, d->doing, d->patience);
+            if (!d->broken.status)
+                skl_fail(&d->broken, SKL_FAILED, "opencl:%d (%s): %s: no progress for %d seconds: the driver hangs",
+                         d->about.opencl, d->about.name, d->doing, d->patience);
         }
         rest(waited);
     }
@@ -100,10 +103,9 @@ int opencl_finish(struct skl_device *device, struct skl_err *err)
     struct opencl *d = (struct opencl *)device;
     cl_event event;
     cl_int code = CL_SUCCESS;
-    if (!d->broken.status) {
-        code = clEnqueueMarkerWithWaitList(d->queue, 0, NULL, &event);
-        if (!code) code = clFlush(d->queue);
-        if (code) opencl_break(d, code, d->doing);
-    }
-    return d->broken.status ? broken(d, err) : opencl_await(d, event, err);
+    if (d->hangs) return broken(d, err);
+    code = clEnqueueMarkerWithWaitList(d->queue, 0, NULL, &event);
+    if (!code) code = clFlush(d->queue);
+    if (code) opencl_break(d, code, d->doing);
+    return code ? broken(d, err) : opencl_await(d, event, err);
 }
