@@ -37,36 +37,13 @@ double opencl_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static void rest(double waited)
-{
-    if (waited < 0.0005)
-        sched_yield();
-    else
-        nanosleep(&(struct timespec){0, waited < 0.05 ? 50000 : 1000000}, NULL);
-}
-
-/* What was queued before something broke may still run, in memory that its owner is about to release: it is waited for.
- * Where it cannot be told to have ended nothing is released any more, as with a driver that hangs. */
-static void drain(struct opencl *d)
-{
-    const double start = opencl_now();
-    cl_event event;
-    cl_int state = CL_QUEUED;
-    d->hangs = clEnqueueMarkerWithWaitList(d->queue, 0, NULL, &event) || clFlush(d->queue);
-    while (!d->hangs && state > CL_COMPLETE) {
-        d->hangs = clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL) ||
-                   opencl_now() - start > d->patience;
-        if (state > CL_COMPLETE) rest(opencl_now() - start);
-    }
-    if (!d->hangs) clReleaseEvent(event);
-}
-
 void opencl_break(struct opencl *d, cl_int code, const char *doing)
 {
     if (d->broken.status) return;
     skl_fail(&d->broken, SKL_FAILED, "opencl:%d (%s): %s: %s", d->about.opencl, d->about.name, doing,
              opencl_error(code));
-    drain(d);
+    /* What was queued before may still run, in memory that its owner is about to release. */
+    opencl_finish(&d->head, NULL);
 }
 
 static int broken(const struct opencl *d, struct skl_err *err)
@@ -84,7 +61,7 @@ int opencl_await(struct opencl *d, cl_event event, struct skl_err *err)
     while (!d->hangs && state > CL_COMPLETE) {
         const cl_int code = clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL);
         if (code || state < 0) opencl_break(d, code ? code : state, d->doing);
-        if (state <= CL_COMPLETE) break;
+        if (code || state <= CL_COMPLETE) break;
         const double waited = opencl_now() - start;
         if (waited > d->patience) {
             d->hangs = true;
@@ -92,7 +69,10 @@ int opencl_await(struct opencl *d, cl_event event, struct skl_err *err)
                 skl_fail(&d->broken, SKL_FAILED, "opencl:%d (%s): %s: no progress for %d seconds: the driver hangs",
                          d->about.opencl, d->about.name, d->doing, d->patience);
         }
-        rest(waited);
+        if (waited < 0.0005)
+            sched_yield();
+        else
+            nanosleep(&(struct timespec){0, waited < 0.05 ? 50000 : 1000000}, NULL);
     }
     if (!d->hangs) clReleaseEvent(event);
     return broken(d, err);
