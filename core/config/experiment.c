@@ -154,18 +154,33 @@ int skl_experiment_read(const struct skl_ynode *tree, struct skl_experiment *exp
 
 /* ---- the hash ---- */
 
+/* Keys that came later are not in it while they have their default: results from before them keep their hash. */
+static bool is_hashed(const struct skl_key *key, const char *value, const struct skl_experiment *defaults)
+{
+    if (!(key->flags & SKL_KEY_LATER)) return true;
+    char *usual = skl_key_write(key, defaults, true);
+    const bool other = strcmp(value ? value : "", usual ? usual : "") != 0;
+    free(usual);
+    return other;
+}
+
 char *skl_experiment_canonical(const struct skl_experiment *exp)
 {
+    struct skl_experiment defaults;
+    skl_experiment_defaults(&defaults);
     char *text = skl_format("seed=%llu\n", (unsigned long long)exp->seed);
     for (int i = 0; i < skl_key_count(); i++) {
         const struct skl_key *key = skl_key_get(i);
         if (!(key->flags & SKL_KEY_HASHED)) continue;
         char *value = skl_key_write(key, exp, true);
-        char *longer = skl_format("%s%s=%s\n", text, key->path, value ? value : "");
+        if (is_hashed(key, value, &defaults)) {
+            char *longer = skl_format("%s%s=%s\n", text, key->path, value ? value : "");
+            free(text);
+            text = longer;
+        }
         free(value);
-        free(text);
-        text = longer;
     }
+    skl_experiment_release(&defaults);
     return text;
 }
 

@@ -37,6 +37,7 @@ struct skl_data_config {
     struct {
         int pad;
         bool flip;
+        int cutout;
     } augment;
     bool shuffle;
 };

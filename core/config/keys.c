@@ -55,6 +55,7 @@ static const char *const convs[] = {"auto", "winograd4", "winograd2", "direct", 
     FORM("variants." path_, SKL_KEY_PLAN | SKL_KEY_VARIANT, def_, form_, NULL, NULL, help_)
 
 #define H SKL_KEY_HASHED
+#define LATER (SKL_KEY_HASHED | SKL_KEY_LATER)
 #define BILLION 1e9
 #define MANY_IMAGES 1e7
 
@@ -93,6 +94,7 @@ static const struct skl_key keys[] = {
            "subtract the mean image; or mean and deviation of each channel; or nothing"),
     KEY(data.augment.pad, H, 4, 0, 16, "random crops of the image padded by so many pixels; 0: none"),
     KEY(data.augment.flip, H, true, 0, 1, "random horizontal flips"),
+    KEY(data.augment.cutout, LATER, 0, 0, 256, "a square of so many pixels, anywhere, is set to 0; 0: none"),
     KEY(data.shuffle, H, true, 0, 1, "a new order each epoch"),
 
     KEY(train.iterations, H, 64000, 1, BILLION, "mini-batches"),

@@ -26,7 +26,8 @@ enum {
     SKL_KEY_HASHED = 1,  /* decides numbers: part of the configuration hash */
     SKL_KEY_PLAN = 2,    /* of the whole file (struct skl_plan), not of one run: not for set, grid or zip */
     SKL_KEY_VARIANT = 4, /* of one entry of `variants` (path "variants.NAME") */
-    SKL_KEY_PATH = 8     /* TEXT: a path, kept as an absolute one (paths.h) */
+    SKL_KEY_PATH = 8,    /* TEXT: a path, kept as an absolute one (paths.h) */
+    SKL_KEY_LATER = 16   /* HASHED, but only where it is not the default: younger than the results that there are */
 };
 struct skl_key {
     const char *path, *help;
@@ -55,7 +56,7 @@ int skl_path_unknown(const struct skl_ynode *node, const char *path, struct skl_
 
 /* ---- key_value.c: one key's value ---- */
 struct skl_key skl_key_of_param(const struct skl_param *param); /* path: the bare name; offset in the options struct */
-char *skl_key_range(const struct skl_key *key);   /* "a whole number from 1 to 1024"; malloc'd */
+char *skl_key_range(const struct skl_key *key);                 /* "a whole number from 1 to 1024"; malloc'd */
 char *skl_key_default(const struct skl_key *key); /* "110", "original", "the batch"; malloc'd; NULL: none */
 
 /* The value in `base` (the struct that offset counts from) set to the row's default. */

@@ -55,6 +55,17 @@ void skl_augment(const struct skl_norm *norm, const uint8_t *image, int dy, int 
     }
 }
 
+/* Bits 0 and 1 of this key are the crop and the flip. */
+void skl_cutout(uint64_t seed, int64_t epoch, int image, int side, int size, int channels, float *pixels)
+{
+    const uint64_t bits = skl_rng_bits(skl_rng_key(seed, SKL_RNG_AUGMENT, (uint64_t)epoch, (uint64_t)image), 2);
+    const int top = (int)((bits >> 32) * (uint64_t)size >> 32) - side / 2,
+              left = (int)((bits & 0xffffffffu) * (uint64_t)size >> 32) - side / 2;
+    const int from = left > 0 ? left : 0, to = left + side < size ? left + side : size;
+    for (int y = top > 0 ? top : 0; y < top + side && y < size; y++)
+        memset(pixels + (y * size + from) * channels, 0, sizeof *pixels * (size_t)((to - from) * channels));
+}
+
 void skl_halve(const float *in, int size, int channels, float *out)
 {
     const int half = size / 2, row = size * channels;

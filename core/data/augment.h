@@ -20,4 +20,7 @@ struct skl_crop {
     bool flip;
 };
 struct skl_crop skl_crop_draw(uint64_t seed, int64_t epoch, int image, int pad);
+/* A square of side `side`, its centre on any pixel of [size, size, channels] with the same chance, is set to 0 as far
+ * as it lies inside; which one follows from seed, epoch and image. */
+void skl_cutout(uint64_t seed, int64_t epoch, int image, int side, int size, int channels, float *pixels);
 #endif

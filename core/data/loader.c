@@ -23,7 +23,7 @@ struct skl_loader {
     const struct skl_dataset *set;
     struct skl_pool *pool;
     uint64_t seed;
-    int batch, pad;
+    int batch, pad, cutout;
     bool flip, shuffle, halve;
     struct skl_norm norm;
     struct order order[2]; /* of the epochs with even and with odd number: a batch may straddle two */
@@ -87,7 +87,9 @@ static void train_task(void *arg, int i, int worker)
     const struct draw *d = &l->draw[i];
     struct skl_crop crop = skl_crop_draw(l->seed, d->epoch, d->image, l->pad);
     crop.flip = crop.flip && l->flip;
-    make_image(l, job->from, d->image, crop, worker, job->images + (size_t)i * image_floats(l));
+    float *out = job->images + (size_t)i * image_floats(l);
+    make_image(l, job->from, d->image, crop, worker, out);
+    if (l->cutout) skl_cutout(l->seed, d->epoch, d->image, l->cutout, skl_loader_size(l), l->norm.channels, out);
     job->labels[i] = job->from->labels[d->image];
 }
 
@@ -233,6 +235,7 @@ int skl_loader_new(const struct skl_dataset *set, const struct skl_data_config *
                              .batch = batch,
                              .pad = cfg->augment.pad,
                              .flip = cfg->augment.flip,
+                             .cutout = cfg->augment.cutout,
                              .shuffle = cfg->shuffle,
                              .halve = cfg->size && cfg->size != im->size};
     for (int k = 0; k < 2; k++) l->order[k] = (struct order){-1, skl_alloc_array((size_t)im->count, sizeof(uint32_t))};

@@ -359,11 +359,17 @@ static void same_hash(const char *more, bool same)
 
 static void what_the_hash_covers(void **state)
 {
-    static const char *const no[] = {"name=other",           "label=x",
-                                     "paper.test_error=5",   "probe.every=10",
-                                     "data.path=/x",         "train.checkpoint_every=7",
-                                     "report.fail_above=30", "train.bn_batch=64",
-                                     "train.lr=1e-1",        "train.lr_drops.at=[150]",
+    static const char *const no[] = {"name=other",
+                                     "label=x",
+                                     "paper.test_error=5",
+                                     "probe.every=10",
+                                     "data.path=/x",
+                                     "train.checkpoint_every=7",
+                                     "report.fail_above=30",
+                                     "train.bn_batch=64",
+                                     "train.lr=1e-1",
+                                     "train.lr_drops.at=[150]",
+                                     "data.augment.cutout=0",
                                      "variants=[{name: x}]"};
     static const char *const yes[] = {"seeds=[8]",
                                       "train.log_every=7",
@@ -375,6 +381,7 @@ static void what_the_hash_covers(void **state)
                                       "train.conv=gemm",
                                       "model.width=8",
                                       "data.size=32",
+                                      "data.augment.cutout=4",
                                       "train.lr_drops.factor=0.2"};
     for (size_t i = 0; i < sizeof no / sizeof *no; i++) same_hash(no[i], true);
     for (size_t i = 0; i < sizeof yes / sizeof *yes; i++) same_hash(yes[i], false);

@@ -25,7 +25,7 @@ static int fill(void **state)
 
 static struct skl_data_config config(int pad, bool flip)
 {
-    return (struct skl_data_config){.dataset = "test", .augment = {pad, flip}, .shuffle = true};
+    return (struct skl_data_config){.dataset = "test", .augment = {.pad = pad, .flip = flip}, .shuffle = true};
 }
 
 static void train(const struct skl_data_config *cfg, int batch, int64_t iteration, int threads, float *images)
@@ -65,13 +65,23 @@ static double mean_at(int at)
     return sum / COUNT / 255.0;
 }
 
-/* Pixel (y, x, c) of an image after crop and flip, minus the mean image: the design's rule, one pixel at a time. */
+/* Within the square around a centre that is drawn by the third number of the image's key? */
+static bool cut_out(uint64_t key, int side, int y, int x)
+{
+    const uint64_t bits = skl_rng_bits(key, 2);
+    const int cy = (int)(((bits >> 32) * SIZE) >> 32), cx = (int)(((bits & 0xffffffff) * SIZE) >> 32);
+    return y >= cy - side / 2 && y < cy - side / 2 + side && x >= cx - side / 2 && x < cx - side / 2 + side;
+}
+
+/* Pixel (y, x, c) of an image after crop, flip and cutout, minus the mean image: the design's rule, one pixel at a
+ * time. */
 static double augmented(int image, int64_t epoch, const struct skl_data_config *cfg, int y, int x, int c)
 {
     const uint64_t key = skl_rng_key(SEED, SKL_RNG_AUGMENT, (uint64_t)epoch, (uint64_t)image);
     const uint64_t bits = skl_rng_bits(key, 0), places = (uint64_t)(2 * cfg->augment.pad + 1);
     const int dy = (int)(((bits >> 32) * places) >> 32) - cfg->augment.pad;
     const int dx = (int)(((bits & 0xffffffff) * places) >> 32) - cfg->augment.pad;
+    if (cut_out(key, cfg->augment.cutout, y, x)) return 0;
     if (cfg->augment.flip && skl_rng_bits(key, 1) >> 63) x = SIZE - 1 - x;
     y += dy;
     x += dx;
@@ -118,6 +128,15 @@ static void crops_and_flips(void **state)
             const struct skl_data_config cfg = config(pad, flip);
             for (int t = 0; t < 5; t++) check_batch(&cfg, 20, t);
         }
+}
+
+static void cuts_squares_out(void **state)
+{
+    for (int side = 1; side <= 3 * SIZE; side += side < 5 ? 1 : 7) {
+        struct skl_data_config cfg = config(1, true);
+        cfg.augment.cutout = side;
+        for (int t = 0; t < 5; t++) check_batch(&cfg, 20, t);
+    }
 }
 
 /* Every offset and both mirror images come about equally often. */
@@ -292,6 +311,7 @@ int main(void)
         cmocka_unit_test(follows_the_stream),
         cmocka_unit_test(keeps_the_file_order),
         cmocka_unit_test(crops_and_flips),
+        cmocka_unit_test(cuts_squares_out),
         cmocka_unit_test(draws_every_crop),
         cmocka_unit_test(ignores_the_number_of_threads),
         cmocka_unit_test(has_no_memory),
