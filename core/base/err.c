@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define HUGE_PAGE ((size_t)2 << 20)
@@ -25,6 +26,11 @@ void skl_bug(const char *file, int line, const char *fmt, ...)
     abort();
 }
 
+void skl_leave(int status)
+{
+    for (;;) syscall(SYS_exit_group, status);
+}
+
 void skl_die(const char *fmt, ...)
 {
     char text[1024];
@@ -36,7 +42,7 @@ void skl_die(const char *fmt, ...)
         if ((unsigned char)*p < ' ' || *p == 127) *p = '?';
     fflush(stdout);
     fprintf(stderr, "skiplab: %s\n", text);
-    _exit(SKL_FAILED);
+    skl_leave(SKL_FAILED);
 }
 
 static _Noreturn void out_of_memory(size_t bytes)

@@ -39,6 +39,8 @@ _Noreturn void skl_bug(const char *file, int line, const char *fmt, ...) __attri
 /* One line on standard error and exit code 1, at once: nothing is left to the libraries' own ends, which may wait for
  * threads that cannot go on. */
 _Noreturn void skl_die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* What _exit() is elsewhere, and as safe in a handler: that name is left to plug-ins (core/cli/ending.h). */
+_Noreturn void skl_leave(int status);
 
 /* Zeroed, 64-byte aligned memory; large blocks ask for huge pages.  Never returns NULL; free() with free(). */
 void *skl_alloc(size_t bytes);

@@ -113,17 +113,27 @@ static void wait_for_call(struct skl_pool *pool, int seen)
     atomic_fetch_sub(&pool->sleepers, 1);
 }
 
+/* Ours return; who waits for its task would wait for ever. */
+static void ended_from_inside(void *p)
+{
+    (void)p;
+    skl_die("a thread was ended from inside, before the work was done (pthread_exit in a plug-in?)");
+}
+
 static void *worker_main(void *p)
 {
     skl_arithmetic_reset();
     struct worker *w = p;
     struct skl_pool *pool = w->pool;
+    pthread_cleanup_push(ended_from_inside, NULL);
     for (int seen = 0;;) {
         wait_for_call(pool, seen);
-        if (atomic_load(&pool->stop)) return NULL;
+        if (atomic_load(&pool->stop)) break;
         seen = atomic_load(&pool->calls); /* before work(): a call that comes meanwhile is noticed */
         work(pool, w->number);
     }
+    pthread_cleanup_pop(0);
+    return NULL;
 }
 
 static void wait_for_tasks(struct skl_pool *pool)

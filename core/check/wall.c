@@ -33,7 +33,7 @@ void wall_new(struct check *c, struct wall *w, size_t floats, bool at_end, const
     w->map = mmap(NULL, w->bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (w->map == MAP_FAILED || (inner && mprotect(w->map + page(), inner, PROT_READ | PROT_WRITE))) {
         fail(c, "no memory for %s: %zu floats", w->name, floats);
-        _exit(0);
+        skl_leave(0);
     }
     memset(w->map + page(), margin, inner);
     w->data = (float *)(w->map + page() + (at_end ? inner - floats * sizeof(float) : 0));
@@ -100,7 +100,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
     else
         fail(watched, "%s reaches outside %s: %lld bytes from its first element, which has %zu", where, w->name,
              (long long)((char *)info->si_addr - (char *)w->data), w->floats * sizeof(float));
-    _exit(3);
+    skl_leave(3);
 }
 
 /* exit() in a function of the variant; the check itself does not end this way. */

@@ -12,6 +12,7 @@
 #include "core/base/surroundings.h"
 #include "core/cli/command_list.h"
 #include "core/cli/commit.h"
+#include "core/cli/ending.h"
 #include "core/cli/options.h"
 #include "core/cli/reference.h"
 #include "core/device/choose/devices.h"
@@ -128,31 +129,16 @@ static int close_output(int status)
     return status ? status : SKL_FAILED;
 }
 
-/* Nothing of ours calls exit(): a plug-in does, or a library, and what the command was to do is not done. */
-static pid_t commanded;
-static void ended_from_inside(int status, void *arg)
-{
-    (void)arg;
-    if (getpid() != commanded) return;
-    const char *suspect = "";
-    for (int i = 0; i < skl_registry_count(); i++)
-        if (*skl_registry_sha256(skl_registry_get(i))) suspect = skl_registry_get(i)->name;
-    skl_say("skiplab: ended by an exit(%d) from inside, before the work was done%s%s%s\n", status,
-            *suspect ? "; its shortcut '" : "", suspect, *suspect ? "' is a plug-in" : "");
-    _exit(SKL_FAILED);
-}
-
 int main(int argc, char **argv)
 {
-    commanded = getpid();
-    on_exit(ended_from_inside, NULL);
+    skl_ending_watch();
     skl_surroundings_reset();
     check_tables();
     struct skl_err err = {0};
-    int status = dispatch(argc, argv, &err);
+    int status = skl_ending_watched(dispatch, argc, argv, &err);
     if (status && err.text[0]) skl_say("skiplab: %s\n", err.text);
     if (status && err.advice[0]) skl_say("skiplab: %s\n", err.advice);
     status = close_output(status);
-    commanded = 0; /* done: from here on it ends as it should */
+    skl_ending_now();
     return status;
 }

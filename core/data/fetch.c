@@ -43,7 +43,7 @@ _Noreturn static void become_curl(const char *curl, const struct skl_file *file,
     execl(curl, "curl", "-q", "--proto", "=https", "--proto-redir", "=https", "--location", "--fail", "--show-error",
           isatty(STDERR_FILENO) ? "--progress-bar" : "--silent", "--connect-timeout", "30", "--retry", "3",
           "--max-filesize", most, "--output", path, "--url", file->url, (char *)NULL);
-    _exit(127);
+    skl_leave(127);
 }
 
 static int download(const struct skl_file *file, const char *path, struct skl_err *err)

@@ -361,7 +361,7 @@ static void *beat(void *arg)
         pthread_cond_timedwait(&c->wake, &c->mutex, &until);
         if (c->stop || !skl_claim_check(c, &err)) continue;
         skl_say("skiplab: %s\n", err.text);
-        _exit(SKL_BUSY);
+        skl_leave(SKL_BUSY);
     }
     pthread_mutex_unlock(&c->mutex);
     return NULL;

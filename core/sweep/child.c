@@ -28,12 +28,12 @@ static _Noreturn void become(char *const argv[], int log, int progress, pid_t pa
     if (progress == PROGRESS_FD) fcntl(progress, F_SETFD, 0); /* open after exec */
     setpgid(0, 0);                                            /* Ctrl-C goes to the sweep alone, which tells its runs */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) _exit(127); /* it died before the line above */
+    if (getppid() != parent) skl_leave(127); /* it died before the line above */
     sigprocmask(SIG_SETMASK, mask, NULL);
     execv("/proc/self/exe", argv);
     static const char message[] = "skiplab: cannot start /proc/self/exe\n";
-    if (write(STDERR_FILENO, message, sizeof message - 1) < 0) _exit(126);
-    _exit(127);
+    if (write(STDERR_FILENO, message, sizeof message - 1) < 0) skl_leave(126);
+    skl_leave(127);
 }
 
 /* Processes that the kernel has killed for want of memory since it started. */

@@ -262,7 +262,7 @@ static void take_signal(struct skl_driver *d, int sig)
     if (d->interrupted && d->stopping) {
         signal_all(d, SIGKILL);
         skl_display_end(&d->display);
-        _exit(128 + sig);
+        skl_leave(128 + sig);
     }
     d->stopping = d->interrupted = true;
     skl_display_line(&d->display, SKL_YELLOW, "stopping", "the runs write their checkpoints (again: at once, without)");

@@ -46,7 +46,7 @@ int skl_program_output(char *const argv[], char *text, size_t size)
         close(ends[1]);
         forget_this_job();
         execv(program, argv);
-        _exit(127);
+        skl_leave(127);
     }
     free(program);
     close(ends[1]);

@@ -16,7 +16,7 @@ static void on_signal(int number)
 {
     int none = 0;
     if (!atomic_compare_exchange_strong(&skl_signal_stop, &none, number) && number != SIGXCPU)
-        _exit(SKL_INTERRUPTED); /* XCPU comes again each second */
+        skl_leave(SKL_INTERRUPTED); /* XCPU comes again each second */
 }
 
 void skl_signals_catch(void)

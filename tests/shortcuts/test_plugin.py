@@ -365,8 +365,26 @@ class Plugins(unittest.TestCase):
         self.liar(affine="exit(0)")
         self.assertRegex(self.ends(1, "check", "./liar.so"), "FAIL  writes[^\\n]*\\n *affine ends the process")
         self.assertIn("affine ends the process", self.ends(2, "train", "liar.yaml"))
-        self.liar(affine="if (k->iteration > 20) exit(0)")
-        self.assertIn("ended by an exit(0) from inside", self.ends(1, "train", "liar.yaml", "--threads", "1", "--quiet"))
+
+    def told(self, experiment, threads):
+        text = self.ends(1, "train", experiment, "--run-dir", "run", "--threads", threads, "--quiet", "--redo")
+        with open(self.path("run/run.json")) as f:
+            self.assertNotEqual(json.load(f)["state"], "done")
+        return text
+
+    def test_every_way_out_of_the_middle_is_told(self):
+        """A lone train has no sweep that would look at its folder."""
+        ways = {"exit(0)": "an exit(0)", "_exit(0)": "an _exit(0)", "_exit(75)": "an _exit(75)", "_Exit(0)": "an _exit(0)",
+                "quick_exit(0)": "a quick_exit()", "pthread_exit(0)": "a pthread_exit()"}
+        for way, words in ways.items():
+            with self.subTest(way):
+                self.liar(before="#include <pthread.h>", affine=f"if (k->iteration > 20) {way}")
+                self.assertIn(f"ended by {words} from inside, before the work was done; its shortcut 'liar' is a plug-in", self.told("liar.yaml", "1"))
+        self.write("thread.c", "#include <pthread.h>\n#include <unistd.h>\n" + WRONG.replace("NAME", "thread") %
+                   ("y[i] = x[i] + f[i]", "if (k->iteration > 20 && gettid() != getpid()) pthread_exit(0);"))
+        self.build("thread", "-D_GNU_SOURCE")
+        self.write("thread.yaml", CONFIG.replace("../lib/mine.so", "./thread.so").replace("type: mine", "type: thread").replace("100000,", "2000,"))
+        self.assertIn("a thread was ended from inside", self.told("thread.yaml", "2"))
 
     def test_one_that_breaks_its_contract_is_not_run(self):
         """Each with its name and what it does, before anything is written; other runs of a sweep go on."""
@@ -402,7 +420,7 @@ class Plugins(unittest.TestCase):
         late = {"crash": ("__builtin_trap();", 1, "failed", r"killed by signal \d+ \(.*\); its shortcut 'crash' is a plug-in"),
                 "leave": ("exit(0);", 1, "failed", r"ended by an exit\(0\) from inside.*; its shortcut 'leave' is a plug-in"),
                 "leave_3": ("exit(3);", 1, "failed", r"ended by an exit\(3\) from inside.*; its shortcut 'leave_3' is a plug-in"),
-                "leave_at_once": ("_exit(0);", 1, "failed", "ended without finishing the run; its shortcut 'leave_at_once' is a plug-in"),
+                "leave_at_once": ("_exit(0);", 1, "failed", r"ended by an _exit\(0\) from inside.*; its shortcut 'leave_at_once' is a plug-in"),
                 "nan": ("dx[0] = 0.0f / (float)(calls - calls);", 0, "diverged", "not finite in iteration .*; its shortcut 'nan' is a plug-in"),
                 "nan_y": (";", 0, "diverged", "not finite in iteration .*; its shortcut 'nan_y' is a plug-in")}
         for name, (harm, code, state, cause) in late.items():
