@@ -45,7 +45,7 @@ void skl_die(const char *fmt, ...)
     skl_leave(SKL_FAILED);
 }
 
-static _Noreturn void out_of_memory(size_t bytes)
+void skl_out_of_memory(size_t bytes)
 {
     skl_die("out of memory (wanted %zu bytes): use a smaller batch or model, or fewer jobs", bytes);
 }
@@ -53,10 +53,10 @@ static _Noreturn void out_of_memory(size_t bytes)
 void *skl_alloc(size_t bytes)
 {
     size_t align = bytes >= HUGE_FROM ? HUGE_PAGE : 64;
-    if (bytes > SIZE_MAX - HUGE_PAGE) out_of_memory(bytes);
+    if (bytes > SIZE_MAX - HUGE_PAGE) skl_out_of_memory(bytes);
     size_t rounded = bytes ? (bytes + 63) / 64 * 64 : 64;
     void *p = NULL;
-    if (posix_memalign(&p, align, rounded)) out_of_memory(bytes);
+    if (posix_memalign(&p, align, rounded)) skl_out_of_memory(bytes);
     if (align == HUGE_PAGE) madvise(p, rounded / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE); /* a wish: may fail */
     return memset(p, 0, rounded);
 }
@@ -64,14 +64,14 @@ void *skl_alloc(size_t bytes)
 void *skl_alloc_array(size_t count, size_t size)
 {
     size_t bytes;
-    if (__builtin_mul_overflow(count, size, &bytes)) out_of_memory(SIZE_MAX);
+    if (__builtin_mul_overflow(count, size, &bytes)) skl_out_of_memory(SIZE_MAX);
     return skl_alloc(bytes);
 }
 
 void *skl_map(size_t bytes)
 {
     void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED) out_of_memory(bytes);
+    if (p == MAP_FAILED) skl_out_of_memory(bytes);
     madvise(p, bytes, MADV_HUGEPAGE); /* a wish: may fail */
     return p;
 }
@@ -84,18 +84,23 @@ void skl_unmap(void *p, size_t bytes)
 char *skl_strdup(const char *s)
 {
     char *copy = strdup(s);
-    if (!copy) out_of_memory(strlen(s) + 1);
+    if (!copy) skl_out_of_memory(strlen(s) + 1);
     return copy;
+}
+
+char *skl_vformat(const char *fmt, va_list args)
+{
+    char *text = NULL;
+    if (vasprintf(&text, fmt, args) < 0) skl_out_of_memory(0);
+    return text;
 }
 
 char *skl_format(const char *fmt, ...)
 {
-    char *text = NULL;
     va_list args;
     va_start(args, fmt);
-    int length = vasprintf(&text, fmt, args);
+    char *text = skl_vformat(fmt, args);
     va_end(args);
-    if (length < 0) out_of_memory(0);
     return text;
 }
 

@@ -4,6 +4,7 @@
  * Out of memory, or another limit of the system (no more threads, no library): skl_die() ends the process. */
 #ifndef SKL_ERR_H
 #define SKL_ERR_H
+#include <stdarg.h>
 #include <stddef.h>
 
 /* Statuses are the exit codes of the program (docs: README, "Exit codes"). */
@@ -41,6 +42,7 @@ _Noreturn void skl_bug(const char *file, int line, const char *fmt, ...) __attri
 _Noreturn void skl_die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* What _exit() is elsewhere, and as safe in a handler: that name is left to plug-ins (core/cli/ending.h). */
 _Noreturn void skl_leave(int status);
+_Noreturn void skl_out_of_memory(size_t bytes); /* skl_die(), in the same words for all who ask for memory */
 
 /* Zeroed, 64-byte aligned memory; large blocks ask for huge pages.  Never returns NULL; free() with free(). */
 void *skl_alloc(size_t bytes);
@@ -51,6 +53,7 @@ void *skl_map(size_t bytes);
 void skl_unmap(void *p, size_t bytes); /* p may be NULL */
 char *skl_strdup(const char *s);
 char *skl_format(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* malloc'd */
+char *skl_vformat(const char *fmt, va_list args) __attribute__((format(printf, 1, 0)));
 /* "did you mean": the nearest of the NULL-terminated names within edit distance 2 (or a prefix), else NULL. */
 const char *skl_nearest(const char *word, const char *const *names);
 #endif

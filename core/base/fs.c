@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/base/desk.h"
+#include "core/base/grow.h"
 #include "core/base/place.h"
 
 #define TMP_ATTEMPTS 100
@@ -70,10 +71,7 @@ int skl_list(const char *folder, char ***names, int *count, struct skl_err *err)
     struct dirent *e;
     for (errno = 0; (e = readdir(d)); errno = 0) {
         if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")) continue;
-        char **longer = realloc(*names, (size_t)(*count + 1) * sizeof *longer);
-        SKL_CHECK(longer);
-        *names = longer;
-        longer[(*count)++] = skl_strdup(e->d_name);
+        *SKL_ADD(*names, *count) = skl_strdup(e->d_name);
     }
     int status = errno ? cannot("read folder", folder, SKL_DATA, errno, err) : SKL_OK;
     closedir(d);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/base/err.h"
+#include "core/base/grow.h"
 
 /* ---- roots ---- */
 
@@ -27,10 +28,7 @@ void skl_root_add(const char *folder)
 {
     char *root = skl_strdup(folder);
     for (size_t n = strlen(root); n > 0 && root[n - 1] == '/';) root[--n] = 0; /* "/" becomes "" */
-    char **longer = realloc(roots, (size_t)(root_count + 1) * sizeof *roots);
-    SKL_CHECK(longer);
-    roots = longer;
-    roots[root_count++] = root;
+    *SKL_ADD(roots, root_count) = root;
 }
 
 /* ---- walking ---- */

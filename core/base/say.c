@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "core/base/grow.h"
 
 /* ---- characters ---- */
 
@@ -58,13 +59,10 @@ static int put_visible(FILE *out, const char *text, size_t n)
 
 char *skl_visible(const char *text)
 {
-    char *visible = NULL;
-    size_t n;
-    FILE *out = open_memstream(&visible, &n);
-    SKL_CHECK(out);
+    struct skl_text t;
+    FILE *out = skl_text_open(&t);
     put_visible(out, text, strlen(text));
-    SKL_CHECK(fclose(out) == 0);
-    return visible;
+    return skl_text_close(&t);
 }
 
 /* ---- formats ---- */
@@ -141,15 +139,13 @@ static void put_text(FILE *out, const struct conversion *c, const char *text)
     unsigned code;
     for (int back = 1; text[n] && back < 4 && n >= (size_t)back; back++) /* no character is cut in two */
         if (skl_utf8_length(text + n - back, &code) > back) n -= (size_t)back;
-    char *visible = NULL;
-    size_t bytes;
-    FILE *line = open_memstream(&visible, &bytes);
-    SKL_CHECK(line);
+    struct skl_text t;
+    FILE *line = skl_text_open(&t);
     int columns = put_visible(line, text, n);
-    SKL_CHECK(fclose(line) == 0);
+    skl_text_close(&t);
     int blanks = c->width > columns ? c->width - columns : 0;
-    fprintf(out, "%*s%s%*s", c->left ? 0 : blanks, "", visible, c->left ? blanks : 0, "");
-    free(visible);
+    fprintf(out, "%*s%s%*s", c->left ? 0 : blanks, "", t.text, c->left ? blanks : 0, "");
+    free(t.text);
 }
 
 static void put_formatted(FILE *out, const char *fmt, va_list *args)
@@ -181,16 +177,13 @@ static void put_formatted(FILE *out, const char *fmt, va_list *args)
 
 char *skl_vformat_visible(const char *fmt, va_list args)
 {
-    char *text = NULL;
-    size_t n;
     va_list copy;
-    FILE *out = open_memstream(&text, &n);
-    SKL_CHECK(out);
+    struct skl_text t;
+    FILE *out = skl_text_open(&t);
     va_copy(copy, args); /* an array type in some ABIs: &args would not be a va_list * */
     put_formatted(out, fmt, &copy);
     va_end(copy);
-    SKL_CHECK(fclose(out) == 0);
-    return text;
+    return skl_text_close(&t);
 }
 
 /* ---- printing ---- */

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/base/clock.h"
 #include "core/base/err.h"
 
 void *skl_shared(size_t bytes)
@@ -37,21 +38,14 @@ static _Noreturn void child(void (*fn)(void *arg), void *arg, volatile bool *ret
     skl_leave(0);
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Looks from time to time: a signal or an alarm of the child's own could be blocked or taken back by fn. */
 static void await(pid_t pid, int seconds, struct skl_trial *t)
 {
-    const double start = now();
+    const double start = skl_seconds();
     struct timespec pause = {.tv_nsec = 200000};
     for (pid_t got; (got = waitpid(pid, &t->status, WNOHANG)) != pid;) {
         if (got < 0 && errno != EINTR) return; /* somebody else waited for it; `returned` tells */
-        if (!t->too_long && now() - start > seconds) {
+        if (!t->too_long && skl_seconds() - start > seconds) {
             t->too_long = true;
             kill(pid, SIGKILL);
         }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/base/clock.h"
 #include "core/base/trial.h"
 #include "core/check/internal.h"
 
@@ -78,23 +79,16 @@ static void read_end(struct skl_check_row *row, const struct skl_trial *trial)
     fail(&c, "it %s", words);
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static void run_one(const struct skl_shortcut *s, int i, const void *opts, struct skl_check_row *shared,
                     struct skl_check_row *row)
 {
-    const double start = now();
+    const double start = skl_seconds();
     struct one o = {s, i, opts, shared};
     *shared = (struct skl_check_row){.result = SKL_CHECK_PASS};
     const struct skl_trial trial = skl_trial(run_in_child, &o, SECONDS_MAX);
     read_end(shared, &trial);
     *row = *shared;
-    row->seconds = now() - start;
+    row->seconds = skl_seconds() - start;
 }
 
 static struct skl_check_row *shared_row(void)

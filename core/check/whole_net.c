@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/check/internal.h"
 #include "core/config/registry.h"
@@ -311,13 +312,6 @@ void check_resume(struct check *c)
 
 /* ---- cost ---- */
 
-static double seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t); /* the machine may be busy with other things */
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static struct skl_net *priced(const struct skl_shortcut *s, struct skl_pool *pool, struct skl_net_info *info)
 {
     struct skl_err err = {0};
@@ -344,9 +338,9 @@ void check_cost(struct check *c)
     for (int k = 0; k < 2; k++) net[k] = priced(who[k], pool, &info[k]);
     for (int round = 0; round < 9; round++)
         for (int k = 0; k < 2; k++) {
-            const double start = seconds();
+            const double start = skl_thread_seconds();
             skl_net_gradient(net[k], images, labels, round, NULL);
-            best[k] = fmin(best[k], seconds() - start);
+            best[k] = fmin(best[k], skl_thread_seconds() - start);
         }
     note(c,
          "ResNet-20, width 16: %lld parameters (identity %lld), %.0f million multiply-adds (%.0f), a step takes %.2f "

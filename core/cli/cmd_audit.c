@@ -35,11 +35,7 @@ static void print_json(const struct skl_audit *a, const struct collected *c)
 {
     json_t *o = json_pack("{s:b, s:i, s:I, s:I, s:O, s:O}", "ok", a->faults == 0, "runs", a->runs, "files",
                           (json_int_t)a->files, "bytes", (json_int_t)a->bytes, "faults", c->faults, "notes", c->notes);
-    char *text = json_dumps(o, JSON_SORT_KEYS | JSON_INDENT(2));
-    skl_print_raw(text);
-    skl_print("\n");
-    free(text);
-    json_decref(o);
+    skl_json_print(o);
 }
 
 static void print_note(void *context, const char *path, const char *text)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include "core/base/clock.h"
 #include "core/base/rng.h"
 #include "core/base/say.h"
 #include "core/cli/choose.h"
@@ -13,6 +14,7 @@
 #include "core/data/dataset.h"
 #include "core/device/choose/choose.h"
 #include "core/device/choose/devices.h"
+#include "core/io/json.h"
 #include "core/train/session.h"
 
 static int depth, batch, threads, steps = 7, warmup = 2;
@@ -45,13 +47,6 @@ struct figures {
     int kernels;
 };
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static int by_value(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -83,15 +78,15 @@ struct bench {
 static double training_step(struct bench *b, int64_t t, double phase[PHASES])
 {
     const struct skl_train_config *c = &b->exp->train;
-    double start = now(), seconds[3], data;
+    double start = skl_seconds(), seconds[3], data;
     if (t == 0) skl_loader_train(b->loader, t, b->images, b->labels);
     skl_net_gradient(b->net, b->images, b->labels, t, NULL);
-    data = now();
+    data = skl_seconds();
     skl_loader_train(b->loader, t + 1, b->images, b->labels); /* while a device works, as in training */
-    phase[0] = now() - data;
+    phase[0] = skl_seconds() - data;
     skl_net_update(b->net, c->lr, c->momentum, c->weight_decay, c->momentum_form);
     skl_net_result(b->net); /* waits: a device works on while the host goes ahead */
-    const double took = now() - start;
+    const double took = skl_seconds() - start;
     skl_net_times(b->net, seconds);
     memcpy(phase + 1, seconds, sizeof seconds);
     return took;
@@ -99,12 +94,12 @@ static double training_step(struct bench *b, int64_t t, double phase[PHASES])
 
 static double evaluation_step(struct bench *b, double phase[PHASES])
 {
-    double start = now();
+    double start = skl_seconds();
     skl_loader_clean(b->loader, SKL_PART_TRAIN, 0, b->exp->train.batch, b->images, b->labels);
-    phase[0] = now() - start;
+    phase[0] = skl_seconds() - start;
     skl_net_evaluate(b->net, b->images, b->labels, b->exp->train.batch, NULL);
-    phase[1] = now() - start - phase[0];
-    return now() - start;
+    phase[1] = skl_seconds() - start - phase[0];
+    return skl_seconds() - start;
 }
 
 static void time_steps(struct bench *b, struct figures *f)
@@ -197,7 +192,7 @@ static void print_text(const struct bench *b, const struct figures *f, const cha
 static void print_json(const struct bench *b, const struct figures *f, const char *kernels, const char *name)
 {
     json_t *shares = json_object();
-    for (int k = 0; k < PHASES; k++) json_object_set_new(shares, phase_names[k], json_real(f->phase[k]));
+    for (int k = 0; k < PHASES; k++) json_object_set_new(shares, phase_names[k], skl_json_real(f->phase[k]));
     json_t *o = json_pack("{s:i s:s s:i s:i s:i s:s s:b s:f s:f s:f s:f s:o s:f s:f s:f s:I s:I s:f}", "depth",
                           b->exp->model.depth, "variant", name, "batch", b->exp->train.batch, "bn_batch",
                           b->exp->train.bn_batch, "threads", skl_pool_threads(b->pool), "kernels", kernels,
@@ -213,14 +208,9 @@ static void print_json(const struct bench *b, const struct figures *f, const cha
             times, f->kernel[k].name,
             json_pack("{s:f, s:I}", "seconds", f->kernel[k].seconds, "calls", (json_int_t)f->kernel[k].calls));
     json_object_set_new(o, "device", json_string(skl_device_used()));
-    json_object_set_new(o, "bandwidth_bytes_per_second", json_real(f->bandwidth));
+    json_object_set_new(o, "bandwidth_bytes_per_second", skl_json_real(f->bandwidth));
     json_object_set_new(o, "kernel_times", times);
-    char *text = json_dumps(o, JSON_INDENT(2) | JSON_SORT_KEYS);
-    SKL_CHECK(text);
-    skl_print_raw(text);
-    skl_print("\n");
-    free(text);
-    json_decref(o);
+    skl_json_print(o);
 }
 
 /* ---- the command ---- */

@@ -10,6 +10,7 @@
 #include "core/check/check.h"
 #include "core/cli/cmd.h"
 #include "core/config/registry.h"
+#include "core/io/json.h"
 
 static bool as_json;
 
@@ -77,12 +78,7 @@ static void print_json(const struct skl_shortcut *s, const struct skl_check_repo
     for (int i = 0; i < report->count; i++) json_array_append_new(rows, row_json(&report->row[i]));
     json_t *o = json_pack("{s:s, s:b, s:i, s:o}", "name", s->name, "passed", report->failed == 0, "failed",
                           report->failed, "checks", rows);
-    char *text = json_dumps(o, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
-    SKL_CHECK(text);
-    skl_print_raw(text);
-    skl_print("\n");
-    free(text);
-    json_decref(o);
+    skl_json_print(o);
 }
 
 static int run(int argc, char **argv, struct skl_err *err)

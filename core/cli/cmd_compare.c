@@ -8,6 +8,7 @@
 #include "core/base/place.h"
 #include "core/base/say.h"
 #include "core/cli/cmd.h"
+#include "core/io/json.h"
 #include "core/report/compare.h"
 #include "core/report/text.h"
 #include "core/run/folder.h"
@@ -208,8 +209,6 @@ static json_t *json_text(const char *text)
     return value;
 }
 
-static json_t *json_number(double v) { return isfinite(v) ? json_real(v) : json_null(); }
-
 static json_t *json_match(const struct skl_log_match *m)
 {
     if (!m->in_a && !m->in_b) return json_null();
@@ -226,9 +225,9 @@ static json_t *json_pair(const struct skl_pair_of_runs *p)
                                                   json_text(p->setting[i].a), "b", json_text(p->setting[i].b)));
     for (int i = 0; i < FIGURES; i++) {
         double x = figures[i].of(&p->a), y = figures[i].of(&p->b);
-        json_object_set_new(
-            results, figures[i].key,
-            json_pack("{s:o, s:o, s:o}", "a", json_number(x), "b", json_number(y), "difference", json_number(y - x)));
+        json_object_set_new(results, figures[i].key,
+                            json_pack("{s:o, s:o, s:o}", "a", skl_json_real(x), "b", skl_json_real(y), "difference",
+                                      skl_json_real(y - x)));
     }
     for (int k = 0; k < SKL_LOGS; k++) json_object_set_new(logs, skl_log_names[k], json_match(&p->log[k]));
     json_t *o =
@@ -249,13 +248,7 @@ static void print_json(const struct skl_comparison *c, const char *a, const char
     json_t *root = json_pack("{s:i, s:o, s:o, s:s, s:i, s:o, s:o, s:o}", "schema_version", 1, "a", json_text(a), "b",
                              json_text(b), "kind", c->sweeps ? "sweeps" : "runs", "identical", c->identical, "runs",
                              pairs, "only_a", only_a, "only_b", only_b);
-    SKL_CHECK(root);
-    char *text = json_dumps(root, JSON_SORT_KEYS | JSON_INDENT(1) | JSON_REAL_PRECISION(9));
-    SKL_CHECK(text);
-    skl_print_raw(text);
-    skl_print("\n");
-    free(text);
-    json_decref(root);
+    skl_json_print(root);
 }
 
 static int run(int argc, char **argv, struct skl_err *err)

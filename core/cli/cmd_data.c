@@ -105,15 +105,6 @@ static json_t *row_json(const struct listing *l)
     return o;
 }
 
-static void print_json(json_t *value)
-{
-    char *text = json_dumps(value, JSON_INDENT(2));
-    skl_print_raw(text);
-    skl_print("\n");
-    free(text);
-    json_decref(value);
-}
-
 static void list_sets(void)
 {
     json_t *list = json ? json_array() : NULL;
@@ -126,7 +117,7 @@ static void list_sets(void)
             print_row(&l);
         forget(&l);
     }
-    if (json) print_json(list);
+    if (json) skl_json_print(list);
 }
 
 static int fetch(const char *name, struct skl_err *err)
@@ -150,7 +141,7 @@ static int fetch(const char *name, struct skl_err *err)
     if (status)
         *err = l.why;
     else if (json)
-        print_json(row_json(&l));
+        skl_json_print(row_json(&l));
     else
         print_row(&l);
     forget(&l);

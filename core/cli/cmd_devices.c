@@ -8,6 +8,7 @@
 #include "core/base/say.h"
 #include "core/cli/cmd.h"
 #include "core/device/choose/choose.h"
+#include "core/io/json.h"
 
 static bool as_json, test;
 static const struct skl_option options[] = {
@@ -96,12 +97,7 @@ static void print_json(const struct entry *entry, int n)
     }
     json_t *root = json_pack("{s:b s:s s:i s:o}", "opencl_built", skl_devices_built(), "cpu",
                              skl_cpu_level_name(skl_cpu_best()), "cores", skl_cpu_count(), "devices", list);
-    char *text = json_dumps(root, JSON_INDENT(2) | JSON_SORT_KEYS);
-    SKL_CHECK(text);
-    skl_print_raw(text);
-    skl_print("\n");
-    free(text);
-    json_decref(root);
+    skl_json_print(root);
 }
 
 static int run(int argc, char **argv, struct skl_err *err)

@@ -33,14 +33,10 @@ static void print(const char *path, int64_t iteration, int images, const struct 
                   e->loss, e->error);
         return;
     }
-    json_t *loss = isfinite(e->loss) ? json_real(e->loss) : json_null();
-    json_t *o = json_pack("{s:o, s:I, s:i, s:o, s:f}", "checkpoint", skl_json_text(path), "iteration",
-                          (json_int_t)iteration, "images", images, "test_loss", loss, "test_error", e->error);
-    char *text = json_dumps(o, JSON_SORT_KEYS | JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-    skl_print_raw(text);
-    skl_print("\n");
-    free(text);
-    json_decref(o);
+    json_t *o =
+        json_pack("{s:o, s:I, s:i, s:o, s:o}", "checkpoint", skl_json_text(path), "iteration", (json_int_t)iteration,
+                  "images", images, "test_loss", skl_json_real(e->loss), "test_error", skl_json_real(e->error));
+    skl_json_print(o);
 }
 
 /* Whole mini-batches of clean training images, front to back and again. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/base/grow.h"
 #include "core/base/say.h"
 #include "core/cli/cmd.h"
 #include "core/config/registry.h"
@@ -124,13 +125,10 @@ static void append(FILE *out, const char *text, const char *name)
 
 static char *source(const char *name)
 {
-    char *text = NULL;
-    size_t n;
-    FILE *out = open_memstream(&text, &n);
-    SKL_CHECK(out);
+    struct skl_text t;
+    FILE *out = skl_text_open(&t);
     append(out, pointwise ? way2 : way1, name);
-    fclose(out);
-    return text;
+    return skl_text_close(&t);
 }
 
 static int check_name(const char *name, struct skl_err *err)

@@ -68,22 +68,16 @@ static void print_json(const char *folder, const struct skl_figures *figures)
     for (int i = 0; i < figures->count; i++) {
         json_t *item = json_object();
         static const char *const endings[] = {"svg", "pdf", "png", "gp"};
-        json_object_set_new(item, "name", json_string(figures->stem[i]));
+        json_object_set_new(item, "name", json_string(figures->figure[i].stem));
         for (int k = 0; k < 4; k++) {
-            char *path = skl_format("%s/%s.%s", folder, figures->stem[i], endings[k]);
+            char *path = skl_format("%s/%s.%s", folder, figures->figure[i].stem, endings[k]);
             json_object_set_new(item, endings[k], skl_json_text(path));
             free(path);
         }
         json_array_append_new(list, item);
     }
     json_t *root = json_pack("{s:i, s:o, s:o}", "schema_version", 1, "folder", skl_json_text(folder), "figures", list);
-    SKL_CHECK(root);
-    char *text = json_dumps(root, JSON_SORT_KEYS | JSON_INDENT(1));
-    SKL_CHECK(text);
-    skl_print_raw(text);
-    skl_print("\n");
-    free(text);
-    json_decref(root);
+    skl_json_print(root);
 }
 
 /* Part of the curves, or of their length, is drawn beside the whole figures and never over them. */
@@ -112,7 +106,7 @@ static int draw(const struct skl_results *results, const char *folder, const str
                 figures.wanted);
     if (!status && as_json) print_json(folder, &figures);
     for (int i = 0; i < figures.count && !status && !as_json && !o->terminal; i++)
-        skl_print("%s/%s.{svg,pdf,png,gp}\n", folder, figures.stem[i]);
+        skl_print("%s/%s.{svg,pdf,png,gp}\n", folder, figures.figure[i].stem);
     if (!status && figures.warning) {
         skl_say("skiplab: plot: %s (left out)\n", figures.warning);
         status = left_out(err);

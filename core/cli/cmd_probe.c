@@ -12,6 +12,7 @@
 #include "core/cli/choose.h"
 #include "core/cli/cmd.h"
 #include "core/config/plan.h"
+#include "core/io/json.h"
 #include "core/nn/probe.h"
 #include "core/train/session.h"
 #include "core/train/state.h"
@@ -38,21 +39,20 @@ static const struct skl_option options[] = {
     {NULL}};
 
 /* ---- output ---- */
-static json_t *number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 
 static json_t *unit_json(const struct skl_probe_unit *u)
 {
     json_t *o = json_pack("{s:i, s:i, s:s}", "unit", u->unit, "stage", u->stage, "name", u->name);
     for (const struct skl_probe_column *c = skl_probe_columns; c->name; c++)
-        json_object_set_new(o, c->name, number(skl_probe_value(u, c)));
-    json_object_set_new(o, "sum_share", number(u->sum_share));
+        json_object_set_new(o, c->name, skl_json_real(skl_probe_value(u, c)));
+    json_object_set_new(o, "sum_share", skl_json_real(u->sum_share));
     return o;
 }
 
 static json_t *response_json(const struct skl_probe_response *r, int layer)
 {
-    return json_pack("{s:i, s:s, s:o, s:o}", "layer", layer, "name", r->name, "mean", number(r->mean), "std",
-                     number(r->std));
+    return json_pack("{s:i, s:s, s:o, s:o}", "layer", layer, "name", r->name, "mean", skl_json_real(r->mean), "std",
+                     skl_json_real(r->std));
 }
 
 static void print_json(const struct skl_probe *p)
@@ -60,12 +60,7 @@ static void print_json(const struct skl_probe *p)
     json_t *list = json_array();
     for (int i = 0; i < (responses ? p->responses : p->units); i++)
         json_array_append_new(list, responses ? response_json(&p->response[i], i + 1) : unit_json(&p->unit[i]));
-    char *text = json_dumps(list, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-    SKL_CHECK(text);
-    skl_print_raw(text);
-    skl_print("\n");
-    free(text);
-    json_decref(list);
+    skl_json_print(list);
 }
 
 static void print_cell(double v)

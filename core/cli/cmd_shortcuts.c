@@ -7,6 +7,7 @@
 #include "core/base/say.h"
 #include "core/cli/cmd.h"
 #include "core/config/registry.h"
+#include "core/io/json.h"
 
 static bool as_json;
 
@@ -109,16 +110,6 @@ static json_t *shortcut_json(const struct skl_shortcut *s)
     return o;
 }
 
-static void print_json(json_t *root)
-{
-    char *text = json_dumps(root, JSON_SORT_KEYS | JSON_INDENT(1) | JSON_REAL_PRECISION(9));
-    SKL_CHECK(text);
-    skl_print_raw(text);
-    skl_print("\n");
-    free(text);
-    json_decref(root);
-}
-
 static int run(int argc, char **argv, struct skl_err *err)
 {
     if (argc == 0) {
@@ -126,7 +117,7 @@ static int run(int argc, char **argv, struct skl_err *err)
         for (int i = 0; as_json && i < skl_registry_count(); i++)
             json_array_append_new(all, shortcut_json(skl_registry_get(i)));
         if (as_json)
-            print_json(json_incref(all));
+            skl_json_print(json_incref(all));
         else
             print_all();
         json_decref(all);
@@ -140,7 +131,7 @@ static int run(int argc, char **argv, struct skl_err *err)
         return skl_fail(err, SKL_USAGE, "shortcuts: unknown variant '%s' ('skiplab shortcuts' lists them)", argv[0]);
     }
     if (as_json)
-        print_json(shortcut_json(s));
+        skl_json_print(shortcut_json(s));
     else
         print_one(s);
     return SKL_OK;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/base/grow.h"
 #include "core/base/place.h"
 #include "core/base/say.h"
 #include "core/cli/cmd.h"
@@ -110,8 +111,6 @@ static double sweep_done(const struct row *row, int n)
     return all > 0 ? done / all : 0;
 }
 
-static json_t *real(double v) { return isfinite(v) ? json_real(v) : json_null(); }
-
 static json_t *queued(const struct row *r)
 {
     const struct skl_queued *q = r->queued;
@@ -121,13 +120,13 @@ static json_t *queued(const struct row *r)
 static json_t *run_json(const struct row *r)
 {
     json_t *cause = *r->state.cause ? json_string(r->state.cause) : json_null();
-    json_t *o =
-        json_pack("{s:s, s:s, s:s, s:I, s:s, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "run", r->run->dir,
-                  "setting", r->run->setting, "variant", r->run->variant, "seed", (json_int_t)r->run->seed, "state",
-                  r->word, "cause", cause ? cause : json_null(), "iteration", (json_int_t)r->iteration, "iterations",
-                  (json_int_t)r->run->iterations, "images_per_second", real(r->state.images_per_second),
-                  "test_error_final", real(r->state.test_error_final), "seconds_left", real(r->left), "train_loss",
-                  real(r->last.loss), "train_error", real(r->last.error), "slurm", queued(r));
+    json_t *o = json_pack(
+        "{s:s, s:s, s:s, s:I, s:s, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "run", r->run->dir, "setting",
+        r->run->setting, "variant", r->run->variant, "seed", (json_int_t)r->run->seed, "state", r->word, "cause",
+        cause ? cause : json_null(), "iteration", (json_int_t)r->iteration, "iterations",
+        (json_int_t)r->run->iterations, "images_per_second", skl_json_real(r->state.images_per_second),
+        "test_error_final", skl_json_real(r->state.test_error_final), "seconds_left", skl_json_real(r->left),
+        "train_loss", skl_json_real(r->last.loss), "train_error", skl_json_real(r->last.error), "slurm", queued(r));
     SKL_CHECK(o);
     if (r->log) json_object_set_new(o, "slurm_log", json_string(r->log));
     return o;
@@ -140,19 +139,14 @@ static json_t *sweep_json(const struct sweep *s)
     for (int i = 0; i < WORDS; i++)
         json_object_set_new(counts, words[i], json_integer(count(s->row, s->list.count, words[i])));
     return json_pack("{s:s, s:i, s:f, s:o, s:o}", "name", s->list.name ? s->list.name : "", "count", s->list.count,
-                     "done", sweep_done(s->row, s->list.count), "seconds_left", real(sweep_left(s->row, s->list.count)),
-                     "states", counts);
+                     "done", sweep_done(s->row, s->list.count), "seconds_left",
+                     skl_json_real(sweep_left(s->row, s->list.count)), "states", counts);
 }
 
 static void print_object(json_t *root)
 {
     json_object_set_new(root, "schema_version", json_integer(1));
-    char *text = json_dumps(root, JSON_SORT_KEYS | JSON_INDENT(1) | JSON_REAL_PRECISION(9));
-    SKL_CHECK(text);
-    skl_print_raw(text);
-    skl_print("\n");
-    free(text);
-    json_decref(root);
+    skl_json_print(root);
 }
 
 static void print_json(const struct sweep *s)
@@ -174,10 +168,9 @@ static enum skl_colour colour_of(const char *word)
 /* "loss 0.371  error 12.1 %  144 images/s  11 min left", as far as it is known; malloc'd. */
 static char *figures_of(const struct row *r)
 {
-    char *text = NULL, left[32];
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-    SKL_CHECK(out);
+    char left[32];
+    struct skl_text t;
+    FILE *out = skl_text_open(&t);
     if (!isnan(r->last.loss)) fprintf(out, "  loss %.3f  error %.1f %%", r->last.loss, r->last.error);
     if (r->state.images_per_second > 0) fprintf(out, "  %.0f images/s", r->state.images_per_second);
     if (r->state.complete && isfinite(r->state.test_error_final))
@@ -187,8 +180,7 @@ static char *figures_of(const struct row *r)
     if (r->queued) fprintf(out, "  Slurm job %s: %s", r->queued->job, r->queued->state);
     if (r->queued && *r->queued->reason) fprintf(out, " (%s)", r->queued->reason);
     if (r->log) fprintf(out, "  not in Slurm's queue any more, see %s", r->log);
-    SKL_CHECK(fclose(out) == 0);
-    return text;
+    return skl_text_close(&t);
 }
 
 static int digits(int64_t n) { return snprintf(NULL, 0, "%lld", (long long)n); }

@@ -10,6 +10,7 @@
 #include "core/config/plan.h"
 #include "core/data/dataset.h"
 #include "core/device/choose/devices.h"
+#include "core/io/json.h"
 #include "core/train/session.h"
 
 static bool json;
@@ -105,12 +106,7 @@ static void print_json(const struct skl_experiment *exp, const struct skl_net_op
                              (json_int_t)info->parameters, "multiply_adds", (json_int_t)info->multiply_adds,
                              "shortcut_parameters", (json_int_t)parameters, "shortcut_multiply_adds",
                              (json_int_t)multiply_adds, "bytes", (json_int_t)info->bytes, "units", units);
-    SKL_CHECK(root);
-    char *text = json_dumps(root, JSON_SORT_KEYS | JSON_INDENT(2));
-    skl_print_raw(text);
-    skl_print("\n");
-    free(text);
-    json_decref(root);
+    skl_json_print(root);
 }
 
 static int run(int argc, char **argv, struct skl_err *err)

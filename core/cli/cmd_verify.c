@@ -6,6 +6,7 @@
 #include "core/base/place.h"
 #include "core/base/say.h"
 #include "core/cli/cmd.h"
+#include "core/io/json.h"
 #include "core/run/record.h"
 #include "core/train/verify.h"
 
@@ -27,11 +28,7 @@ static void print(const struct skl_verdict *v)
         json_t *o =
             json_pack("{s:b, s:I, s:I, s:i, s:s, s:s?}", "same", v->same, "from", (json_int_t)from, "to",
                       (json_int_t)to, "rows", v->rows, "weights", v->weights, "differs", v->same ? NULL : v->differs);
-        char *text = json_dumps(o, JSON_SORT_KEYS | JSON_INDENT(2));
-        skl_print_raw(text);
-        skl_print("\n");
-        free(text);
-        json_decref(o);
+        skl_json_print(o);
     } else if (v->same) {
         skl_print("iterations %lld to %lld: every bit is the same, %d row%s of the logs too; weights %s\n", from, to,
                   v->rows, SKL_S(v->rows), v->weights);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/config/axes.h"
+#include "core/base/grow.h"
 #include "core/config/keys.h"
 #include "core/config/paths.h"
 #include "core/config/tree.h"
@@ -189,10 +190,8 @@ static void put_value(FILE *out, const struct skl_ynode *item)
 
 char *skl_axes_folder(const struct skl_axes *axes, int index)
 {
-    char *text = NULL;
-    size_t n;
-    FILE *out = open_memstream(&text, &n);
-    SKL_CHECK(out != NULL);
+    struct skl_text t;
+    FILE *out = skl_text_open(&t);
     const char *separator = "";
     for (int a = 0; a < axes->count; a++)
         for (int k = 0; k < axes->axis[a].key_count; k++) {
@@ -204,6 +203,5 @@ char *skl_axes_folder(const struct skl_axes *axes, int index)
             put_value(out, skl_axes_item(axes, a, k, index));
             separator = ",";
         }
-    fclose(out);
-    return text;
+    return skl_text_close(&t);
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/base/grow.h"
 #include "core/config/keys.h"
 #include "core/config/plan.h"
 #include "core/config/registry.h"
@@ -76,10 +77,8 @@ const char skl_plan_heading[] = "# One run, every setting written out: skiplab t
 
 char *skl_plan_emit(const struct skl_plan *plan, const struct skl_plan_run *run)
 {
-    char *text = NULL;
-    size_t n;
-    FILE *out = open_memstream(&text, &n);
-    SKL_CHECK(out != NULL);
+    struct skl_text t;
+    FILE *out = skl_text_open(&t);
     fprintf(out, "%s\nname: %s\n", skl_plan_heading, plan->name);
     if (plan->label) put(out, "label: ", skl_yaml_quoted(plan->label), "\n");
     put_keys(out, &run->exp);
@@ -88,6 +87,5 @@ char *skl_plan_emit(const struct skl_plan *plan, const struct skl_plan_run *run)
     fprintf(out, "seeds: [%llu]\nvariants:\n  - name: %s\n", (unsigned long long)run->exp.seed, run->exp.variant);
     put_pairs(out, "zip", run->axis, run->axis_count, true);
     put_pairs(out, "paper", run->papers, run->paper_count, false);
-    fclose(out);
-    return text;
+    return skl_text_close(&t);
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/base/fs.h"
+#include "core/base/grow.h"
 #include "core/config/experiment.h"
 #include "core/config/forms.h"
 #include "core/config/keys.h"
@@ -173,11 +174,7 @@ char *skl_experiment_canonical(const struct skl_experiment *exp)
         const struct skl_key *key = skl_key_get(i);
         if (!(key->flags & SKL_KEY_HASHED)) continue;
         char *value = skl_key_write(key, exp, true);
-        if (is_hashed(key, value, &defaults)) {
-            char *longer = skl_format("%s%s=%s\n", text, key->path, value ? value : "");
-            free(text);
-            text = longer;
-        }
+        if (is_hashed(key, value, &defaults)) text = skl_append(text, "%s=%s\n", key->path, value ? value : "");
         free(value);
     }
     skl_experiment_release(&defaults);

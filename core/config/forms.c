@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/config/forms.h"
+#include "core/base/grow.h"
 #include "core/config/keys.h"
 #include "core/config/registry.h"
 #include "core/config/tree.h"
@@ -10,15 +11,6 @@
 #include "core/variant/descriptor.h"
 
 enum { MAX_PAPERS = 64 }; /* each run keeps a copy */
-
-/* text, then ", " + item; frees text and item */
-static char *add(char *text, const char *separator, char *item)
-{
-    char *longer = skl_format("%s%s%s", text, separator, item);
-    free(text);
-    free(item);
-    return longer;
-}
 
 /* ---- model.shortcut ---- */
 
@@ -30,8 +22,7 @@ int skl_check_shortcut_type(const struct skl_ynode *type, const struct skl_short
     if (*found) return SKL_OK;
     const char *near = skl_nearest(type->text, skl_registry_names());
     if (near) return skl_tree_fail(type, true, err, "unknown shortcut '%.80s' (did you mean '%s'?)", type->text, near);
-    char *all = skl_strdup("");
-    for (const char *const *n = skl_registry_names(); *n; n++) all = add(all, *all ? ", " : "", skl_strdup(*n));
+    char *all = skl_join_words(skl_registry_names());
     skl_tree_fail(type, true, err, "unknown shortcut '%.80s'; there are: %s", type->text, all);
     free(all);
     return SKL_USAGE;
@@ -46,7 +37,7 @@ static int foreign_option(const struct skl_ynode *node, const struct skl_shortcu
     int n = 1;
     for (const struct skl_param *p = s->params; p->name; p++) {
         if (n < 63) names[n++] = p->name;
-        all = add(all, *all ? ", " : "", skl_strdup(p->name));
+        all = skl_append(all, "%s%s", *all ? ", " : "", p->name);
     }
     const char *near = skl_nearest(node->key, names);
     skl_tree_fail(node, false, err, "shortcut '%s' has no option '%.80s'%s%s%s; it has: %s", s->name, node->key,
@@ -141,10 +132,11 @@ char *skl_write_shortcut(const struct skl_experiment *exp, bool exact)
     char *text = skl_format("{type: %s", s->name);
     for (const struct skl_param *p = s->params; p && p->name; p++) {
         struct skl_key key = skl_key_of_param(p);
-        text = add(text, ", ", skl_format("%s: ", p->name));
-        text = add(text, "", skl_key_write(&key, exp->model.shortcut_opts, exact));
+        char *value = skl_key_write(&key, exp->model.shortcut_opts, exact);
+        text = skl_append(text, ", %s: %s", p->name, value);
+        free(value);
     }
-    return add(text, "", skl_strdup("}"));
+    return skl_append(text, "}");
 }
 
 /* ---- model.shortcut_at ---- */
@@ -246,8 +238,8 @@ char *skl_write_drops(const struct skl_experiment *exp, bool exact)
     (void)exact;
     char *text = skl_strdup("[");
     for (int i = 0; i < exp->train.lr_drops.count; i++)
-        text = add(text, i ? ", " : "", skl_format("%lld", (long long)exp->train.lr_drops.at[i]));
-    return add(text, "", skl_strdup("]"));
+        text = skl_append(text, "%s%lld", i ? ", " : "", (long long)exp->train.lr_drops.at[i]);
+    return skl_append(text, "]");
 }
 
 /* ---- paper ---- */

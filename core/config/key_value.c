@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/base/grow.h"
 #include "core/config/keys.h"
 #include "core/config/paths.h"
 #include "core/config/tree.h"
@@ -10,11 +11,7 @@
 char *skl_join_words(const char *const *names)
 {
     char *text = skl_strdup("");
-    for (; *names; names++) {
-        char *longer = skl_format("%s%s%s", text, *text ? ", " : "", *names);
-        free(text);
-        text = longer;
-    }
+    for (; *names; names++) text = skl_append(text, "%s%s", *text ? ", " : "", *names);
     return text;
 }
 

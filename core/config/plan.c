@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/base/fs.h"
+#include "core/base/grow.h"
 #include "core/config/axes.h"
 #include "core/config/keys.h"
 #include "core/config/plan.h"
@@ -141,14 +142,12 @@ static void make_runs(struct skl_plan *plan, const struct settings *settings, co
 
 static void hash_plan(struct skl_plan *plan)
 {
-    char *text = NULL;
-    size_t n;
-    FILE *out = open_memstream(&text, &n);
-    SKL_CHECK(out != NULL);
+    struct skl_text t;
+    FILE *out = skl_text_open(&t);
     for (int i = 0; i < plan->count; i++) fprintf(out, "%s %s\n", plan->run[i].dir, plan->run[i].exp.hash);
-    fclose(out);
-    skl_sha256_hex(text, n, plan->hash);
-    free(text);
+    skl_text_close(&t);
+    skl_sha256_hex(t.text, t.n, plan->hash);
+    free(t.text);
 }
 
 static int make_plan(const char *path, const struct skl_layers *layers, struct skl_plan *plan, struct skl_err *err)
@@ -250,14 +249,12 @@ void skl_plan_release(struct skl_plan *plan)
 
 /* ---- what never happens ---- */
 
-/* Adds "; KEY N" for what lies beyond; frees text. */
+/* Adds "; KEY N" for what lies beyond. */
 static char *add_beyond(char *text, const char *key, int64_t at, int64_t iterations)
 {
     if (at < iterations) return text;
-    char *longer = *key ? skl_format("%s%s%s %lld", text, *text ? "; " : "", key, (long long)at)
-                        : skl_format("%s, %lld", text, (long long)at);
-    free(text);
-    return longer;
+    if (!*key) return skl_append(text, ", %lld", (long long)at);
+    return skl_append(text, "%s%s %lld", *text ? "; " : "", key, (long long)at);
 }
 
 static char *beyond_end(const struct skl_train_config *t, int64_t give_up)
@@ -287,10 +284,7 @@ char *skl_plan_beyond_end(const struct skl_plan_run *run, int count)
     if (!found) return NULL;
     char *note = skl_format("after the last of %lld iterations, so that it never happens: %s", iterations, first);
     free(first);
-    if (found == count) return note;
-    char *longer = skl_format("%s (%d of %d runs)", note, found, count);
-    free(note);
-    return longer;
+    return found == count ? note : skl_append(note, " (%d of %d runs)", found, count);
 }
 
 bool skl_plan_matches(const struct skl_plan_run *run, const char *pattern)

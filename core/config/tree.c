@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/base/grow.h"
 #include "core/config/tree.h"
 
 enum { MAX_KEYS = 2000 }; /* of one layer: far above any experiment, and quadratic work stays small */
@@ -208,13 +209,10 @@ static void write_value(FILE *out, const struct skl_ynode *node)
 
 char *skl_tree_text(const struct skl_ynode *node)
 {
-    char *text;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-    SKL_CHECK(out);
+    struct skl_text t;
+    FILE *out = skl_text_open(&t);
     write_value(out, node);
-    SKL_CHECK(fclose(out) == 0);
-    return text;
+    return skl_text_close(&t);
 }
 
 int skl_tree_flatten(const struct skl_ynode *map, struct skl_entry **entries, int *count, struct skl_err *err)

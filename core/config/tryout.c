@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/footprint.h"
+#include "core/base/grow.h"
 #include "core/base/trial.h"
 #include "core/variant/decl.h"
 
@@ -70,10 +71,8 @@ static bool has_passed(const struct skl_shortcut *s, const void *opts)
 
 static void remember(const struct skl_shortcut *s, const void *opts)
 {
-    passed = realloc(passed, (passes + 1) * sizeof *passed);
-    if (!passed) SKL_BUG("out of memory");
-    passed[passes].s = s;
-    memcpy(passed[passes++].opts, opts, SKL_OPTS_MAX);
+    SKL_ADD(passed, passes)->s = s;
+    memcpy(passed[passes - 1].opts, opts, SKL_OPTS_MAX);
 }
 
 int skl_tryout_options(const struct skl_shortcut *s, const void *opts, struct skl_err *err)

@@ -159,18 +159,17 @@ int skl_csv_check(const struct skl_csv *csv, bool whole, struct skl_err *err)
 
 int skl_csv_row(struct skl_csv *csv, struct skl_err *err, const char *fmt, ...)
 {
-    char *row = NULL;
     locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0), before = uselocale(c);
     SKL_CHECK(c);
     va_list args;
     va_start(args, fmt);
-    int n = vasprintf(&row, fmt, args);
+    char *row = skl_vformat(fmt, args);
     va_end(args);
     uselocale(before);
     freelocale(c);
-    if (n < 0) return skl_fail(err, SKL_FAILED, "cannot write '%s': out of memory", csv->path);
+    const size_t n = strlen(row);
     row[n] = '\n'; /* in the place of the final 0 */
-    int status = append(csv, row, (size_t)n + 1, err);
+    int status = append(csv, row, n + 1, err);
     free(row);
     return status;
 }

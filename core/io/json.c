@@ -1,12 +1,15 @@
 #include "core/io/json.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/base/grow.h"
 #include "core/base/say.h"
 
+#define FORM (JSON_INDENT(1) | JSON_REAL_PRECISION(9))
 #define TAIL_BEFORE ",\n \"seal\": \""
 #define TAIL_AFTER "\"\n}\n"
 enum { DIGITS = 64 };
@@ -17,8 +20,8 @@ char *skl_json_seal(json_t *object)
 {
     SKL_CHECK(!json_object_set_new(object, "sealed", json_true()));
     json_object_del(object, "seal"); /* of what was read from a sealed file */
-    char *body = json_dumps(object, JSON_SORT_KEYS | JSON_INDENT(1) | JSON_REAL_PRECISION(9)), hex[DIGITS + 1];
-    SKL_CHECK(body);
+    char *body = json_dumps(object, FORM | JSON_SORT_KEYS), hex[DIGITS + 1];
+    if (!body) skl_out_of_memory(0);
     const size_t n = strlen(body) - 2; /* without the last "\n}" */
     skl_sha256_hex(body, n, hex);
     char *text = skl_format("%.*s" TAIL_BEFORE "%s" TAIL_AFTER, (int)n, body, hex);
@@ -95,6 +98,28 @@ int skl_json_read(const char *path, size_t bytes, size_t values, json_t **object
     if (!status && seal) *seal = skl_json_seal_of(*object, text, n);
     free(text);
     return status;
+}
+
+/* ---- writing ---- */
+
+json_t *skl_json_real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
+
+static char *lines_of(json_t *value, size_t flags)
+{
+    SKL_CHECK(value); /* json_pack() gives none for a number that is not finite */
+    char *text = json_dumps(value, flags);
+    if (!text) skl_out_of_memory(0);
+    json_decref(value);
+    return skl_append(text, "\n");
+}
+
+char *skl_json_sorted(json_t *value) { return lines_of(value, FORM | JSON_SORT_KEYS); }
+
+void skl_json_print(json_t *value)
+{
+    char *lines = lines_of(value, FORM);
+    skl_print_raw(lines);
+    free(lines);
 }
 
 json_t *skl_json_text(const char *text)

@@ -1,4 +1,4 @@
-/* json.h - JSON files: read within limits, and sealed.
+/* json.h - JSON: read within limits, written in one way, and sealed.
  *
  * A sealed file is one object whose text ends with the SHA-256 of all before it:
  *     ..., "sealed": true, ...,
@@ -26,6 +26,13 @@ enum skl_seal skl_json_seal_of(const json_t *root, const char *text, size_t n);
 int skl_json_read(const char *path, size_t bytes, size_t values, json_t **object, enum skl_seal *seal,
                   struct skl_err *err);
 int skl_json_parse(const char *name, const char *text, size_t n, size_t values, json_t **object, struct skl_err *err);
+
+/* A number; null where it is not finite. */
+json_t *skl_json_real(double value);
+/* As all JSON of skiplab's is written that has no seal: nine digits, one line feed at the end.  Both take the value,
+ * which must be one. */
+char *skl_json_sorted(json_t *value); /* a file's text, keys sorted; malloc'd */
+void skl_json_print(json_t *value);   /* a command's answer to standard output, keys in the order they were put */
 
 /* A string; bytes that are no UTF-8 are made visible, as on a terminal (say.h). */
 json_t *skl_json_text(const char *text);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/base/fs.h"
+#include "core/base/grow.h"
 #include "core/base/bounds.h"
 #include "core/base/sha256.h"
 #include "core/io/json.h"
@@ -461,10 +462,9 @@ static void check_names(const struct skl_st_tensor *tensors, int count)
 static char *build_header(const struct skl_st_tensor *tensors, int count, const struct skl_st_meta *meta, int metas,
                           bool digest, size_t *n)
 {
-    char *text = NULL;
     size_t offset = 0;
-    FILE *f = open_memstream(&text, n);
-    if (!f) SKL_BUG("open_memstream");
+    struct skl_text t;
+    FILE *f = skl_text_open(&t);
     fwrite("\0\0\0\0\0\0\0\0", 1, 8, f);
     fputc('{', f);
     if (metas || digest) put_meta(f, meta, metas, digest);
@@ -474,9 +474,10 @@ static char *build_header(const struct skl_st_tensor *tensors, int count, const 
     }
     fputc('}', f);
     for (long length = ftell(f); length % 8; length++) fputc(' ', f);
-    if (fclose(f) || !text) SKL_BUG("no memory for a header");
-    for (int i = 0; i < 8; i++) text[i] = (char)((uint64_t)(*n - 8) >> 8 * i);
-    return text;
+    skl_text_close(&t);
+    *n = t.n;
+    for (int i = 0; i < 8; i++) t.text[i] = (char)((uint64_t)(*n - 8) >> 8 * i);
+    return t.text;
 }
 
 static void fill_digest(char *header, size_t n, const struct skl_st_tensor *tensors, int count)

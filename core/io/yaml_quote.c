@@ -1,6 +1,7 @@
 /* A text as a YAML scalar. */
 #include <stdio.h>
 #include <string.h>
+#include "core/base/grow.h"
 #include "core/io/yaml.h"
 
 static bool is_plain(const char *text)
@@ -30,15 +31,12 @@ static size_t put_quoted(FILE *out, const unsigned char *p)
 
 char *skl_yaml_quoted(const char *text)
 {
-    char *result = NULL;
-    size_t n;
-    FILE *out = open_memstream(&result, &n);
-    SKL_CHECK(out != NULL);
+    struct skl_text t;
+    FILE *out = skl_text_open(&t);
     fputc('"', out);
     for (const unsigned char *p = (const unsigned char *)text; *p;) p += put_quoted(out, p);
     fputc('"', out);
-    fclose(out);
-    return result;
+    return skl_text_close(&t);
 }
 
 char *skl_yaml_quote(const char *text) { return is_plain(text) ? skl_strdup(text) : skl_yaml_quoted(text); }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/base/grow.h"
 #include "core/nn/internal.h"
 
 static int64_t conv_macs(const struct conv_layer *l)
@@ -97,10 +98,6 @@ char *skl_net_kernels(const struct skl_net *net)
         if (u->projection == PROJECT_CONV) count_kernel(u->project_conv.plan.kernel, names, counts, &n);
     }
     char *text = skl_strdup("");
-    for (int i = 0; i < n; i++) {
-        char *longer = skl_format("%s%s%s x%d", text, i ? ", " : "", names[i], counts[i]);
-        free(text);
-        text = longer;
-    }
+    for (int i = 0; i < n; i++) text = skl_append(text, "%s%s x%d", i ? ", " : "", names[i], counts[i]);
     return text;
 }

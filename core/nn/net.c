@@ -3,16 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "core/base/clock.h"
 #include "core/base/rng.h"
 #include "core/device/choose/devices.h"
 #include "core/nn/internal.h"
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Planned, without memory. */
 static int new_net(const struct skl_model_config *model, const struct skl_net_options *options, struct skl_net **out,
@@ -80,10 +74,10 @@ double skl_net_bandwidth(struct skl_net *net)
         ops->map(net->device, &x, &y, 1, (struct skl_shape){SIDE, SIDE, CHANNELS});
         if (i >= 0) continue;
         net_finish(net);
-        start = now();
+        start = skl_seconds();
     }
     net_finish(net);
-    const double seconds = now() - start;
+    const double seconds = skl_seconds() - start;
     ops->release(net->device, memory);
     return 2.0 * (double)bytes * COPIES / seconds;
 }
@@ -168,16 +162,16 @@ void skl_net_gradient(struct skl_net *net, const float *images, const int32_t *l
 {
     clear_score(net);
     for (int first = 0; first < net->o.batch; first += net->o.group) {
-        double t0 = now();
+        double t0 = skl_seconds();
         begin(net, true, first, net->o.group, iteration);
         net->accumulate = first > 0;
         forward(net, images);
         head_loss(net, labels + first);
         read_logits(net, logits);
-        double t1 = now();
+        double t1 = skl_seconds();
         backward(net);
         net->seconds[0] += t1 - t0;
-        net->seconds[1] += now() - t1;
+        net->seconds[1] += skl_seconds() - t1;
     }
 }
 
@@ -190,11 +184,11 @@ struct skl_step_result skl_net_result(struct skl_net *net)
 
 void skl_net_update(struct skl_net *net, double lr, double momentum, double weight_decay, int momentum_form)
 {
-    double t0 = now();
+    double t0 = skl_seconds();
     const struct skl_sgd sgd = {(float)lr, (float)momentum, (float)weight_decay, momentum_form == SKL_MOMENTUM_CAFFE};
     net->device->ops->sgd(net->device, net->learned, net->learned_tensors, &sgd);
     net->own_stale = true;
-    net->seconds[2] += now() - t0;
+    net->seconds[2] += skl_seconds() - t0;
 }
 
 void skl_net_times(struct skl_net *net, double seconds[3])

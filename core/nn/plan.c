@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/base/grow.h"
 #include "core/config/registry.h"
 #include "core/nn/internal.h"
 
@@ -23,9 +24,7 @@ static struct bn_layer *plan_bn(struct skl_net *net, int c, const char *prefix, 
                             "%s%s.running_mean", prefix, name);
     bn->var_r = add_tensor(net, (struct tensor_start){SKL_KIND_VAR, SKL_CONST, 1}, false, 1, shape, "%s%s.running_var",
                            prefix, name);
-    net->bn = realloc(net->bn, (size_t)(net->bns + 1) * sizeof(struct bn_layer *));
-    if (!net->bn) SKL_BUG("out of memory");
-    return net->bn[net->bns++] = bn;
+    return *SKL_ADD(net->bn, net->bns) = bn;
 }
 
 /* A shape that the device cannot compute ends up in net->trouble. */

@@ -4,16 +4,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/base/grow.h"
 #include "core/base/rng.h"
 #include "core/nn/internal.h"
 
 int add_tensor(struct skl_net *net, struct tensor_start start, bool decay, int ndim, const int *shape, const char *fmt,
                ...)
 {
-    net->tensor = realloc(net->tensor, (size_t)(net->tensors + 1) * sizeof *net->tensor);
-    net->start = realloc(net->start, (size_t)(net->tensors + 1) * sizeof *net->start);
-    net->at = realloc(net->at, (size_t)(net->tensors + 1) * sizeof *net->at);
-    if (!net->tensor || !net->start || !net->at) SKL_BUG("out of memory");
+    const size_t count = (size_t)net->tensors;
+    net->tensor = skl_grow(net->tensor, count, sizeof *net->tensor);
+    net->start = skl_grow(net->start, count, sizeof *net->start);
+    net->at = skl_grow(net->at, count, sizeof *net->at);
     struct skl_tensor *t = &net->tensor[net->tensors];
     *t = (struct skl_tensor){.ndim = ndim,
                              .count = 1,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/base/grow.h"
 #include "core/report/facts.h"
 #include "core/report/sheet.h"
 #include "core/report/templates.h"
@@ -113,14 +114,6 @@ static bool fill_point(struct point *p, const struct skl_result_setting *s, int 
 
 /* ---- collecting ---- */
 
-static void *longer_by_one(void *list, int count, size_t size)
-{
-    void *longer = realloc(list, (size_t)(count + 1) * size);
-    SKL_CHECK(longer);
-    memset((char *)longer + (size_t)count * size, 0, size);
-    return longer;
-}
-
 /* Takes key. */
 static struct dial *find_dial(struct dials *d, char *key)
 {
@@ -129,9 +122,9 @@ static struct dial *find_dial(struct dials *d, char *key)
             free(key);
             return &d->dial[i];
         }
-    d->dial = longer_by_one(d->dial, d->count, sizeof *d->dial);
-    d->dial[d->count].key = key;
-    return &d->dial[d->count++];
+    struct dial *dial = SKL_ADD(d->dial, d->count);
+    dial->key = key;
+    return dial;
 }
 
 /* Takes name. */
@@ -142,9 +135,9 @@ static struct group *find_group(struct dial *d, char *name)
             free(name);
             return &d->group[i];
         }
-    d->group = longer_by_one(d->group, d->groups, sizeof *d->group);
-    d->group[d->groups].name = name;
-    return &d->group[d->groups++];
+    struct group *group = SKL_ADD(d->group, d->groups);
+    group->name = name;
+    return group;
 }
 
 static void add_setting(struct dials *dials, const struct skl_result_setting *setting, int style, int metric)
@@ -157,8 +150,7 @@ static void add_setting(struct dials *dials, const struct skl_result_setting *se
         known = known || fill_point(&point, setting, metric);
         struct group *g = find_group(find_dial(dials, key), group_name(setting, p));
         if (!known) continue;
-        g->point = longer_by_one(g->point, g->points, sizeof *g->point);
-        g->point[g->points++] = point;
+        *SKL_ADD(g->point, g->points) = point;
     }
 }
 
@@ -233,10 +225,7 @@ static struct axis x_axis(const struct dial *d)
     double *x = NULL, last = -1;
     int n = 0;
     for (int i = 0; i < d->groups; i++)
-        for (int k = 0; k < d->group[i].points; k++) {
-            x = longer_by_one(x, n, sizeof *x);
-            x[n++] = d->group[i].point[k].x;
-        }
+        for (int k = 0; k < d->group[i].points; k++) *SKL_ADD(x, n) = d->group[i].point[k].x;
     qsort(x, (size_t)n, sizeof *x, by_value);
     a.log = x[0] > 0 && x[n - 1] / x[0] >= LOG_FROM;
     double margin = a.log ? pow(x[n - 1] / x[0], 0.05) : 0.05 * (x[n - 1] - x[0]);
@@ -259,28 +248,24 @@ static bool holds(const struct dial *d, const struct skl_result_setting *setting
 
 static int write_group(const struct skl_sheet *s, const struct group *g, struct skl_err *err)
 {
-    char *text = NULL;
-    size_t n;
-    FILE *out = open_memstream(&text, &n);
-    SKL_CHECK(out);
+    struct skl_text t;
+    FILE *out = skl_text_open(&t);
     fputs("value,seeds,median,low,high,style,unfinished\n", out);
     for (int i = 0; i < g->points; i++) {
         const struct point *p = &g->point[i];
         fprintf(out, "%.9g,%d,%.9g,%.9g,%.9g,%d,%d\n", p->x, p->seeds, p->median, p->low, p->high, p->style,
                 p->unfinished);
     }
-    SKL_CHECK(fclose(out) == 0);
-    return skl_sheet_data(s, g->file, text, n, err);
+    skl_text_close(&t);
+    return skl_sheet_data(s, g->file, t.text, t.n, err);
 }
 
 /* "exclusive-gating: 0 40.1 %, -6 14.4 %; ..." */
 static char *in_words(const struct skl_sheet *s, const struct dial *d)
 {
     const struct skl_metric_info *m = &skl_metric_table[s->options->metric];
-    char *text = NULL;
-    size_t n;
-    FILE *out = open_memstream(&text, &n);
-    SKL_CHECK(out);
+    struct skl_text t;
+    FILE *out = skl_text_open(&t);
     char *key = skl_label_key(d->key);
     fprintf(out, "%s at the end against %s, median over the seeds.", m->label, key);
     free(key);
@@ -291,8 +276,7 @@ static char *in_words(const struct skl_sheet *s, const struct dial *d)
                     *m->unit ? " " : "", m->unit);
         fputs(d->group[i].points > MAX_SAID ? " and so on." : ".", out);
     }
-    SKL_CHECK(fclose(out) == 0);
-    return text;
+    return skl_text_close(&t);
 }
 
 static void put_baseline(struct skl_script *t, const struct skl_sheet *s, const struct dial *d)

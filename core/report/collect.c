@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/base/grow.h"
 #include "core/base/bounds.h"
 #include "core/base/twins.h"
 #include "core/config/plan.h"
@@ -51,13 +52,7 @@ int skl_metric_find(const char *name)
     return -1;
 }
 
-static void warn(struct skl_results *r, const char *text)
-{
-    char **longer = realloc(r->warning, (size_t)(r->warnings + 1) * sizeof *longer);
-    SKL_CHECK(longer);
-    r->warning = longer;
-    r->warning[r->warnings++] = skl_strdup(text);
-}
+static void warn(struct skl_results *r, const char *text) { *SKL_ADD(r->warning, r->warnings) = skl_strdup(text); }
 
 /* ---- settings and runs by name: a tree, since there may be many thousands ---- */
 
@@ -95,20 +90,15 @@ static int find_setting(struct skl_results *r, const char *path)
     bool found;
     struct leaf *leaf = find_leaf(r, (struct leaf){.path = (char *)(uintptr_t)path}, &found);
     if (found) return leaf->setting;
-    if ((r->settings & (r->settings - 1)) == 0) { /* full at powers of two */
-        size_t room = r->settings ? 2 * (size_t)r->settings : 1;
-        struct skl_result_setting *longer = realloc(r->setting, room * sizeof *longer);
-        SKL_CHECK(longer);
-        r->setting = longer;
-    }
-    r->setting[r->settings] = (struct skl_result_setting){
+    leaf->setting = r->settings;
+    struct skl_result_setting *s = SKL_ADD(r->setting, r->settings);
+    *s = (struct skl_result_setting){
         .path = skl_strdup(path),
         .name = skl_label_plain(path, strlen(path)),
         .label = skl_label(path),
         .variant = skl_label_plain(path, strcspn(path, "/")),
     };
-    leaf->path = r->setting[r->settings].path;
-    leaf->setting = r->settings++;
+    leaf->path = s->path;
     keep_leaf(r, leaf);
     return leaf->setting;
 }
@@ -121,16 +111,12 @@ static struct skl_result_run *find_run(struct skl_results *r, const char *path, 
     bool found;
     struct leaf *leaf = find_leaf(r, (struct leaf){.path = s->path, .seed = seed, .is_run = true}, &found);
     if (found) return &s->run[leaf->run];
-    if ((s->runs & (s->runs - 1)) == 0) {
-        struct skl_result_run *longer = realloc(s->run, (s->runs ? 2 * (size_t)s->runs : 1) * sizeof *longer);
-        SKL_CHECK(longer);
-        s->run = longer;
-    }
-    s->run[s->runs] = (struct skl_result_run){.seed = seed, .state = "waiting"};
-    r->runs++;
     leaf->run = s->runs;
+    r->runs++;
     keep_leaf(r, leaf);
-    return &s->run[s->runs++];
+    struct skl_result_run *run = SKL_ADD(s->run, s->runs);
+    *run = (struct skl_result_run){.seed = seed, .state = "waiting"};
+    return run;
 }
 
 /* "seed-N" with N a plain decimal number. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/base/fs.h"
+#include "core/base/grow.h"
 #include "core/base/bounds.h"
 #include "core/io/csv.h"
 #include "core/report/collect.h"
@@ -20,10 +21,7 @@ const char *const skl_log_names[SKL_LOGS] = {SKL_FILE_TRAIN, SKL_FILE_TEST, SKL_
 
 static void add_difference(struct skl_pair_of_runs *p, const char *key, const char *a, const char *b)
 {
-    struct skl_difference *longer = realloc(p->setting, (size_t)(p->settings + 1) * sizeof *longer);
-    SKL_CHECK(longer);
-    p->setting = longer;
-    p->setting[p->settings++] =
+    *SKL_ADD(p->setting, p->settings) =
         (struct skl_difference){skl_strdup(key), a ? skl_strdup(a) : NULL, b ? skl_strdup(b) : NULL};
 }
 
@@ -187,10 +185,7 @@ static int compare_checkpoints(struct skl_pair_of_runs *p, struct skl_err *err)
 /* Takes the three texts. */
 static int add_pair(struct skl_comparison *c, char *name, char *folder_a, char *folder_b, struct skl_err *err)
 {
-    struct skl_pair_of_runs *longer = realloc(c->pair, (size_t)(c->pairs + 1) * sizeof *longer);
-    SKL_CHECK(longer);
-    c->pair = longer;
-    struct skl_pair_of_runs *p = &c->pair[c->pairs++];
+    struct skl_pair_of_runs *p = SKL_ADD(c->pair, c->pairs);
     *p = (struct skl_pair_of_runs){.name = name, .folder_a = folder_a, .folder_b = folder_b};
     p->weights.equal_to = p->weights.other = -1;
     int status = skl_run_record_read(folder_a, &p->a, err), other = skl_run_record_read(folder_b, &p->b, err);
@@ -205,14 +200,6 @@ static int add_pair(struct skl_comparison *c, char *name, char *folder_a, char *
         p->identical = p->identical && (p->log[k].same || (!p->log[k].in_a && !p->log[k].in_b));
     c->identical += p->identical;
     return SKL_OK;
-}
-
-static void add_name(char ***list, int *count, char *name)
-{
-    char **longer = realloc(*list, (size_t)(*count + 1) * sizeof *longer);
-    SKL_CHECK(longer);
-    *list = longer;
-    (*list)[(*count)++] = name;
 }
 
 static const struct skl_result_run *find_run(const struct skl_results *r, const char *path, uint64_t seed)
@@ -241,13 +228,13 @@ static int pair_up(struct skl_comparison *c, const struct skl_results *a, const 
             if (other)
                 status = add_pair(c, name, skl_strdup(s->run[k].folder), skl_strdup(other->folder), err);
             else
-                add_name(&c->only_a, &c->only_as, name);
+                *SKL_ADD(c->only_a, c->only_as) = name;
         }
     }
     for (int i = 0; i < b->settings; i++)
         for (int k = 0; k < b->setting[i].runs; k++)
             if (b->setting[i].run[k].folder && !find_run(a, b->setting[i].path, b->setting[i].run[k].seed))
-                add_name(&c->only_b, &c->only_bs, run_name(b->setting[i].path, b->setting[i].run[k].seed));
+                *SKL_ADD(c->only_b, c->only_bs) = run_name(b->setting[i].path, b->setting[i].run[k].seed);
     return status;
 }
 

@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/grow.h"
 #include "core/report/text.h"
 
 static char *clean_v(const char *fmt, va_list args)
 {
-    char *raw = NULL;
-    SKL_CHECK(vasprintf(&raw, fmt, args) >= 0);
+    char *raw = skl_vformat(fmt, args);
     char *text = skl_text_clean(raw);
     free(raw);
     return text;
@@ -25,11 +25,9 @@ static char *clean_v(const char *fmt, va_list args)
 
 static struct skl_block *add(struct skl_doc *doc, enum skl_block_kind kind)
 {
-    struct skl_block *longer = realloc(doc->block, (size_t)(doc->count + 1) * sizeof *longer);
-    SKL_CHECK(longer);
-    doc->block = longer;
-    doc->block[doc->count] = (struct skl_block){.kind = kind};
-    return &doc->block[doc->count++];
+    struct skl_block *b = SKL_ADD(doc->block, doc->count);
+    b->kind = kind;
+    return b;
 }
 
 void skl_doc_title(struct skl_doc *doc, const char *fmt, ...) { CLEAN(doc->title, fmt); }
@@ -70,21 +68,15 @@ static struct skl_block *table(struct skl_doc *doc)
 void skl_doc_column(struct skl_doc *doc, bool number, const char *head, const char *title)
 {
     struct skl_block *b = table(doc);
-    struct skl_column *longer = realloc(b->column, (size_t)(b->columns + 1) * sizeof *longer);
-    SKL_CHECK(longer && b->cells == 0);
-    b->column = longer;
-    b->column[b->columns++] = (struct skl_column){skl_text_clean(head), title ? skl_text_clean(title) : NULL, number};
+    SKL_CHECK(b->cells == 0);
+    *SKL_ADD(b->column, b->columns) =
+        (struct skl_column){skl_text_clean(head), title ? skl_text_clean(title) : NULL, number};
 }
 
 void skl_doc_cell(struct skl_doc *doc, int flags, const char *fmt, ...)
 {
     struct skl_block *b = table(doc);
-    if ((b->cells & (b->cells - 1)) == 0) { /* a power of two is full */
-        struct skl_cell *longer = realloc(b->cell, (b->cells ? 2 * (size_t)b->cells : 1) * sizeof *longer);
-        SKL_CHECK(longer);
-        b->cell = longer;
-    }
-    struct skl_cell *c = &b->cell[b->cells++];
+    struct skl_cell *c = SKL_ADD(b->cell, b->cells);
     c->flags = flags;
     CLEAN(c->text, fmt);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/base/grow.h"
 #include "core/report/legend.h"
 
 enum { AUTO_ROWS = 100, AUTO_MAX = 9 };
@@ -141,17 +142,15 @@ static int write_text(const char *folder, const char *file, const char *text, si
 
 static int write_band(const struct skl_drawn_curve *c, const char *folder, struct skl_err *err)
 {
-    char *text = NULL;
-    size_t n;
-    FILE *out = open_memstream(&text, &n);
-    SKL_CHECK(out);
+    struct skl_text t;
+    FILE *out = skl_text_open(&t);
     fputs("iteration,seeds,median,low,high\n", out);
     const struct skl_band *b = &c->band;
     for (int i = 0; i < b->n; i++)
         fprintf(out, "%.9g,%d,%.9g,%.9g,%.9g\n", b->x[i], b->seeds[i], b->median[i], b->low[i], b->high[i]);
-    SKL_CHECK(fclose(out) == 0);
-    int status = write_text(folder, c->file, text, n, err);
-    free(text);
+    skl_text_close(&t);
+    int status = write_text(folder, c->file, t.text, t.n, err);
+    free(t.text);
     return status;
 }
 
@@ -217,10 +216,8 @@ static void put_rows_between(FILE *out, const struct skl_band *b, int i, const s
 static int write_edges(const struct skl_drawn_curve *c, const char *folder, const struct skl_limits *l,
                        struct skl_err *err)
 {
-    char *text = NULL;
-    size_t n;
-    FILE *out = open_memstream(&text, &n);
-    SKL_CHECK(out);
+    struct skl_text t;
+    FILE *out = skl_text_open(&t);
     fputs("iteration,low,high\n", out);
     const struct skl_band *b = &c->band;
     for (int i = 0; i < b->n; i++) {
@@ -228,27 +225,25 @@ static int write_edges(const struct skl_drawn_curve *c, const char *folder, cons
             fprintf(out, "%.9g,%.9g,%.9g\n", b->x[i], b->low[i], b->high[i]);
         if (i + 1 < b->n) put_rows_between(out, b, i, l);
     }
-    SKL_CHECK(fclose(out) == 0);
-    int status = write_text(folder, c->edges, text, n, err);
-    free(text);
+    skl_text_close(&t);
+    int status = write_text(folder, c->edges, t.text, t.n, err);
+    free(t.text);
     return status;
 }
 
 static int write_stops(const struct skl_drawn_curve *c, const struct skl_result_setting *s, const char *folder,
                        struct skl_err *err)
 {
-    char *text = NULL;
-    size_t n;
-    FILE *out = open_memstream(&text, &n);
-    SKL_CHECK(out);
+    struct skl_text t;
+    FILE *out = skl_text_open(&t);
     fputs("iteration,value\n", out);
     for (int i = 0; i < s->runs; i++) {
         const struct skl_series *curve = &s->run[i].curve[c->metric];
         if (stopped(&s->run[i], c->metric)) fprintf(out, "%.9g,%.9g\n", curve->x[curve->n - 1], curve->y[curve->n - 1]);
     }
-    SKL_CHECK(fclose(out) == 0);
-    int status = write_text(folder, c->stops, text, n, err);
-    free(text);
+    skl_text_close(&t);
+    int status = write_text(folder, c->stops, t.text, t.n, err);
+    free(t.text);
     return status;
 }
 

@@ -373,9 +373,21 @@ static int make_folders(const char *folder, struct skl_err *err)
 static int print_all(const struct skl_sheet *s, struct skl_err *err)
 {
     int status = SKL_OK;
-    for (int i = 0; i < s->figures->count && !status; i++)
-        if (strncmp(s->figures->stem[i], "panel", 5) && strncmp(s->figures->stem[i], "probe-map", 9))
-            status = skl_gnuplot_print(s->folder, s->figures->stem[i], s->options->columns, s->options->rows, err);
+    for (int i = 0; i < s->figures->count && !status; i++) {
+        const char *stem = s->figures->figure[i].stem;
+        if (strncmp(stem, "panel", 5) && strncmp(stem, "probe-map", 9))
+            status = skl_gnuplot_print(s->folder, stem, s->options->columns, s->options->rows, err);
+    }
+    return status;
+}
+
+static int draw_all(const struct skl_sheet *s, struct skl_err *err)
+{
+    const struct skl_figures *f = s->figures;
+    const char **stems = skl_alloc_array((size_t)f->count + 1, sizeof *stems);
+    for (int i = 0; i < f->count; i++) stems[i] = f->figure[i].stem;
+    int status = skl_gnuplot_draw(s->folder, stems, f->count, s->options->jobs, err);
+    free(stems);
     return status;
 }
 
@@ -397,9 +409,7 @@ int skl_figures_draw(const struct skl_results *results, const char *folder, cons
     if (!status && o->metric != SKL_TRAIN_LOSS) status = write_all_curves(&s, o->metric, err);
     if (!status) status = skl_draw_by_setting(&s, err);
     if (!status && o->metric == SKL_TEST_ERROR) status = skl_draw_probes(&s, err);
-    if (!status)
-        status =
-            o->terminal ? print_all(&s, err) : skl_gnuplot_draw(folder, figures->stem, figures->count, o->jobs, err);
+    if (!status) status = o->terminal ? print_all(&s, err) : draw_all(&s, err);
     if (!status && !o->terminal) status = skl_sync_all(folder, err);
     skl_drawing_release(&s.drawing);
     return status;
@@ -408,13 +418,11 @@ int skl_figures_draw(const struct skl_results *results, const char *folder, cons
 void skl_figures_release(struct skl_figures *figures)
 {
     for (int i = 0; i < figures->count; i++) {
-        free(figures->stem[i]);
-        free(figures->caption[i]);
-        free(figures->alt[i]);
+        free(figures->figure[i].stem);
+        free(figures->figure[i].caption);
+        free(figures->figure[i].alt);
     }
     free(figures->warning);
-    free(figures->stem);
-    free(figures->caption);
-    free(figures->alt);
+    free(figures->figure);
     *figures = (struct skl_figures){0};
 }

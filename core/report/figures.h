@@ -37,9 +37,12 @@ struct skl_figure_options {
     bool terminal;       /* draw the pictures of all variants as text on stdout instead */
     int columns, rows;   /* its size in characters */
 };
+struct skl_figure {
+    char *stem;          /* its name without an ending */
+    char *caption, *alt; /* what it shows, and that in words with the numbers; NULL: left to the report */
+};
 struct skl_figures {
-    char **stem;           /* names without their ending, in the order above */
-    char **caption, **alt; /* what it shows, and that in words with the numbers; NULL: left to the report */
+    struct skl_figure *figure; /* in the order above */
     int count;
     char *warning;     /* the first file that could not be read and is left out; NULL: none */
     int drawn, wanted; /* settings in the curves' pictures, of those that `only` chooses and that have rows */

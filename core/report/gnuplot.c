@@ -177,7 +177,7 @@ static int start_drawing(int folder, const char *stem, struct drawing *d, struct
     return status;
 }
 
-int skl_gnuplot_draw(const char *folder, char *const *stems, int count, int jobs, struct skl_err *err)
+int skl_gnuplot_draw(const char *folder, const char *const *stems, int count, int jobs, struct skl_err *err)
 {
     int fd = skl_place_open_folder(folder);
     if (fd < 0) return skl_fail(err, SKL_FAILED, "cannot open folder '%s': %s", folder, skl_place_error(errno));

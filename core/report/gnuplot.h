@@ -7,7 +7,7 @@
 bool skl_gnuplot_is_here(void);
 /* Draws folder/STEM.gp into folder/STEM.{svg,pdf,png} for each stem, up to `jobs` at a time; a picture appears whole
  * or not at all.  SKL_FAILED: gnuplot is absent (the message names the package) or refuses a script (its message). */
-int skl_gnuplot_draw(const char *folder, char *const *stems, int count, int jobs, struct skl_err *err);
+int skl_gnuplot_draw(const char *folder, const char *const *stems, int count, int jobs, struct skl_err *err);
 /* Draws one as text onto stdout. */
 int skl_gnuplot_print(const char *folder, const char *stem, int columns, int rows, struct skl_err *err);
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/base/grow.h"
 #include "core/base/bounds.h"
 
 enum { NARROW = 8 }; /* columns that a page shows as a rule */
@@ -250,10 +251,8 @@ static void put_block(FILE *out, const struct skl_doc *doc, int i)
 
 char *skl_doc_html(const struct skl_doc *doc)
 {
-    char *text = NULL;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-    SKL_CHECK(out);
+    struct skl_text t;
+    FILE *out = skl_text_open(&t);
     fputs(head, out);
     fputs("<title>", out);
     put(out, doc->title);
@@ -264,6 +263,5 @@ char *skl_doc_html(const struct skl_doc *doc)
     fputs("</h1>\n", out);
     for (int i = 0; i < doc->count; i++) put_block(out, doc, i);
     fputs("</main>\n</body>\n</html>\n", out);
-    SKL_CHECK(fclose(out) == 0);
-    return text;
+    return skl_text_close(&t);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "core/base/grow.h"
 
 /* The papers' signs. */
 static const struct {
@@ -76,16 +77,16 @@ static void put_setting(FILE *out, const char *text, size_t n)
 
 char *skl_label(const char *path)
 {
-    size_t n = strcspn(path, "/"), size;
-    char *variant = skl_label_plain(path, n), *text = NULL;
-    FILE *out = open_memstream(&text, &size);
-    SKL_CHECK(out);
+    size_t n = strcspn(path, "/");
+    char *variant = skl_label_plain(path, n);
+    struct skl_text t;
+    FILE *out = skl_text_open(&t);
     fputs(variant, out);
     for (path += n; *path; path += n) {
         n = strcspn(++path, "/,");
         if (n) put_setting(out, path, n);
     }
-    SKL_CHECK(fclose(out) == 0);
+    skl_text_close(&t);
     free(variant);
-    return text;
+    return t.text;
 }

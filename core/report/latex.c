@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/grow.h"
 #include "core/base/say.h"
 
 static const char preamble[] =
@@ -261,16 +262,13 @@ static void put_block(FILE *out, const struct skl_doc *doc, int i)
 
 char *skl_doc_latex(const struct skl_doc *doc)
 {
-    char *text = NULL;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-    SKL_CHECK(out);
+    struct skl_text t;
+    FILE *out = skl_text_open(&t);
     fputs(preamble, out);
     fputs("\\section*{", out);
     put(out, doc->title);
     fputs("}\n", out);
     for (int i = 0; i < doc->count; i++) put_block(out, doc, i);
     fputs("\n\\end{document}\n", out);
-    SKL_CHECK(fclose(out) == 0);
-    return text;
+    return skl_text_close(&t);
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/grow.h"
+
 enum { SLUG_MAX = 72 };
 
 static void print_value(FILE *out, const char *before, double value, int metric)
@@ -53,10 +55,8 @@ char *skl_legend_outcome(const struct skl_result_setting *s, int metric)
         else if (strcmp(run->state, "diverged"))
             other[n_other++] = skl_result_last(run, metric);
     }
-    char *text = NULL;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-    SKL_CHECK(out);
+    struct skl_text t;
+    FILE *out = skl_text_open(&t);
     if (n_done) {
         print_value(out, "", skl_median(done, n_done), metric);
         if (s->runs > 1) fprintf(out, ", n = %d", n_done);
@@ -67,10 +67,10 @@ char *skl_legend_outcome(const struct skl_result_setting *s, int metric)
     } else if (print_others(out, s, "") == 0 || diverged == 0) {
         fprintf(out, "%sno rows yet", ftell(out) > 0 ? ", " : "");
     }
-    SKL_CHECK(fclose(out) == 0);
+    skl_text_close(&t);
     free(done);
     free(other);
-    return text;
+    return t.text;
 }
 
 static char *plain_slug(const char *path)

@@ -1,4 +1,5 @@
 /* markdown.c - a report as Markdown with tables (GitHub's form). */
+#include "core/base/grow.h"
 #include "core/report/doc.h"
 
 #include <stdio.h>
@@ -91,14 +92,11 @@ static void put_block(FILE *out, const struct skl_doc *doc, int i)
 
 char *skl_doc_markdown(const struct skl_doc *doc)
 {
-    char *text = NULL;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-    SKL_CHECK(out);
+    struct skl_text t;
+    FILE *out = skl_text_open(&t);
     fputs("# ", out);
     put(out, doc->title);
     fputs("\n\n", out);
     for (int i = 0; i < doc->count; i++) put_block(out, doc, i);
-    SKL_CHECK(fclose(out) == 0);
-    return text;
+    return skl_text_close(&t);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/grow.h"
 #include "core/report/probe_data.h"
 #include "core/report/sheet.h"
 #include "core/report/templates.h"
@@ -152,10 +153,9 @@ static int write_profile(const struct skl_sheet *s, const struct plot *p, const 
                          struct skl_err *err)
 {
     const struct skl_profile *f = &l->profile[p->panel[panel].when];
-    char *text = NULL, *file = data_file(p, l, panel);
-    size_t n;
-    FILE *out = open_memstream(&text, &n);
-    SKL_CHECK(out);
+    char *file = data_file(p, l, panel);
+    struct skl_text t;
+    FILE *out = skl_text_open(&t);
     fputs("at,value,low,high\n", out);
     double *sorted = skl_alloc_array((size_t)f->n + 1, sizeof *sorted);
     memcpy(sorted, f->value, (size_t)f->n * sizeof *sorted);
@@ -166,8 +166,8 @@ static int write_profile(const struct skl_sheet *s, const struct plot *p, const 
         if (isfinite(sorted[i]) && isfinite(low) && isfinite(high))
             fprintf(out, "%.9g,%.9g,%.9g,%.9g\n", place(p, i, f->n), sorted[i], low, high);
     }
-    SKL_CHECK(fclose(out) == 0);
-    int status = skl_sheet_data(s, file, text, n, err);
+    skl_text_close(&t);
+    int status = skl_sheet_data(s, file, t.text, t.n, err);
     free(sorted);
     free(file);
     return status;
@@ -199,10 +199,8 @@ static void put_y_axis(struct skl_script *t, const struct plot *p)
 /* "Direct gain at the first unit, before training and at the newest probe: original 0.167 and 0.42; ..." */
 static char *in_words(const struct plot *p)
 {
-    char *text = NULL;
-    size_t n;
-    FILE *out = open_memstream(&text, &n);
-    SKL_CHECK(out);
+    struct skl_text t;
+    FILE *out = skl_text_open(&t);
     fprintf(out, "%s%s:", p->kind->in_words,
             p->panels < 2 || p->layers ? "" : ", before training and at the newest probe");
     for (int i = 0; i < p->lines; i++) {
@@ -217,8 +215,7 @@ static char *in_words(const struct plot *p)
         }
     }
     fputc('.', out);
-    SKL_CHECK(fclose(out) == 0);
-    return text;
+    return skl_text_close(&t);
 }
 
 /* Lines first .. first + count. */
@@ -294,16 +291,14 @@ static double least_of(const struct skl_probed *probed, int count)
 
 static int write_map_data(const struct skl_sheet *s, const struct skl_probed *p, const char *file, struct skl_err *err)
 {
-    char *text = NULL;
-    size_t n;
-    FILE *out = open_memstream(&text, &n);
-    SKL_CHECK(out);
+    struct skl_text t;
+    FILE *out = skl_text_open(&t);
     fputs("at,unit,value\n", out);
     for (int c = 0; c < p->columns; c++)
         for (int u = 0; u < p->units; u++)
             fprintf(out, "%.9g,%d,%.9g\n", p->end * c / (p->columns - 1), u, p->map[c * p->units + u]);
-    SKL_CHECK(fclose(out) == 0);
-    return skl_sheet_data(s, file, text, n, err);
+    skl_text_close(&t);
+    return skl_sheet_data(s, file, t.text, t.n, err);
 }
 
 static int write_map(struct skl_sheet *s, const struct skl_probed *probed, const int *which, int count,

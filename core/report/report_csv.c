@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/base/grow.h"
 #include "core/report/text.h"
 
 static bool is_number(const char *text)
@@ -18,8 +19,7 @@ static bool is_number(const char *text)
     return *text && !*end && isfinite(v);
 }
 
-/* Every cell is followed by a comma, and the last by a line end in its place. */
-static void text_cell(FILE *out, const char *raw)
+static void put_text(FILE *out, const char *raw)
 {
     char *text = skl_text_clean(raw);
     const char *guard = strchr("=+-@\t\r", *text) && *text && !is_number(text) ? "'" : "";
@@ -29,11 +29,24 @@ static void text_cell(FILE *out, const char *raw)
             if (*p == '"') fputc('"', out);
             fputc(*p, out);
         }
-        fputs("\",", out);
+        fputc('"', out);
     } else {
-        fprintf(out, "%s,", text);
+        fputs(text, out);
     }
     free(text);
+}
+
+/* Every cell is followed by a comma, the last one of a row by a line end. */
+static void text_cell(FILE *out, const char *text)
+{
+    put_text(out, text);
+    fputc(',', out);
+}
+
+static void last_cell(FILE *out, const char *text)
+{
+    put_text(out, text);
+    fputc('\n', out);
 }
 
 static void real_cell(FILE *out, double v)
@@ -46,12 +59,6 @@ static void whole_cell(FILE *out, int64_t v) { fprintf(out, "%lld,", (long long)
 
 static void flag_cell(FILE *out, bool v) { fputs(v ? "true," : "false,", out); }
 
-static void end_row(FILE *out)
-{
-    fseek(out, -1, SEEK_CUR);
-    fputc('\n', out);
-}
-
 /* Keys that vary in one study or another, or between them. */
 struct keys {
     const char **path;
@@ -62,10 +69,7 @@ static void add_key(struct keys *keys, const char *path)
 {
     for (int i = 0; i < keys->count; i++)
         if (!strcmp(keys->path[i], path)) return;
-    const char **longer = realloc(keys->path, (size_t)(keys->count + 1) * sizeof *longer);
-    SKL_CHECK(longer);
-    keys->path = longer;
-    keys->path[keys->count++] = path;
+    *SKL_ADD(keys->path, keys->count) = path;
 }
 
 static struct keys all_keys(const struct skl_report *r)
@@ -152,18 +156,15 @@ static void put_row(FILE *out, const struct skl_study *s, const struct skl_repor
     put_difference(out, row);
     text_cell(out, row->setting->paper ? row->setting->paper : "");
     text_cell(out, skl_verdict_words[row->verdict]);
-    text_cell(out, remark);
-    end_row(out);
+    last_cell(out, remark);
     free(remark);
 }
 
 char *skl_summary_csv(const struct skl_report *r)
 {
-    char *text = NULL;
-    size_t size;
     struct keys keys = all_keys(r);
-    FILE *out = open_memstream(&text, &size);
-    SKL_CHECK(out);
+    struct skl_text t;
+    FILE *out = skl_text_open(&t);
     fputs("sweep,variant,setting,", out);
     put_key_heads(out, &keys);
     fputs("on_shortcut,on_residual,baseline,seeds,finished,failed,diverged,fail,fail_above,test_error_median,"
@@ -174,9 +175,9 @@ char *skl_summary_csv(const struct skl_report *r)
           out);
     for (int s = 0; s < r->studies; s++)
         for (int i = 0; i < r->study[s].results.settings; i++) put_row(out, &r->study[s], &r->study[s].row[i], &keys);
-    SKL_CHECK(fclose(out) == 0);
+    skl_text_close(&t);
     free(keys.path);
-    return text;
+    return t.text;
 }
 
 /* ---- runs.csv ---- */
@@ -218,18 +219,15 @@ static void put_run(FILE *out, const struct skl_study *s, const struct skl_repor
     real_cell(out, r->reached);
     put_record(out, c);
     char *path = skl_format("%s/seed-%llu", row->setting->path, (unsigned long long)r->run->seed);
-    text_cell(out, path);
+    last_cell(out, path);
     free(path);
-    end_row(out);
 }
 
 char *skl_runs_csv(const struct skl_report *r)
 {
-    char *text = NULL;
-    size_t size;
     struct keys keys = all_keys(r);
-    FILE *out = open_memstream(&text, &size);
-    SKL_CHECK(out);
+    struct skl_text t;
+    FILE *out = skl_text_open(&t);
     fputs("sweep,variant,setting,seed,", out);
     put_key_heads(out, &keys);
     fputs("state,cause,iteration,iterations,failed,test_error,counted_error,best_test_error,test_loss,train_error,"
@@ -240,9 +238,9 @@ char *skl_runs_csv(const struct skl_report *r)
         for (int i = 0; i < r->study[s].results.settings; i++)
             for (int k = 0; k < r->study[s].row[i].runs; k++)
                 put_run(out, &r->study[s], &r->study[s].row[i], &r->study[s].row[i].run[k], &keys);
-    SKL_CHECK(fclose(out) == 0);
+    skl_text_close(&t);
     free(keys.path);
-    return text;
+    return t.text;
 }
 
 /* ---- curves.csv ---- */
@@ -256,15 +254,12 @@ static void put_curve(FILE *out, const char *start, int metric, const struct skl
 /* "sweep,setting,seed," */
 static char *curve_start(const struct skl_study *s, const struct skl_report_row *row, const struct skl_report_run *r)
 {
-    char *text = NULL;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-    SKL_CHECK(out);
+    struct skl_text t;
+    FILE *out = skl_text_open(&t);
     text_cell(out, s->results.name);
     text_cell(out, row->setting->name);
     fprintf(out, "%llu,", (unsigned long long)r->run->seed);
-    SKL_CHECK(fclose(out) == 0);
-    return text;
+    return skl_text_close(&t);
 }
 
 /* Run by run: the whole of it can be hundreds of megabytes. */
@@ -279,14 +274,13 @@ int skl_curves_csv(const struct skl_report *r, const char *path, struct skl_err 
         for (int i = 0; i < r->study[s].results.settings; i++) {
             const struct skl_report_row *row = &r->study[s].row[i];
             for (int k = 0; k < row->runs && !status; k++) {
-                char *text = NULL, *start = curve_start(&r->study[s], row, &row->run[k]);
-                size_t n;
-                FILE *out = open_memstream(&text, &n);
-                SKL_CHECK(out);
+                char *start = curve_start(&r->study[s], row, &row->run[k]);
+                struct skl_text t;
+                FILE *out = skl_text_open(&t);
                 for (int m = 0; m < SKL_METRICS; m++) put_curve(out, start, m, &row->run[k].run->curve[m]);
-                SKL_CHECK(fclose(out) == 0);
-                status = skl_atomic_write(&file, text, n, err);
-                free(text);
+                skl_text_close(&t);
+                status = skl_atomic_write(&file, t.text, t.n, err);
+                free(t.text);
                 free(start);
             }
         }

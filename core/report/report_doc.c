@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/grow.h"
+
 #define CELL(...) skl_doc_cell(doc, 0, __VA_ARGS__)
 #define HEX_SHOWN 12
 
@@ -66,10 +68,9 @@ static void constants(struct skl_doc *doc, const struct skl_study *s)
     static const char *const sections[] = {"model", "data", "train", NULL};
     skl_doc_heading(doc, 2, "Settings of all runs");
     for (int k = 0; k < 4; k++) {
-        char *text = NULL;
-        size_t size, n = sections[k] ? strlen(sections[k]) : 0;
-        FILE *out = open_memstream(&text, &size);
-        SKL_CHECK(out);
+        size_t n = sections[k] ? strlen(sections[k]) : 0;
+        struct skl_text t;
+        FILE *out = skl_text_open(&t);
         for (int i = 0; i < s->constant.count; i++) {
             const char *key = s->constant.item[i].key, *value = s->constant.item[i].value;
             bool here = n ? !strncmp(key, sections[k], n) && key[n] == '.'
@@ -77,11 +78,11 @@ static void constants(struct skl_doc *doc, const struct skl_study *s)
             if (!here || idle(&s->constant, key)) continue;
             fprintf(out, "%s%s %s", ftell(out) > 0 ? " · " : "", n ? key + n + 1 : key, *value ? value : "(none)");
         }
-        SKL_CHECK(fclose(out) == 0);
+        skl_text_close(&t);
         char *lead = skl_format("%s:", sections[k] ? sections[k] : "other");
-        if (*text) skl_doc_text(doc, lead, "%s", text);
+        if (*t.text) skl_doc_text(doc, lead, "%s", t.text);
         free(lead);
-        free(text);
+        free(t.text);
     }
     if (s->keys)
         skl_doc_text(doc, NULL,
@@ -170,10 +171,8 @@ static void beside_paper(struct skl_doc *doc, const struct skl_study *s)
 
 static char *medians_in_words(const struct skl_study *s)
 {
-    char *text = NULL;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-    SKL_CHECK(out);
+    struct skl_text t;
+    FILE *out = skl_text_open(&t);
     for (int i = 0; i < s->results.settings && i < 24; i++) {
         const struct skl_report_row *row = &s->row[i];
         fprintf(out, "%s%s: ", i ? "; " : "", row->setting->label);
@@ -183,14 +182,13 @@ static char *medians_in_words(const struct skl_study *s)
             fputs("none yet", out);
     }
     if (s->results.settings > 24) fputs("; and so on in the table", out);
-    SKL_CHECK(fclose(out) == 0);
-    return text;
+    return skl_text_close(&t);
 }
 
 static bool has_figure(const struct skl_figures *f, const char *stem)
 {
     for (int i = 0; i < f->count; i++)
-        if (!strcmp(f->stem[i], stem)) return true;
+        if (!strcmp(f->figure[i].stem, stem)) return true;
     return false;
 }
 
@@ -228,10 +226,10 @@ static void figures_of(struct skl_doc *doc, const struct skl_study *s, const str
                          "variants.",
                          f->shown),
               "Training loss of all variants.", part);
-    for (int i = 0; i < f->drawn.count; i++)
-        if (f->drawn.caption[i])
-            skl_doc_figure(doc, f->folder, f->link, f->drawn.stem[i], f->drawn.alt[i], "%s%s", f->drawn.caption[i],
-                           part);
+    for (int i = 0; i < f->drawn.count; i++) {
+        const struct skl_figure *g = &f->drawn.figure[i];
+        if (g->caption) skl_doc_figure(doc, f->folder, f->link, g->stem, g->alt, "%s%s", g->caption, part);
+    }
     free(part);
     free(medians);
 }

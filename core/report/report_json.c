@@ -1,4 +1,5 @@
 /* report_json.c - summary.json: keys sorted, null where there is no number. */
+#include "core/io/json.h"
 #include "core/report/report.h"
 
 #include <jansson.h>
@@ -6,8 +7,6 @@
 #include <stdlib.h>
 
 #include "core/report/text.h"
-
-static json_t *real(double v) { return isfinite(v) ? json_real(v) : json_null(); }
 
 static json_t *text(const char *raw)
 {
@@ -33,17 +32,18 @@ static json_t *value(const char *raw)
 
 static json_t *spread(const struct skl_spread *s)
 {
-    return json_pack("{s:o, s:o, s:o, s:i}", "median", real(s->median), "min", real(s->low), "max", real(s->high), "n",
-                     s->n);
+    return json_pack("{s:o, s:o, s:o, s:i}", "median", skl_json_real(s->median), "min", skl_json_real(s->low), "max",
+                     skl_json_real(s->high), "n", s->n);
 }
 
 static json_t *difference(const struct skl_report_row *row)
 {
     const struct skl_interval *d = &row->difference;
     if (d->n == 0) return json_null();
-    return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "pairs", d->n, "mean", real(d->mean), "low",
-                     real(d->low), "high", real(d->high), "min", real(row->difference_low), "max",
-                     real(row->difference_high), "p", real(row->p), "p_holm", real(row->p_holm), "interval",
+    return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "pairs", d->n, "mean", skl_json_real(d->mean),
+                     "low", skl_json_real(d->low), "high", skl_json_real(d->high), "min",
+                     skl_json_real(row->difference_low), "max", skl_json_real(row->difference_high), "p",
+                     skl_json_real(row->p), "p_holm", skl_json_real(row->p_holm), "interval",
                      "95 % t-interval of the mean paired difference");
 }
 
@@ -52,9 +52,9 @@ static json_t *run(const struct skl_report_row *row, const struct skl_report_run
     const struct skl_run_record *c = &r->record;
     return json_pack("{s:I, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "seed", (json_int_t)r->run->seed, "state",
                      text(r->run->state), "cause", text(r->run->cause), "failed", r->failed, "test_error",
-                     real(r->measured), "counted_error", real(r->finished ? r->error : NAN), "config_hash",
-                     text(c->config_hash), "checkpoint", text(c->checkpoint), "host", text(c->host), "commit",
-                     text(c->commit));
+                     skl_json_real(r->measured), "counted_error", skl_json_real(r->finished ? r->error : NAN),
+                     "config_hash", text(c->config_hash), "checkpoint", text(c->checkpoint), "host", text(c->host),
+                     "commit", text(c->commit));
 }
 
 static json_t *settings_of(const struct skl_study *s, const struct skl_report_row *row)
@@ -77,16 +77,17 @@ static json_t *row_json(const struct skl_study *s, const struct skl_report_row *
                   text(row->setting->variant), "setting", text(row->setting->name), "settings", settings_of(s, row),
                   "on_shortcut", text(row->on_shortcut), "on_residual", text(row->on_residual), "baseline",
                   row == &s->row[s->results.baseline], "seeds", row->runs, "finished", row->finished, "failed",
-                  row->failed, "diverged", row->diverged, "fail", row->fail, "fail_above", real(row->limit), "remark",
-                  text(remark), "runs", runs, "test_error", spread(&row->error));
+                  row->failed, "diverged", row->diverged, "fail", row->fail, "fail_above", skl_json_real(row->limit),
+                  "remark", text(remark), "runs", runs, "test_error", spread(&row->error));
     SKL_CHECK(o);
-    json_t *more = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "test_error_mean",
-                             real(row->mean), "test_error_sd", real(row->sd), "best_test_error", spread(&row->best),
-                             "train_error", spread(&row->train_error), "train_loss", spread(&row->train_loss),
-                             "iterations_to_level", real(row->reached.median), "parameters", whole(row->parameters),
-                             "multiply_adds", whole(row->multiply_adds), "images_per_second", real(row->speed.median),
-                             "hours", real(row->hours.median), "difference", difference(row), "paper",
-                             value(row->setting->paper), "verdict", text(skl_verdict_words[row->verdict]));
+    json_t *more =
+        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "test_error_mean",
+                  skl_json_real(row->mean), "test_error_sd", skl_json_real(row->sd), "best_test_error",
+                  spread(&row->best), "train_error", spread(&row->train_error), "train_loss", spread(&row->train_loss),
+                  "iterations_to_level", skl_json_real(row->reached.median), "parameters", whole(row->parameters),
+                  "multiply_adds", whole(row->multiply_adds), "images_per_second", skl_json_real(row->speed.median),
+                  "hours", skl_json_real(row->hours.median), "difference", difference(row), "paper",
+                  value(row->setting->paper), "verdict", text(skl_verdict_words[row->verdict]));
     SKL_CHECK(more);
     json_object_update(o, more);
     json_decref(more);
@@ -99,7 +100,7 @@ static json_t *paper_json(const struct skl_study *s)
     if (s->compared == 0) return json_null();
     return json_pack("{s:o, s:i, s:i, s:i, s:o, s:i}", "other_protocol", text(s->protocol), "rows", s->compared,
                      "both_fail", s->both_fail, "both_train", s->both_train, "rank_correlation",
-                     real(s->rank_correlation), "ranked", s->ranked);
+                     skl_json_real(s->rank_correlation), "ranked", s->ranked);
 }
 
 static json_t *study_json(const struct skl_study *s)
@@ -126,11 +127,5 @@ char *skl_summary_json(const struct skl_report *r)
         json_pack("{s:i, s:o, s:o, s:s, s:o, s:o}", "schema_version", 1, "version", text(r->options->version), "commit",
                   text(r->options->commit), "select_by", r->options->by_validation ? "validation" : "final", "studies",
                   studies, "warnings", warnings);
-    SKL_CHECK(root);
-    char *json = json_dumps(root, JSON_SORT_KEYS | JSON_INDENT(1) | JSON_REAL_PRECISION(9));
-    SKL_CHECK(json);
-    char *lines = skl_format("%s\n", json);
-    free(json);
-    json_decref(root);
-    return lines;
+    return skl_json_sorted(root);
 }

@@ -1,4 +1,5 @@
 /* report_keys.c - which settings vary within a study, which do not, and whether they are the paper's. */
+#include "core/base/grow.h"
 #include "core/report/report.h"
 
 #include <math.h>
@@ -18,18 +19,12 @@ static void add_key(struct skl_study *s, const char *path)
 {
     for (int i = 0; i < s->keys; i++)
         if (!strcmp(s->key[i].path, path)) return;
-    struct skl_report_key *longer = realloc(s->key, (size_t)(s->keys + 1) * sizeof *longer);
-    SKL_CHECK(longer);
-    s->key = longer;
-    s->key[s->keys++] = (struct skl_report_key){.path = skl_strdup(path)};
+    SKL_ADD(s->key, s->keys)->path = skl_strdup(path);
 }
 
 static void add_constant(struct skl_facts *constant, const struct skl_fact *fact)
 {
-    struct skl_fact *longer = realloc(constant->item, (size_t)(constant->count + 1) * sizeof *longer);
-    SKL_CHECK(longer);
-    constant->item = longer;
-    constant->item[constant->count++] = (struct skl_fact){skl_strdup(fact->key), skl_strdup(fact->value)};
+    *SKL_ADD(constant->item, constant->count) = (struct skl_fact){skl_strdup(fact->key), skl_strdup(fact->value)};
 }
 
 static void drop_constant(struct skl_facts *constant, int i)
@@ -111,10 +106,8 @@ static bool as_in_paper(const struct skl_facts *facts, const struct protocol_key
 
 static void describe_protocol(struct skl_study *s)
 {
-    size_t size;
-    char *text = NULL;
-    FILE *out = open_memstream(&text, &size);
-    SKL_CHECK(out);
+    struct skl_text t;
+    FILE *out = skl_text_open(&t);
     for (size_t k = 0; k < sizeof protocol / sizeof *protocol; k++) {
         const char *value = NULL;
         int other = 0, begun = 0;
@@ -131,9 +124,9 @@ static void describe_protocol(struct skl_study *s)
                 value && *value && other == begun ? value : "in part other");
         fprintf(out, " (the paper's %s)", protocol[k].paper);
     }
-    SKL_CHECK(fclose(out) == 0);
-    s->protocol = *text ? text : NULL;
-    if (!s->protocol) free(text);
+    skl_text_close(&t);
+    s->protocol = *t.text ? t.text : NULL;
+    if (!s->protocol) free(t.text);
 }
 
 bool skl_row_follows_paper(const struct skl_report_row *row)

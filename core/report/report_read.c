@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/base/grow.h"
 #include "core/config/registry.h"
 #include "core/run/folder.h"
 
@@ -17,15 +18,10 @@
 
 void skl_report_warn(struct skl_report *r, const char *fmt, ...)
 {
-    char *text = NULL;
     va_list args;
     va_start(args, fmt);
-    SKL_CHECK(vasprintf(&text, fmt, args) >= 0);
+    *SKL_ADD(r->warning, r->warnings) = skl_vformat(fmt, args);
     va_end(args);
-    char **longer = realloc(r->warning, (size_t)(r->warnings + 1) * sizeof *longer);
-    SKL_CHECK(longer);
-    r->warning = longer;
-    r->warning[r->warnings++] = text;
 }
 
 /* ---- what stands on the two paths ---- */

@@ -1,4 +1,5 @@
 /* report_rows.c - the statistics of a study's rows; the rules are in report.h. */
+#include "core/base/grow.h"
 #include "core/report/report.h"
 
 #include <math.h>
@@ -289,11 +290,9 @@ static void say_unfinished(FILE *out, const struct skl_report_row *row)
 
 char *skl_row_remark(const struct skl_study *s, const struct skl_report_row *row)
 {
-    char *text = NULL;
-    size_t size;
     int other = 0;
-    FILE *out = open_memstream(&text, &size);
-    SKL_CHECK(out);
+    struct skl_text t;
+    FILE *out = skl_text_open(&t);
     bool baseline = row == &s->row[s->results.baseline];
     if (baseline) say(out, s->baseline_failed ? "baseline itself did not train" : "baseline");
     if (row->failed) say(out, "%d of %d over the limit", row->failed, row->finished);
@@ -303,6 +302,5 @@ char *skl_row_remark(const struct skl_study *s, const struct skl_report_row *row
     say_unfinished(out, row);
     for (int i = 0; i < row->runs; i++) other += row->run[i].record.other_numerics;
     if (other) say(out, "%d resumed under another numerics key", other);
-    SKL_CHECK(fclose(out) == 0);
-    return text;
+    return skl_text_close(&t);
 }

@@ -4,13 +4,13 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/base/grow.h"
 #include "core/report/text.h"
 
 void skl_script_open(struct skl_script *s, const char *stem)
 {
-    *s = (struct skl_script){.stem = stem};
-    s->out = open_memstream(&s->text, &s->n);
-    SKL_CHECK(s->out);
+    s->stem = stem;
+    s->out = skl_text_open(&s->text);
     fprintf(s->out,
             "# 'skiplab plot' writes this file anew each time: copy it to keep changes.\n"
             "# Draw it, in this folder: gnuplot %s.gp.  A copy draws pictures of its own name.\n\nNAME = '%s'\n",
@@ -50,27 +50,17 @@ void skl_script_metric(struct skl_script *s, const char *name, int metric)
     fprintf(s->out, "%s = '%s%s%s'\n", name, m->label, *m->unit ? ", " : "", m->unit);
 }
 
-static void append(char ***list, int count, char *item)
-{
-    char **longer = realloc(*list, (size_t)(count + 1) * sizeof *longer);
-    SKL_CHECK(longer);
-    *list = longer;
-    longer[count] = item;
-}
-
 int skl_script_close(struct skl_script *s, struct skl_sheet *sheet, const char *template, char *caption, char *alt,
                      struct skl_err *err)
 {
     fprintf(s->out, "\n%s", template);
-    SKL_CHECK(fclose(s->out) == 0);
+    skl_text_close(&s->text);
     char *path = skl_format("%s/%s.gp", sheet->folder, s->stem);
-    int status = skl_file_write_quick(path, s->text, s->n, err);
+    int status = skl_file_write_quick(path, s->text.text, s->text.n, err);
     free(path);
-    free(s->text);
+    free(s->text.text);
     struct skl_figures *f = sheet->figures;
-    append(&f->stem, f->count, skl_strdup(s->stem));
-    append(&f->caption, f->count, caption);
-    append(&f->alt, f->count++, alt);
+    *SKL_ADD(f->figure, f->count) = (struct skl_figure){skl_strdup(s->stem), caption, alt};
     return status;
 }
 

@@ -2,6 +2,7 @@
 #ifndef SKL_SHEET_H
 #define SKL_SHEET_H
 #include <stdio.h>
+#include "core/base/grow.h"
 #include "core/report/figure_data.h"
 #include "core/report/scale.h"
 
@@ -23,8 +24,7 @@ struct skl_sheet {
 struct skl_script {
     const char *stem;
     FILE *out;
-    char *text;
-    size_t n;
+    struct skl_text text;
 };
 void skl_script_open(struct skl_script *s, const char *stem);
 void skl_script_text(struct skl_script *s, const char *name, const char *text); /* NULL: '' */

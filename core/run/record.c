@@ -55,10 +55,7 @@ void skl_record_text(struct skl_record *r, const char *key, const char *value)
 
 void skl_record_integer(struct skl_record *r, const char *key, int64_t value) { set(r, key, json_integer(value)); }
 void skl_record_flag(struct skl_record *r, const char *key, bool value) { set(r, key, json_boolean(value)); }
-void skl_record_real(struct skl_record *r, const char *key, double value)
-{
-    set(r, key, isfinite(value) ? json_real(value) : json_null());
-}
+void skl_record_real(struct skl_record *r, const char *key, double value) { set(r, key, skl_json_real(value)); }
 
 void skl_record_time(struct skl_record *r, const char *key)
 {

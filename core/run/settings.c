@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/base/grow.h"
 #include "core/base/bounds.h"
 #include "core/config/tree.h"
 #include "core/io/yaml.h"
@@ -59,11 +60,8 @@ static void compare(struct diff *d, const char *key, const struct skl_ynode *the
 {
     char *a = there ? skl_tree_text(there) : skl_strdup("absent"),
          *b = here ? skl_tree_text(here) : skl_strdup("absent");
-    if ((!there || !here || strcmp(a, b)) && ++d->shown <= MAX_SHOWN) {
-        char *longer = skl_format("%s%s%s: %s there, %s here", d->text, *d->text ? "; " : "", key, a, b);
-        free(d->text);
-        d->text = longer;
-    }
+    if ((!there || !here || strcmp(a, b)) && ++d->shown <= MAX_SHOWN)
+        d->text = skl_append(d->text, "%s%s: %s there, %s here", *d->text ? "; " : "", key, a, b);
     free(a);
     free(b);
 }
@@ -77,11 +75,7 @@ char *skl_settings_diff(const char *there, const char *here)
     for (int i = 0; i < b.count; i++)
         if (!no_setting(b.entry[i].path) && !find(&a, b.entry[i].path))
             compare(&d, b.entry[i].path, NULL, b.entry[i].node);
-    if (d.shown > MAX_SHOWN) {
-        char *longer = skl_format("%s; and %d more", d.text, d.shown - MAX_SHOWN);
-        free(d.text);
-        d.text = longer;
-    }
+    if (d.shown > MAX_SHOWN) d.text = skl_append(d.text, "; and %d more", d.shown - MAX_SHOWN);
     flat_free(&a);
     flat_free(&b);
     return d.text;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/base/grow.h"
 #include "core/base/twins.h"
 #include "core/run/folder.h"
 #include "core/sweep/plan_file.h"
@@ -140,10 +141,8 @@ static void check_data(struct sweep *s, const char *set, const char *path)
                        "trained on other data than the plan's: '%s' has the fingerprint %s, not %s", set, run.data,
                        planned);
     if (planned) return;
-    s->set = realloc(s->set, (size_t)(s->sets + 1) * sizeof *s->set);
-    SKL_CHECK(s->set);
-    s->set[s->sets].set = skl_strdup(set);
-    snprintf(s->set[s->sets++].fingerprint, sizeof s->set->fingerprint, "%s", run.data);
+    SKL_ADD(s->set, s->sets)->set = skl_strdup(set);
+    snprintf(s->set[s->sets - 1].fingerprint, sizeof s->set->fingerprint, "%s", run.data);
 }
 
 static int audit_sweep(struct skl_audit *a, const char *folder, struct skl_err *err)

@@ -48,8 +48,7 @@ void skl_display_begin(struct skl_display *d)
     bool known = !ioctl(fileno(d->out), TIOCGWINSZ, &w);
     d->width = known && w.ws_col > 20 ? w.ws_col - 1 : 79;
     d->height = known && w.ws_row > 4 ? w.ws_row - 2 : 22;
-    d->next = open_memstream(&d->block, &d->block_size);
-    SKL_CHECK(d->next);
+    d->next = skl_text_open(&d->block);
     if (d->drawn) fprintf(d->next, "\033[%dA", d->drawn);
     fputs("\r\033[J", d->next);
     d->drawn = 0;
@@ -70,12 +69,11 @@ void skl_display_row(struct skl_display *d, const char *fmt, ...)
 void skl_display_show(struct skl_display *d)
 {
     if (!d->next) return;
-    fclose(d->next);
-    fwrite(d->block, 1, d->block_size, d->out); /* in one piece: no flicker */
+    skl_text_close(&d->block);
+    fwrite(d->block.text, 1, d->block.n, d->out); /* in one piece: no flicker */
     fflush(d->out);
-    free(d->block);
+    free(d->block.text);
     d->next = NULL;
-    d->block = NULL;
 }
 
 void skl_display_end(struct skl_display *d)

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include "core/base/err.h"
+#include "core/base/grow.h"
 
 enum skl_colour { SKL_PLAIN, SKL_GREEN, SKL_YELLOW, SKL_RED, SKL_DIM };
 struct skl_display {
@@ -15,8 +16,7 @@ struct skl_display {
     bool live, colour;
     int width, height; /* of the block: columns, rows at most */
     int drawn;         /* rows of the block that stand on the terminal */
-    char *block;
-    size_t block_size;
+    struct skl_text block;
     FILE *next; /* the block being written */
 };
 

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/base/parallel.h"
 #include "core/base/say.h"
@@ -92,7 +93,7 @@ static void start(struct skl_driver *d, struct skl_job *j)
     }
     d->running++;
     j->status = SKL_JOB_RUNNING;
-    j->started = j->said = skl_now();
+    j->started = j->said = skl_seconds();
     j->silent = 0;
     j->hung = false;
     j->report[0] = 0;
@@ -116,7 +117,7 @@ static void start_if_free(struct skl_driver *d, struct skl_job *j)
         }
         j->first = s.iteration;
     }
-    j->looked = skl_now();
+    j->looked = skl_seconds();
     if (skl_claim_holder(j->folder, NULL) == SKL_HOLDER_LIVE)
         j->status = SKL_JOB_ELSEWHERE;
     else
@@ -135,7 +136,7 @@ static void say_finished(struct skl_driver *d, const struct skl_job *j, const st
 {
     char took[32], figures[96] = "";
     if (isfinite(s->test_error_final)) snprintf(figures, sizeof figures, "  test error %.2f %%", s->test_error_final);
-    skl_duration(skl_now() - j->started, took);
+    skl_duration(skl_seconds() - j->started, took);
     if (j->status == SKL_JOB_DIVERGED)
         skl_display_line(&d->display, SKL_YELLOW, "diverged", "%s  at iteration %lld, %s", j->run->dir,
                          (long long)s->iteration, took);
@@ -175,7 +176,7 @@ static void ended(struct skl_driver *d, struct skl_job *j, int wait_status)
         say_finished(d, j, &s);
     } else if (code == SKL_BUSY) {
         j->status = SKL_JOB_ELSEWHERE;
-        j->looked = skl_now();
+        j->looked = skl_seconds();
     } else if (code == SKL_INTERRUPTED ||
                (d->stopping && WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGTERM)) {
         j->status = SKL_JOB_INTERRUPTED; /* by our own TERM, perhaps before the run could catch it */
@@ -220,7 +221,7 @@ static void signal_all(struct skl_driver *d, int sig)
 static void look_elsewhere(struct skl_driver *d, struct skl_job *j)
 {
     struct skl_run_state s;
-    j->looked = skl_now();
+    j->looked = skl_seconds();
     if (skl_job_read(j, &s, NULL)) return;
     enum skl_job_status now = skl_job_recorded(j, &s);
     bool held = skl_claim_holder(j->folder, NULL) == SKL_HOLDER_LIVE;
@@ -237,7 +238,7 @@ static void look_elsewhere(struct skl_driver *d, struct skl_job *j)
 static void look_at_others(struct skl_driver *d)
 {
     for (int i = 0; i < d->count; i++)
-        if (d->job[i].status == SKL_JOB_ELSEWHERE && skl_now() - d->job[i].looked > ELSEWHERE_SECONDS)
+        if (d->job[i].status == SKL_JOB_ELSEWHERE && skl_seconds() - d->job[i].looked > ELSEWHERE_SECONDS)
             look_elsewhere(d, &d->job[i]);
 }
 
@@ -245,7 +246,7 @@ static void look_at_others(struct skl_driver *d)
  * look counts: a sweep that was stopped (Ctrl-Z) and goes on finds its runs as it left them. */
 static void end_hung(struct skl_driver *d)
 {
-    double now = skl_now(), limit = d->options->hang_seconds, step = fmin(now - d->watched, 2 * POLL_SECONDS);
+    double now = skl_seconds(), limit = d->options->hang_seconds, step = fmin(now - d->watched, 2 * POLL_SECONDS);
     d->watched = now;
     for (int i = 0; i < d->count && limit > 0; i++) {
         struct skl_job *j = &d->job[i];
@@ -289,7 +290,7 @@ static bool unfinished(const struct skl_driver *d)
 
 static void run_all(struct skl_driver *d)
 {
-    d->started = d->watched = skl_now();
+    d->started = d->watched = skl_seconds();
     while (unfinished(d)) {
         start_what_fits(d);
         if (!unfinished(d)) break;

@@ -22,7 +22,7 @@ struct skl_job {
     enum skl_job_status status;
     bool redo;
     struct skl_child child;
-    int turn; /* of the runs at a time, which one it is */
+    int turn;                     /* of the runs at a time, which one it is */
     double started, said, looked; /* times: of the process, its last plain line, our last look elsewhere */
     int64_t first, iteration;     /* iterations done when it started, and by its last row */
     double images_per_second;     /* 0: not known yet */
@@ -67,7 +67,6 @@ int skl_job_read(const struct skl_job *j, struct skl_run_state *s, struct skl_er
 /* Finished, failed or (waiting) neither. */
 enum skl_job_status skl_job_recorded(const struct skl_job *j, const struct skl_run_state *s);
 
-double skl_now(void); /* monotonic, seconds */
 int skl_jobs_counted(const struct skl_driver *d, enum skl_job_status status);
 /* Reads how far the running ones are; shows it. */
 void skl_jobs_watch(struct skl_driver *d);

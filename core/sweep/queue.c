@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/base/fs.h"
+#include "core/base/grow.h"
 #include "core/base/bounds.h"
 #include "core/base/program.h"
 #include "core/sweep/slurm.h"
@@ -99,11 +100,10 @@ static struct array *read_arrays(const char *folder, int *count)
         long job;
         *end = 0;
         if (sscanf(p, "%ld %255s", &job, name) != 2 || strchr(name, '/')) continue;
-        array = realloc(array, ((size_t)*count + 1) * sizeof *array);
-        SKL_CHECK(array);
         char *list = skl_format("%s/slurm/%s", folder, name);
-        array[*count] = (struct array){.job = job};
-        read_list(&array[(*count)++], list);
+        struct array *a = SKL_ADD(array, *count);
+        a->job = job;
+        read_list(a, list);
         free(list);
     }
     free(text);
@@ -134,9 +134,7 @@ static void add_element(struct skl_queue *q, const struct array *array, int arra
         if (array[i].job != job || index < 1 || index > array[i].count) continue;
         snprintf(e.job, sizeof e.job, "%ld_%d", job, index);
         e.run = skl_strdup(array[i].run[index - 1]);
-        q->run = realloc(q->run, ((size_t)q->count + 1) * sizeof *q->run);
-        SKL_CHECK(q->run);
-        q->run[q->count++] = e;
+        *SKL_ADD(q->run, q->count) = e;
         return;
     }
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/base/desk.h"
+#include "core/base/grow.h"
 #include "core/base/say.h"
 #include "core/config/registry.h"
 #include "core/run/claim.h"
@@ -252,15 +253,13 @@ static int submit(struct submission *s, const char *list, int count, struct skl_
 static int write_list(const struct submission *s, struct skl_job *const *chosen, int first, int count, char **path,
                       struct skl_err *err)
 {
-    char *text;
-    size_t n;
-    FILE *f = open_memstream(&text, &n);
-    SKL_CHECK(f);
+    struct skl_text t;
+    FILE *f = skl_text_open(&t);
     for (int i = first; i < first + count; i++) fprintf(f, "%s\n", chosen[i]->run->dir);
-    fclose(f);
+    skl_text_close(&t);
     *path = skl_format("%s/runs-%lld-%ld-%d.txt", s->folder, (long long)time(NULL), (long)getpid(), first);
-    int status = skl_file_write(*path, text, n, err);
-    free(text);
+    int status = skl_file_write(*path, t.text, t.n, err);
+    free(t.text);
     return status;
 }
 

@@ -1,4 +1,5 @@
 /* watch.c - how far a sweep's runs are, and what became of them. */
+#include "core/base/clock.h"
 #include "core/base/say.h"
 #include "core/sweep/jobs.h"
 
@@ -8,13 +9,6 @@
 #include <time.h>
 
 #define PLAIN_SECONDS 30.0 /* between a run's lines where there is no terminal */
-
-double skl_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 int skl_jobs_counted(const struct skl_driver *d, enum skl_job_status status)
 {
@@ -52,7 +46,7 @@ static double time_left(const struct skl_driver *d)
         if (j->status == SKL_JOB_WAITING || j->status == SKL_JOB_RUNNING)
             left += (double)(j->run->exp.train.iterations - j->iteration);
     }
-    return done > 0 ? fmax(longest, left * (skl_now() - d->started) / done) : NAN;
+    return done > 0 ? fmax(longest, left * (skl_seconds() - d->started) / done) : NAN;
 }
 
 static void describe(const struct skl_job *j, char *text, size_t size)
@@ -122,7 +116,7 @@ static void print_plain(struct skl_driver *d, double now)
 
 void skl_jobs_watch(struct skl_driver *d)
 {
-    double now = skl_now();
+    double now = skl_seconds();
     for (int i = 0; i < d->count; i++)
         if (d->job[i].status == SKL_JOB_RUNNING) look(&d->job[i]);
     if (d->display.live)

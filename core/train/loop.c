@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "core/base/clock.h"
 #include "core/train/rows.h"
 #include "core/train/schedule.h"
 #include "core/train/signals.h"

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/base/grow.h"
 #include "core/nn/probe.h"
 #include "core/run/folder.h"
 #include "core/train/schedule.h"
@@ -26,11 +27,7 @@ static char *header(int log)
     if (log == SUMS) return skl_strdup("iteration,unit,sum_share");
     if (log == RESPONSES) return skl_strdup("iteration,layer,name,mean,std");
     char *text = skl_strdup("iteration,unit,stage");
-    for (const struct skl_probe_column *c = skl_probe_columns; c->name; c++) {
-        char *longer = skl_format("%s,%s", text, c->name);
-        free(text);
-        text = longer;
-    }
+    for (const struct skl_probe_column *c = skl_probe_columns; c->name; c++) text = skl_append(text, ",%s", c->name);
     return text;
 }
 

@@ -1,3 +1,4 @@
+#include "core/base/clock.h"
 #include "core/base/say.h"
 #include "core/train/progress.h"
 
@@ -14,13 +15,6 @@
 #define LIVE_EVERY 0.2
 #define PLAIN_EVERY 2.0
 enum { REPORT_BYTES = 96 };
-
-double skl_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* The sweep's memory, and nothing else that happens to have this number: only such files have seals. */
 static int report_file(void)

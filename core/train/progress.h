@@ -25,7 +25,6 @@ struct skl_progress {
     bool open;                   /* the live line stands on the terminal without a line feed */
 };
 
-double skl_seconds(void); /* monotonic clock */
 void skl_progress_start(struct skl_progress *p, const char *name, int64_t end, bool quiet);
 /* After every iteration; row: a row of train.csv was written.  Live: at most 5 times a second.  Plain: at rows, at
  * most every 2 seconds, and at the end. */

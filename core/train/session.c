@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/grow.h"
 #include "core/config/registry.h"
 #include "core/train/schedule.h"
 
@@ -50,10 +51,7 @@ char *skl_numerics_key(const struct skl_net *net)
 static char *with_plugin(char *key, const struct skl_shortcut *s)
 {
     const char *sha256 = skl_registry_sha256(s);
-    if (!*sha256) return key;
-    char *longer = skl_format("%s; plug-in %s %.16s", key, s->name, sha256);
-    free(key);
-    return longer;
+    return *sha256 ? skl_append(key, "; plug-in %s %.16s", s->name, sha256) : key;
 }
 
 static int check_memory(const struct skl_experiment *exp, const struct skl_net_options *o, struct skl_err *err)

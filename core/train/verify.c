@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/base/sha256.h"
 #include "core/config/plan.h"

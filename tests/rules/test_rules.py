@@ -63,6 +63,16 @@ FILE_OWNERS = {
     "core/report/gnuplot.c": {"posix_spawn"},                        # gnuplot, by skl_program()
     "core/sweep/queue.c": {"execv"},                                 # Slurm's programs, by skl_program()
 }
+# What is written once: elsewhere these calls would be a second way, with its own answer to want of memory, numbers that are
+# not finite, and so on.
+ONE_PLACE = {
+    "open_memstream": set(), "fopencookie": {"core/base/grow.c"}, "vasprintf": {"core/base/err.c"}, "asprintf": set(),
+    "strdup": {"core/base/err.c"}, "calloc": set(),
+    "malloc": {"core/base/fs.c", "core/device/opencl/memory.c"},      # a file of any size; memory that is not to be touched
+    "realloc": {"core/base/grow.c", "core/base/fs.c", "core/device/opencl/tables.c"},     # a list that keeps its room
+    "clock_gettime": {"core/base/clock.c", "core/run/claim.c"},     # a point in time to wait for
+    "json_dumps": {"core/io/json.c"},
+}
 SYSTEM = r'\(\s*"/(dev/null|proc/|sys/)'       # the kernel's own files may be named in any call
 # Texts go to the terminal through core/base/say.h alone, which makes them visible.  The others that name a stream hand it
 # to a function that prints our own words (help), or watch whether it can be written to.
@@ -246,6 +256,11 @@ class Code(unittest.TestCase):
                     if name in MAY_END.get(path, ()):
                         continue
                     self.fail(f"{path}:{number}: {name}() is not used here")
+
+    def test_idioms_have_one_place(self):
+        pattern = r"(?<![\w>.])(" + "|".join(ONE_PLACE) + r")\s*\("
+        called = {(path, name) for path in C_FILES for name in re.findall(pattern, code(read(path)))}
+        self.assertEqual(called, {(path, name) for name, paths in ONE_PLACE.items() for path in paths})
 
     def test_the_terminal_has_one_door(self):
         for path in files("core/**/*.[ch]"):

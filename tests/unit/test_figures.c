@@ -372,7 +372,7 @@ static struct skl_figures draw(const char *name, const struct skl_figure_options
     for (int i = 0; i < f.count && !status; i++) {
         static const char *const start[] = {".svg", "<?xml", ".pdf", "%PDF", ".png", "\x89PNG"};
         for (int k = 0; k < 6; k += 2) {
-            char *path = skl_format("%s/%s%s", folder, f.stem[i], start[k]), *picture = read_text(path);
+            char *path = skl_format("%s/%s%s", folder, f.figure[i].stem, start[k]), *picture = read_text(path);
             assert_memory_equal(picture, start[k + 1], 4);
             free(picture);
             free(path);
@@ -389,12 +389,12 @@ static void figures_are_drawn(void **state)
     struct skl_figure_options o = options();
     struct skl_figures f = draw("sweep", &o);
     assert_int_equal(f.count, 7); /* panels, four of them alone, the two pictures of all */
-    assert_string_equal(f.stem[0], "panels");
-    assert_string_equal(f.stem[5], "training-loss");
-    assert_string_equal(f.stem[6], "test-error");
+    assert_string_equal(f.figure[0].stem, "panels");
+    assert_string_equal(f.figure[5].stem, "training-loss");
+    assert_string_equal(f.figure[6].stem, "test-error");
     for (int i = 0; i < f.count; i++) {
         char name[200];
-        snprintf(name, sizeof name, "sweep/figures/%s.gp", f.stem[i]);
+        snprintf(name, sizeof name, "sweep/figures/%s.gp", f.figure[i].stem);
         char *script = read_text(in_scratch(name));
         check_head(script);
         free(script);
@@ -526,7 +526,7 @@ static void without_gnuplot_scripts_and_data_stand(void **state)
 static void a_refused_script_is_named(void **state)
 {
     struct skl_err err = {0};
-    char *stems[] = {"wrong"};
+    const char *const stems[] = {"wrong"};
     put_text(in_scratch("wrong.gp"), "set nonsense\n");
     assert_int_equal(skl_gnuplot_draw(scratch, stems, 1, 1, &err), SKL_FAILED);
     if (strstr(err.text, "not installed")) return;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/base/fs.h"
+#include "core/base/grow.h"
 #include "core/device/choose/choose.h"
 #include "core/device/choose/devices.h"
 
@@ -83,12 +84,11 @@ static struct skl_selftest unknown(const char *text, const struct skl_selftest *
 }
 static bool nothing(const struct skl_selftest *t) { return t->convs == 0 && !t->rest && !t->variant; }
 
-/* text, which is freed, with `line`, which is freed, at its end. */
-static char *with(char *text, char *line)
+static char *with(char *text, char *line) /* which is freed */
 {
-    char *longer = skl_format("%s%s", text, line);
-    free(text), free(line);
-    return longer;
+    text = skl_append(text, "%s", line);
+    free(line);
+    return text;
 }
 static char *with_all(char *text, const struct skl_selftest *t)
 {

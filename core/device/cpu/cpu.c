@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "core/base/clock.h"
 #include "core/base/cpu.h"
 #include "core/device/cpu/cpu.h"
 #include "core/device/cpu/internal.h"
@@ -136,19 +137,13 @@ static void burst_task(void *arg, int i, int worker)
     struct burst *b = arg;
     b->operations[i] = b->cpu->kernels->fma_burst(b->rounds);
 }
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 static double burst_rate(const struct cpu *cpu, int64_t rounds, double *seconds)
 {
     const int n = skl_pool_threads(cpu->pool);
     struct burst b = {cpu, rounds, skl_alloc_array((size_t)n, sizeof(double))};
-    double start = now(), operations = 0;
+    double start = skl_seconds(), operations = 0;
     skl_parallel(cpu->pool, n, burst_task, &b);
-    *seconds = now() - start;
+    *seconds = skl_seconds() - start;
     for (int i = 0; i < n; i++) operations += b.operations[i];
     free(b.operations);
     return operations / *seconds;

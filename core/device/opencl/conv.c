@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/base/grow.h"
 #include "core/device/opencl/internal.h"
 #include "core/device/opencl/kernels/flags.h"
 
@@ -91,12 +92,8 @@ static char *known(const struct opencl *d, const struct skl_operand *x, const st
 {
     if (d->about.software) return skl_format(" ");
     char *text = skl_format("-DKNOWN_l_flags=%d", operand_flags(l));
-    if (x || s) {
-        char *more = skl_format("%s -DKNOWN_%s_flags=%d", text, x ? "x" : "s", x ? operand_flags(x) : result_flags(s));
-        free(text);
-        text = more;
-    }
-    return text;
+    if (!x && !s) return text;
+    return skl_append(text, " -DKNOWN_%s_flags=%d", x ? "x" : "s", x ? operand_flags(x) : result_flags(s));
 }
 
 static void run_tile(struct opencl *d, const struct conv_way *w, int n, const struct skl_operand *l,

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/base/clock.h"
 #include "core/device/opencl/device_opencl.h"
 #include "core/device/opencl/internal.h"
 
@@ -46,10 +47,10 @@ static double peak(struct skl_device *device)
         struct call c = call_begin(d, kernel, "peak");
         call_buffer(&c, to), call_int(&c, rounds);
         opencl_finish(device, NULL);
-        const double start = opencl_now();
+        const double start = skl_seconds();
         call_run(&c, GROUPS, 0, 0, ITEMS);
         if (opencl_finish(device, NULL)) break;
-        const double rate = 2.0 * GROUPS * ITEMS * CHAINS * rounds / (opencl_now() - start);
+        const double rate = 2.0 * GROUPS * ITEMS * CHAINS * rounds / (skl_seconds() - start);
         if (rate > best) best = rate;
     }
     opencl_release(device, to);

@@ -53,7 +53,6 @@ int opencl_open(int number, struct opencl **device, struct skl_err *err);
 void opencl_close(struct opencl *d);
 
 /* ---- wait.c ---- */
-double opencl_now(void);               /* seconds */
 const char *opencl_error(cl_int code); /* "CL_OUT_OF_RESOURCES" */
 /* Remembers the first error. */
 void opencl_break(struct opencl *d, cl_int code, const char *doing);

@@ -74,7 +74,7 @@ static struct stage *free_stage(struct opencl *d, size_t bytes)
         if (status) return NULL;
     }
     struct stage *s = malloc(sizeof *s + bytes);
-    if (!s) SKL_BUG("out of memory");
+    if (!s) skl_out_of_memory(sizeof *s + bytes);
     *s = (struct stage){d->stages, bytes, NULL};
     return d->stages = s;
 }

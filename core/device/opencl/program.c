@@ -5,6 +5,7 @@
 #include <string.h>
 #include "core/device/opencl/device_opencl.h"
 #include "core/base/fs.h"
+#include "core/base/grow.h"
 #include "core/device/opencl/internal.h"
 #include "core/device/opencl/texts.h"
 
@@ -251,11 +252,7 @@ int skl_opencl_times(const struct skl_device *device, struct skl_opencl_time *li
 void skl_opencl_digest(char hex[65])
 {
     char *all = skl_strdup("");
-    for (const struct skl_cl_text *t = skl_cl_texts; t->name; t++) {
-        char *longer = skl_format("%s%s\n", all, t->text);
-        free(all);
-        all = longer;
-    }
+    for (const struct skl_cl_text *t = skl_cl_texts; t->name; t++) all = skl_append(all, "%s\n", t->text);
     skl_sha256_hex(all, strlen(all), hex);
     free(all);
 }

@@ -164,8 +164,9 @@ static void wait_block(struct tables *t, struct reduction r)
 {
     if (t->waits == t->waiting_room) {
         t->waiting_room = t->waiting_room ? 2 * t->waiting_room : 1024;
-        t->waiting = realloc(t->waiting, (size_t)t->waiting_room * sizeof *t->waiting);
-        if (!t->waiting) SKL_BUG("out of memory");
+        const size_t bytes = (size_t)t->waiting_room * sizeof *t->waiting;
+        t->waiting = realloc(t->waiting, bytes);
+        if (!t->waiting) skl_out_of_memory(bytes);
     }
     t->waiting[t->waits++] = r;
 }

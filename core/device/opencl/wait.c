@@ -2,6 +2,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <time.h>
+#include "core/base/clock.h"
 #include "core/device/opencl/internal.h"
 
 const char *opencl_error(cl_int code)
@@ -30,13 +31,6 @@ const char *opencl_error(cl_int code)
     return text;
 }
 
-double opencl_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 void opencl_break(struct opencl *d, cl_int code, const char *doing)
 {
     if (d->broken.status) return;
@@ -56,13 +50,13 @@ static int broken(const struct opencl *d, struct skl_err *err)
  * returns. */
 int opencl_await(struct opencl *d, cl_event event, struct skl_err *err)
 {
-    const double start = opencl_now();
+    const double start = skl_seconds();
     cl_int state = CL_QUEUED;
     while (!d->hangs && state > CL_COMPLETE) {
         const cl_int code = clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL);
         if (code || state < 0) opencl_break(d, code ? code : state, d->doing);
         if (code || state <= CL_COMPLETE) break;
-        const double waited = opencl_now() - start;
+        const double waited = skl_seconds() - start;
         if (waited > d->patience) {
             d->hangs = true;
             if (!d->broken.status)
