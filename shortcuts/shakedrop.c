@@ -29,6 +29,12 @@ static int check(const void *opts, struct skl_err *err)
     return 0;
 }
 
+static void declare(struct skl_decl *d, const struct skl_unit *u, const void *opts)
+{
+    (void)u, (void)opts;
+    skl_keep(d, 2); /* an image's factor on F, forward and backward */
+}
+
 /* The factor on F of image i of this call; backward draws other numbers than forward, but the same b. */
 static float factor(const struct skl_call *k, int i, bool backward)
 {
@@ -41,25 +47,13 @@ static float factor(const struct skl_call *k, int i, bool backward)
                             : o->alpha_min + u * (o->alpha_max - o->alpha_min));
 }
 
-static void forward(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
+/* Always numbers an image, also where all are the same: then every pass computes alike. */
+static void affine(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b)
 {
-    const size_t n = skl_image_elements(k->unit);
-    (void)h;
-    for (int i = 0; i < k->n; i++, x += n, f += n, y += n) {
-        const float s = factor(k, i, false);
-        for (size_t e = 0; e < n; e++) y[e] = x[e] + s * f[e];
-    }
-}
-
-static void backward(const struct skl_call *k, const float *x, const float *h, const float *f, const float *dy,
-                     float *dx, float *dh, float *df)
-{
-    const size_t n = skl_image_elements(k->unit);
-    (void)x, (void)h, (void)f;
-    for (int i = 0; i < k->n; i++, dy += n, dx += n, dh += n, df += n) {
-        const float s = factor(k, i, true);
-        for (size_t e = 0; e < n; e++) dx[e] = dy[e], dh[e] = 0, df[e] = s * dy[e];
-    }
+    (void)a;
+    float *forward = k->keep, *backward = k->keep + k->n;
+    for (int i = 0; i < k->n; i++) forward[i] = factor(k, i, false), backward[i] = factor(k, i, true);
+    *b = (struct skl_coef){.span = SKL_PER_IMAGE, .v = forward, .back = backward};
 }
 
 static void gain(const struct skl_call *k, const float *x, const float *h, float *lambda)
@@ -79,7 +73,7 @@ SKL_SHORTCUT(shakedrop) = {
     .flags = SKL_SURROGATE_GRAD,
     SKL_OPTIONS(struct options, params),
     .check = check,
-    .forward = forward,
-    .backward = backward,
+    .declare = declare,
+    .affine = affine,
     .gain = gain,
 };

@@ -26,13 +26,15 @@ static float *copy(const float *from, size_t n)
 
 static size_t longest(const struct stage *st) { return (size_t)st->batch + (size_t)st->unit.out.c; }
 
-/* A coefficient's numbers as a call for images [first, end) has left them; how many there are now. */
+/* A coefficient's numbers as a call for images [first, end) has left them, those of the backward pass behind the
+ * longest; how many there are now. */
 static size_t copy_numbers(const struct stage *st, const struct skl_coef *k, int first, int end, float *to)
 {
     const bool images = k->span == SKL_PER_IMAGE;
     const size_t n = images ? (size_t)(end - first) : k->span == SKL_PER_CHANNEL ? (size_t)st->unit.out.c : 1;
     if (!k->v) return 0;
     memcpy(to + (images ? first : 0), k->v, n * sizeof *to);
+    if (k->back && images) memcpy(to + longest(st) + first, k->back, n * sizeof *to);
     return images ? (size_t)end : n;
 }
 
@@ -50,7 +52,8 @@ static void produce(struct stage *st, const int *ends, struct product *p)
     stage_poison_outputs(st);
     stage_clear_grads(st);
     if (st->c->s->affine) {
-        p->av = skl_alloc_array(longest(st), sizeof(float)), p->bv = skl_alloc_array(longest(st), sizeof(float));
+        p->av = skl_alloc_array(2 * longest(st), sizeof(float)),
+        p->bv = skl_alloc_array(2 * longest(st), sizeof(float));
         for (int first = 0, i = 0; first < st->batch; first = ends[i++]) {
             stage_affine(st, first, ends[i] - first, &p->a, &p->b);
             p->an = copy_numbers(st, &p->a, first, ends[i], p->av),
@@ -71,11 +74,11 @@ static void product_free(struct product *p)
     free(p->av), free(p->bv);
 }
 
-static bool same_coef(const struct skl_coef *a, const float *av, size_t an, const struct skl_coef *b, const float *bv,
-                      size_t bn)
+static bool same_coef(const struct stage *st, const struct skl_coef *a, const float *av, size_t an,
+                      const struct skl_coef *b, const float *bv, size_t bn)
 {
-    return a->span == b->span && a->constant == b->constant && a->drop == b->drop && an == bn &&
-           memcmp(av, bv, an * sizeof *av) == 0;
+    return a->span == b->span && a->constant == b->constant && a->drop == b->drop && an == bn && !a->back == !b->back &&
+           memcmp(av, bv, 2 * longest(st) * sizeof *av) == 0;
 }
 
 static const char *const part_name[] = {"y", "dx", "dh", "df"};
@@ -85,8 +88,8 @@ static const char *difference(const struct stage *st, const struct product *a, c
                               int n)
 {
     if (st->c->s->affine) {
-        if (!same_coef(&a->a, a->av, a->an, &b->a, b->av, b->an)) return "a";
-        return same_coef(&a->b, a->bv, a->bn, &b->b, b->bv, b->bn) ? NULL : "b";
+        if (!same_coef(st, &a->a, a->av, a->an, &b->a, b->av, b->an)) return "a";
+        return same_coef(st, &a->b, a->bv, a->bn, &b->b, b->bv, b->bn) ? NULL : "b";
     }
     for (int i = 0; i < 4; i++) {
         const size_t image = a->floats[i] / (size_t)st->batch, at = (size_t)first * image;

@@ -96,8 +96,13 @@ static void coefficient(struct stage *st, const struct skl_coef *coef, const cha
     doing = "affine's coefficient";
     bool good = coef->v || isfinite(coef->constant);
     for (size_t i = 0; coef->v && i < span_length(st, coef); i++) good = good && isfinite(coef->v[i]);
+    for (size_t i = 0; coef->back && i < span_length(st, coef); i++) good = good && isfinite(coef->back[i]);
     doing = NULL;
     if (!good) fail(st->c, "affine: %s is not finite %s", name, stage_words(st));
+    if (coef->back && (coef->span != SKL_PER_IMAGE || !(st->c->s->flags & SKL_SURROGATE_GRAD)))
+        fail(st->c,
+             "affine: other numbers of %s in the backward pass want SKL_PER_IMAGE and the flag SKL_SURROGATE_GRAD %s",
+             name, stage_words(st));
 }
 
 static void run_affine_grad(struct stage *st)

@@ -7,9 +7,12 @@
 #include <unistd.h>
 
 #include "core/base/say.h"
+#include "core/base/trial.h"
 #include "core/check/check.h"
 #include "core/cli/cmd.h"
 #include "core/config/registry.h"
+#include "core/device/choose/choose.h"
+#include "core/device/choose/devices.h"
 #include "core/io/json.h"
 
 static bool as_json;
@@ -81,13 +84,43 @@ static void print_json(const struct skl_shortcut *s, const struct skl_check_repo
     skl_json_print(o);
 }
 
+/* ---- which device ---- */
+enum { DRIVER_SECONDS = 300 };
+struct decision {
+    const struct skl_shortcut *s;
+    int status;
+    char device[24];
+    struct skl_err err;
+};
+static void decide(void *arg)
+{
+    struct decision *d = arg;
+    d->status = skl_device_start(d->s, NULL, false, true, &d->err);
+    if (!d->status) d->status = skl_device_fits(skl_device_used(), d->s, &d->err);
+    snprintf(d->device, sizeof d->device, "%s", skl_device_used());
+}
+/* In a child, as each check runs in one: a driver that is loaded does not work any more behind a fork. */
+static int choose_device(const struct skl_shortcut *s, struct skl_err *err)
+{
+    struct decision *shared = skl_shared(sizeof *shared), d;
+    char words[160];
+    if (!shared) skl_die("no shared memory: %s", strerror(errno));
+    shared->s = s, shared->status = SKL_FAILED;
+    const struct skl_trial trial = skl_trial(decide, shared, DRIVER_SECONDS);
+    d = *shared;
+    skl_shared_free(shared, sizeof *shared);
+    skl_device_use(d.device);
+    if (!trial.returned) skl_trial_words(&trial, DRIVER_SECONDS, words, sizeof words);
+    if (!trial.returned) return skl_fail(err, SKL_FAILED, "check: asking for the device %s", words);
+    return d.status ? skl_fail(err, d.status, "%s", d.err.text) : SKL_OK;
+}
+
 static int run(int argc, char **argv, struct skl_err *err)
 {
     (void)argc;
     const struct skl_shortcut *s;
     int status = find(argv[0], &s, err);
-    if (status) return status;
-    status = skl_device_start(s, NULL, false, true, err);
+    if (!status) status = choose_device(s, err);
     if (status) return status;
     struct skl_check_report report;
     if (!as_json) skl_print("%s: %s\n\n", s->name, s->formula);

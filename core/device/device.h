@@ -119,7 +119,8 @@ struct skl_factor {
     enum skl_span span; /* SKL_MASK: only in a merge; the elements of keep_bits(key, drop, ...) times v */
     struct skl_place v; /* [c] floats whatever the span, but SKL_PER_IMAGE: [n] */
     double drop;
-    bool learned; /* its gradient is wanted */
+    bool learned;          /* its gradient is wanted */
+    struct skl_place back; /* [n]: SKL_PER_IMAGE, of the backward pass; none: v */
 };
 
 /* Per channel, y = b f + a h with f and h read through a batch norm (scale none: 1 and 0), as one operand:

@@ -53,6 +53,7 @@ static void ask(struct skl_net *net, struct unit *u)
             const struct coefficient *c = i ? &u->b : &u->a;
             const bool images = c->said.span == SKL_PER_IMAGE;
             spell_out(&c->said, images ? (size_t)net->n : (size_t)u->place.out.c, net->host_coef + c->at);
+            if (c->said.back) memcpy(net->host_coef + c->back_at, c->said.back, (size_t)net->n * sizeof(float));
         }
     }
     u->a.kind = kind_of(&u->a.said), u->b.kind = kind_of(&u->b.said);

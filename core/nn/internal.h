@@ -92,8 +92,8 @@ struct fusion {
 struct coefficient {
     struct skl_coef said;
     enum coef_kind kind;
-    size_t at;          /* floats from the start of net->coef */
-    struct skl_place v; /* spelled out, as skl_factor wants it */
+    size_t at, back_at;       /* floats from the start of net->coef; back_at: where SKL_SURROGATE_GRAD, else not used */
+    struct skl_place v, back; /* spelled out, as skl_factor wants them */
 };
 
 struct unit {
@@ -310,7 +310,7 @@ void head_backward(struct skl_net *net);
 double net_watched(struct skl_net *net, const float *images, const int32_t *labels, int n);
 
 /* ---- plan.c, memory.c, tensors.c, describe.c ---- */
-int net_plan(struct skl_net *net, struct skl_err *err); /* layers, shapes, tensors; no memory of activations */
+int net_plan(struct skl_net *net, struct skl_err *err);  /* layers, shapes, tensors; no memory of activations */
 int net_trust(struct skl_net *net, struct skl_err *err); /* of its device (core/device/choose/choose.h) */
 int net_reserve(struct skl_net *net, struct skl_err *err);
 size_t net_bytes(struct skl_net *net); /* what net_reserve would take */

@@ -50,8 +50,11 @@ static void take_unit(struct skl_net *net, struct unit *u, size_t n)
         return;
     }
     for (int i = 0; i < 2; i++) {
-        (i ? &u->b : &u->a)->at = net->coef_floats;
+        struct coefficient *k = i ? &u->b : &u->a;
+        k->at = net->coef_floats;
         net->coef_floats += coefficient_floats(u, calls);
+        k->back_at = net->coef_floats;
+        if (u->variant->flags & SKL_SURROGATE_GRAD) net->coef_floats += coefficient_floats(u, calls);
     }
     u->m_scale = take(net, c), u->m_shift = take(net, c), u->m_add = take(net, c);
     if (!net->o.inference && u->variant->affine_grad) u->dcoef = take(net, 2 * c);
@@ -65,7 +68,7 @@ static void take_units(struct skl_net *net, size_t n)
     for (int i = 0; i < net->units; i++)
         for (int k = 0; k < 2; k++) {
             struct coefficient *c = k ? &net->unit[i].b : &net->unit[i].a;
-            c->v = skl_further(net->coef, c->at);
+            c->v = skl_further(net->coef, c->at), c->back = skl_further(net->coef, c->back_at);
         }
 }
 

@@ -41,8 +41,11 @@ static struct skl_result adding(const struct unit *u, struct skl_result y, struc
 /* ---- a pass ---- */
 static struct skl_factor factor_of(const struct coefficient *k)
 {
-    return (struct skl_factor){
-        .span = k->said.span, .v = k->v, .drop = k->said.drop, .learned = k->kind == COEF_LEARNED};
+    return (struct skl_factor){.span = k->said.span,
+                               .v = k->v,
+                               .drop = k->said.drop,
+                               .learned = k->kind == COEF_LEARNED,
+                               .back = k->said.back ? k->back : (struct skl_place){NULL, 0}};
 }
 
 struct pass {

@@ -59,7 +59,7 @@ struct kase {
     bool sigmoid, bias, relu;
     int tail_size;
     enum skl_span a, b;
-    bool learned, plain;
+    bool learned, plain, other_back; /* other_back: other numbers for b in the backward pass */
     int n;
     struct skl_shape s;
 };
@@ -74,6 +74,8 @@ static const struct kase cases[] = {
     {"images mixed", &mixing, .relu = true, .n = 9, .s = {2, 3, 4}},
     {"a h + b f, learned", &affine, .a = SKL_ONE, .b = SKL_PER_CHANNEL, .learned = true, .n = 9, .s = {3, 3, 6}},
     {"a h + b f, an image", &affine, H_STANDS, .a = SKL_PER_IMAGE, .b = SKL_PER_IMAGE, .n = 17, .s = {2, 2, 3}},
+    {"x + b f, an image, another b back", &affine, .a = SKL_ONE, .b = SKL_PER_IMAGE, .other_back = true, .n = 5,
+     .s = {3, 2, 7}},
     {"a h + b f, dropped", &affine, .a = SKL_MASK, .b = SKL_ONE, .relu = true, .n = 3, .s = {3, 5, 8}},
     {"a h + b f behind a 1x1 tail", &affine, H_TAIL, false, false, false, 1, SKL_ONE, SKL_ONE, .n = 3, .s = {4, 4, 16}},
 };
@@ -100,7 +102,7 @@ struct bench {
     size_t n, c;
     struct skl_unit unit;
     struct skl_decl decl;
-    struct tensor x, own, down, keep, a, b, w, dw, bias, dbias, ones, dy, dx, dh, dcoef;
+    struct tensor x, own, down, keep, a, b, back, w, dw, bias, dbias, ones, dy, dx, dh, dcoef;
     struct operand h, f;
     struct result y, df;
     struct skl_tail tail;
@@ -145,6 +147,7 @@ static void open_bench(struct lab *lab, struct bench *b, const struct kase *k, c
     }
     const size_t numbers = b->c > (size_t)k->n ? b->c : (size_t)k->n;
     b->a = put(lab, numbers, DATA_NORMAL), b->b = put(lab, numbers, DATA_NORMAL);
+    b->back = put(lab, numbers, DATA_NORMAL);
     for (size_t i = 0; i < numbers; i++) {
         if (k->a == SKL_ONE || k->a == SKL_MASK) b->a.before[i] = b->a.before[0];
         if (k->b == SKL_ONE) b->b.before[i] = b->b.before[0];
@@ -154,36 +157,37 @@ static void open_bench(struct lab *lab, struct bench *b, const struct kase *k, c
     b->y = make_result(lab, STATISTICS, b->n, k->s.c, DATA_NORMAL);
     b->df = make_result(lab, MASKED | SUMS, b->n, k->s.c, DATA_NORMAL);
     b->df.y = b->dy, b->df.r.y = b->dy.place; /* in the place of dy */
-    b->job = (struct skl_merge){.variant = k->v,
-                                .call = {.unit = &b->unit,
-                                         .training = true,
-                                         .iterations = 9,
-                                         .batch = 64,
-                                         .first = FIRST,
-                                         .n = k->n,
-                                         .rng_key = KEY},
-                                .decl = &b->decl,
-                                .a = {k->a, b->a.place, 0.5, k->learned},
-                                .b = {k->b, b->b.place, 0, k->learned},
-                                .x_shape = k->s,
-                                .h_shape = k->s,
-                                .x = b->x.place,
-                                .h = b->h.o,
-                                .f = b->f.o,
-                                .layers = k->h != H_IS_X,
-                                .tail = k->h == H_TAIL ? &b->tail : NULL,
-                                .own = {b->own.place},
-                                .down = {b->down.place},
-                                .keep = b->keep.place,
-                                .plain = k->plain,
-                                .y = b->y.r,
-                                .relu = k->relu,
-                                .dy = b->dy.place,
-                                .dx = b->dx.place,
-                                .dh = b->dh.place,
-                                .df = b->df.r,
-                                .dcoef = k->learned ? b->dcoef.place : (struct skl_place){NULL, 0},
-                                .accumulate = k->v == &own};
+    b->job = (struct skl_merge){
+        .variant = k->v,
+        .call = {.unit = &b->unit,
+                 .training = true,
+                 .iterations = 9,
+                 .batch = 64,
+                 .first = FIRST,
+                 .n = k->n,
+                 .rng_key = KEY},
+        .decl = &b->decl,
+        .a = {k->a, b->a.place, 0.5, k->learned},
+        .b = {k->b, b->b.place, 0, k->learned, k->other_back ? b->back.place : (struct skl_place){NULL, 0}},
+        .x_shape = k->s,
+        .h_shape = k->s,
+        .x = b->x.place,
+        .h = b->h.o,
+        .f = b->f.o,
+        .layers = k->h != H_IS_X,
+        .tail = k->h == H_TAIL ? &b->tail : NULL,
+        .own = {b->own.place},
+        .down = {b->down.place},
+        .keep = b->keep.place,
+        .plain = k->plain,
+        .y = b->y.r,
+        .relu = k->relu,
+        .dy = b->dy.place,
+        .dx = b->dx.place,
+        .dh = b->dh.place,
+        .df = b->df.r,
+        .dcoef = k->learned ? b->dcoef.place : (struct skl_place){NULL, 0},
+        .accumulate = k->v == &own};
     b->job.call.p = b->decl.p;
 }
 
@@ -239,9 +243,9 @@ static double a_at(const struct bench *b, size_t i)
     const bool kept = b->k->a != SKL_MASK || skl_philox(KEY, 0, e / 4).v[e % 4] >= 0.5 * 4294967296.0;
     return kept * (double)b->a.before[b->k->a == SKL_PER_IMAGE ? i / image : i % b->c];
 }
-static double b_at(const struct bench *b, size_t i)
+static double b_at(const struct bench *b, const struct tensor *v, size_t i)
 {
-    return b->b.before[b->k->b == SKL_PER_IMAGE ? i / (b->n / (size_t)b->k->n) : i % b->c];
+    return v->before[b->k->b == SKL_PER_IMAGE ? i / (b->n / (size_t)b->k->n) : i % b->c];
 }
 
 static double y_at(const struct bench *b, size_t i)
@@ -250,7 +254,7 @@ static double y_at(const struct bench *b, size_t i)
     if (b->k->v == &gate) return (1 - h) * x + h * f;
     if (b->k->v == &own) return x + b->own.before[i % b->c] * f;
     if (b->k->v == &mixing) return x + b->fv[(i + b->n / (size_t)b->k->n) % b->n];
-    return a_at(b, i) * h + b_at(b, i) * f;
+    return a_at(b, i) * h + b_at(b, &b->b, i) * f;
 }
 
 static void close_bench(struct bench *b) { free(b->xv), free(b->hv), free(b->fv); }
@@ -306,7 +310,7 @@ static void differentiate(const struct bench *b, struct grads *g)
         } else if (b->k->v == &mixing) {
             g->dx[i] = dy, g->df[(i + image) % b->n] = dy;
         } else {
-            g->dh[i] = a_at(b, i) * dy, g->df[i] = b_at(b, i) * dy;
+            g->dh[i] = a_at(b, i) * dy, g->df[i] = b_at(b, b->k->other_back ? &b->back : &b->b, i) * dy;
             g->dcoef[b->k->a == SKL_ONE ? 0 : c] += dy * h, g->dcoef[b->c + (b->k->b == SKL_ONE ? 0 : c)] += dy * f;
         }
         g->dbias[c] += g->dh[i];

@@ -17,7 +17,20 @@ def variants():
     return [s["name"] for s in json.loads(run("shortcuts", "--json").stdout)]
 
 
-ON_THE_CPU_ALONE = {"shakedrop"}     # random numbers in its own C functions
+PLAIN_C = """#include "core/variant/shortcut.h"
+static void forward(const struct skl_call *k, const float *x, const float *h, const float *f, float *y)
+{
+    (void)h;
+    for (size_t i = 0; i < skl_elements(k); i++) y[i] = x[i] + f[i];
+}
+static void backward(const struct skl_call *k, const float *x, const float *h, const float *f, const float *dy, float *dx, float *dh, float *df)
+{
+    (void)x, (void)h, (void)f;
+    for (size_t i = 0; i < skl_elements(k); i++) dx[i] = df[i] = dy[i], dh[i] = 0;
+}
+SKL_SHORTCUT(plain_c) = {SKL_SHORTCUT_HEAD(plain_c), .summary = "s", .formula = "y = x + F", .source = "s", .on_shortcut = "1",
+                         .on_residual = "1", .forward = forward, .backward = backward};
+"""
 
 
 class Gpu(Lab):
@@ -40,11 +53,6 @@ class Gpu(Lab):
             with self.subTest(name):
                 self.write(f"{name}.yaml", config(shortcut=f"{{type: {name}}}", iterations=3, test=3))
                 both = [self.folder(), self.folder()]
-                if name in ON_THE_CPU_ALONE:
-                    code, said, _ = self.train(both[0], *DEVICE, yaml=f"{name}.yaml")
-                    self.assertEqual((code, said.count("\n")), (2, 1), said)
-                    self.assertIn("write it as a formula", said)
-                    continue
                 self.train(both[0], *DEVICE, yaml=f"{name}.yaml", code=0)
                 self.train(both[1], "--device", "cpu", yaml=f"{name}.yaml", code=0)
                 for a, b in zip(losses(both[0]), losses(both[1])):
@@ -77,6 +85,20 @@ class Gpu(Lab):
             self.assertEqual(code, 2, words)
             self.assertIn(says, said)
             self.assertEqual(said.count("\n"), 1, said)
+
+    def test_a_plugin_without_a_formula(self):
+        self.write("plain_c.c", PLAIN_C)
+        subprocess.run(["cc", *"-std=gnu11 -O2 -ffp-contract=off -fvisibility=hidden -fPIC -shared -I".split(), SOURCE, "plain_c.c", "-o", "plain_c.so"],
+                       cwd=self.dir, check=True)
+        self.write("x.yaml", config(shortcut="{type: plain_c}", iterations=2))
+        plugin = ("--plugin", "./plain_c.so")
+        for words in (("train", "x.yaml", "--run-dir", "r", *plugin), ("probe", "x.yaml", *plugin), ("bench", "x.yaml", *plugin),
+                      ("summary", "x.yaml", *plugin), ("check", "./plain_c.so"), ("sweep", "x.yaml", *plugin)):
+            p = run(*words, *DEVICE, cwd=self.dir)
+            self.assertEqual(p.returncode, 1 if words[0] == "sweep" else 2, words[0] + p.stderr)
+            refusals = [line for line in p.stderr.splitlines() if "plain_c" in line and "SKL_FORWARD(...)" in line and "--device cpu" in line]
+            self.assertEqual(len(refusals), 3 if words[0] == "sweep" else 1, words[0] + p.stderr)
+        self.train(self.folder(), "--device", "cpu", *plugin, code=0)
 
     def test_a_run_goes_on_where_it_was_begun(self):
         self.reference(config(iterations=12))

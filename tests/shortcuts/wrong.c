@@ -275,6 +275,12 @@ static void affine_masks(const struct skl_call *k, struct skl_coef *a, struct sk
 {
     *a = (struct skl_coef){.span = SKL_MASK, .constant = 1, .drop = 0.5};
 }
+static void affine_back(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b)
+{
+    for (int i = 0; i < 2 * k->n; i++) k->keep[i] = i < k->n ? 0.5f : 0.25f;
+    *b = (struct skl_coef){.span = SKL_PER_IMAGE, .v = k->keep, .back = k->keep + k->n};
+}
+static void keep_two(struct skl_decl *d, const struct skl_unit *u, const void *opts) { skl_keep(d, 2); }
 static void affine_infinite(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b)
 {
     a->constant = 1 / (k->unit->index - 1.0f);
@@ -376,6 +382,7 @@ const struct wrong_variant wrong_variants[] = {
     {WAY1("affine_forgets", affine, NULL), "gradients", "by w"},
     {WAY1("affine_long", affine, affine_long), "writes", "outside"},
     {{TEXTS, .name = "affine_masks", .affine = affine_masks}, "evaluation", "random mask"},
+    {{TEXTS, .name = "affine_back", .declare = keep_two, .affine = affine_back}, "writes", "SKL_SURROGATE_GRAD"},
     {{TEXTS, .name = "affine_infinite", .affine = affine_infinite}, "writes", "a is not finite"},
 };
 const int wrong_count = sizeof wrong_variants / sizeof *wrong_variants;

@@ -382,7 +382,7 @@ static void try_find_infinite(struct lab *l)
 struct merge_room {
     struct operand_room h, f;
     struct result_room y, df;
-    size_t x, a, b, dy, dx, dh, dcoef;
+    size_t x, a, b, back, dy, dx, dh, dcoef;
 };
 static struct skl_merge merge_at(const struct lab *l, const struct merge_room *r, int w, const struct skl_unit *u,
                                  int n, const struct skl_shortcut *variant, const struct skl_decl *decl,
@@ -393,7 +393,8 @@ static struct skl_merge merge_at(const struct lab *l, const struct merge_room *r
         .call = {.unit = u, .training = true, .batch = n + 3, .first = 3, .n = n, .rng_key = 99, .p = decl->p},
         .decl = decl,
         .a = {span, at(l, w, r->a), 0.4, span != SKL_PER_IMAGE},
-        .b = {span == SKL_PER_IMAGE ? span : SKL_PER_CHANNEL, at(l, w, r->b), 0, span != SKL_PER_IMAGE},
+        .b = {span == SKL_PER_IMAGE ? span : SKL_PER_CHANNEL, at(l, w, r->b), 0, span != SKL_PER_IMAGE,
+              span == SKL_PER_IMAGE ? at(l, w, r->back) : nowhere},
         .x_shape = u->out,
         .h_shape = u->out,
         .x = at(l, w, r->x),
@@ -411,10 +412,10 @@ static void try_merge(struct lab *l, struct skl_shape s, int n, const struct skl
 {
     const struct skl_unit u = {0, 1, s, s};
     const size_t all = elements(s, n), v = (size_t)(s.c > n ? s.c : n);
-    const struct merge_room r = {operand_room(l, s, n), operand_room(l, s, n),    result_room(l, s, n),
-                                 result_room(l, s, n),  tensor(l, all),           tensor(l, v),
-                                 tensor(l, v),          tensor(l, all),           zeros(l, all),
-                                 zeros(l, all),         zeros(l, 2 * (size_t)s.c)};
+    const struct merge_room r = {operand_room(l, s, n), operand_room(l, s, n), result_room(l, s, n),
+                                 result_room(l, s, n),  tensor(l, all),        tensor(l, v),
+                                 tensor(l, v),          tensor(l, v),          tensor(l, all),
+                                 zeros(l, all),         zeros(l, all),         zeros(l, 2 * (size_t)s.c)};
     char name[80];
     snprintf(name, sizeof name, "merge of %s", variant->name);
     for (int w = 0; w < 2; w++) {

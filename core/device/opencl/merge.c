@@ -53,11 +53,15 @@ static void call_numbers(struct call *k, const struct skl_merge *job)
     for (int i = 0; i < job->decl->numbers; i++) p[i] = job->decl->p[i];
     call_float8(k, p);
 }
+static struct skl_place numbers_of(const struct skl_factor *f, bool back)
+{
+    return back && skl_there(f->back) ? f->back : f->v;
+}
 static int span_of(const struct skl_factor *f) { return f->span == SKL_PER_IMAGE ? 1 : f->span == SKL_MASK ? 2 : 0; }
-static void call_coefficients(struct call *k, const struct skl_merge *job)
+static void call_coefficients(struct call *k, const struct skl_merge *job, bool back)
 {
     const struct skl_shape s = job->call.unit->out;
-    call_place(k, job->a.v), call_place(k, job->b.v);
+    call_place(k, numbers_of(&job->a, back)), call_place(k, numbers_of(&job->b, back));
     call_int(k, span_of(&job->a)), call_int(k, span_of(&job->b));
     call_ulong(k, job->call.rng_key), call_ulong(k, (uint64_t)ceil(job->a.drop * 4294967296.0));
     call_ulong(k, (uint64_t)job->call.first * (uint64_t)s.h * (uint64_t)s.w * (uint64_t)s.c);
@@ -94,7 +98,7 @@ void opencl_merge_forward(struct skl_device *device, const struct skl_merge *job
     call_result(&k, &job->y, parts_begin(d, job->y.sums, cut.groups, c));
     call_int(&k, sigmoid_of(job)), call_int(&k, job->relu);
     call_int(&k, (int)pixels), call_int(&k, c), call_int(&k, cut.lanes), call_int(&k, cut.per);
-    call_numbers(&k, job), call_coefficients(&k, job);
+    call_numbers(&k, job), call_coefficients(&k, job, false);
     call_run(&k, (size_t)cut.groups, (size_t)cut.blocks, 0, ITEMS);
     parts_end(d, job->y.sums, cut.groups, c, true, pixels);
 }
@@ -137,7 +141,7 @@ void opencl_merge_backward(struct skl_device *device, const struct skl_merge *jo
     call_place(&k, job->dx), call_place(&k, job->dh), call_int(&k, to_dx), call_int(&k, job->layers);
     call_place(&k, more), call_int(&k, sigmoid_of(job));
     call_int(&k, (int)pixels), call_int(&k, c), call_int(&k, cut.lanes), call_int(&k, cut.per);
-    call_numbers(&k, job), call_coefficients(&k, job);
+    call_numbers(&k, job), call_coefficients(&k, job, true);
     call_run(&k, (size_t)cut.groups, (size_t)cut.blocks, 0, ITEMS);
     parts_end(d, job->df.sums, cut.groups, c, false, pixels);
     if (coefs || bias) parts_end(d, more, cut.groups, c, false, pixels);
