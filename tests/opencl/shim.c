@@ -2,6 +2,7 @@
  *   gpu          every device says it is a GPU with memory of its own, and /dev lists one
  *   twice        the first platform lists its first device twice
  *   none         there is no platform
+ *   crash        it ends the process when it is asked for devices
  *   launch=N     the N-th kernel launched (from 1) fails with CL_OUT_OF_RESOURCES, and all after it
  *   hang=N       after the N-th launch no event ever completes, and ten minutes pass each time somebody looks
  *   memory=N     buffers of more than N bytes cannot be made
@@ -67,6 +68,7 @@ cl_int clGetPlatformIDs(cl_uint entries, cl_platform_id *platforms, cl_uint *cou
 cl_int clGetDeviceIDs(cl_platform_id platform, cl_device_type type, cl_uint entries, cl_device_id *devices,
                       cl_uint *count)
 {
+    if (word("crash")) abort();
     const cl_int code = REAL(clGetDeviceIDs)(platform, type, entries, devices, count);
     if (!code && word("twice") && devices && *count < entries) devices[(*count)++] = devices[0];
     return code;

@@ -1,6 +1,7 @@
 """Whole runs on an OpenCL device: opencl:0, where there is no GPU pocl.  A driver's faults: shim.c."""
 import concurrent.futures
 import json
+import sys
 
 from lab import *
 
@@ -121,6 +122,18 @@ class Gpu(Lab):
         self.assertEqual(code, 2)
         self.assertIn("no OpenCL driver lists a device", said)
 
+    def test_a_driver_that_crashes_is_not_used(self):
+        """It is asked in a child: one line, and the CPU is left."""
+        self.write("x.yaml", config(iterations=2))
+        crashes = self.shim("gpu,crash")
+        p = run("devices", "--json", env=crashes)
+        self.assertEqual((p.returncode, json.loads(p.stdout)["devices"]), (0, []), p.stderr)
+        self.assertRegex(p.stderr, r"\Askiplab: note: no OpenCL device is used: asking the drivers for them crashes \(Aborted\)\n\Z")
+        for words, expected in (((), 0), (("--device", "gpu"), 2), (DEVICE, 2)):
+            code, said, _ = self.train(self.folder(), *words, env=crashes)
+            self.assertEqual(code, expected, said)
+            self.assertIn("crashes (Aborted)", said)
+
     def test_a_gpu_is_taken_unasked(self):
         self.write("x.yaml", config(iterations=2))
         for words in ((), ("--device", "gpu"), ("--device", "gpu:0")):
@@ -189,4 +202,7 @@ class Gpu(Lab):
 
 
 if __name__ == "__main__":
+    if not json.loads(run("devices", "--json").stdout)["devices"]:
+        print("no OpenCL device here")
+        sys.exit(77)        # meson: skipped
     unittest.main()

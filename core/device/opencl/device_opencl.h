@@ -18,7 +18,8 @@ struct skl_device_info {
     size_t local_memory, group; /* bytes and work-items a work-group */
 };
 enum { SKL_MAX_DEVICES = 64 };
-/* Fills list; returns how many there are, 0 where no driver is installed or the program was built without OpenCL. */
+/* Fills list; returns how many there are, 0 where no driver is installed or the program was built without OpenCL.  The
+ * drivers are asked once, in a child: where that crashes or hangs, one line says so and there are none. */
 int skl_device_list(struct skl_device_info list[SKL_MAX_DEVICES]);
 bool skl_devices_built(void); /* was the program built with OpenCL? */
 /* Of all kernels' texts, hexadecimal: what a verdict on them belongs to. */

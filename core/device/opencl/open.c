@@ -58,7 +58,8 @@ int opencl_open(int number, struct opencl **out, struct skl_err *err)
 {
     struct skl_device_info list[SKL_MAX_DEVICES];
     cl_device_id ids[SKL_MAX_DEVICES];
-    const int n = opencl_find(list, ids);
+    const int tried = skl_device_list(list); /* in a child, first: a driver may crash */
+    const int n = tried ? opencl_find(list, ids) : 0;
     if (number < 0 || number >= n)
         return skl_fail(err, SKL_USAGE, "there is no device opencl:%d, %d in all ('skiplab devices' lists them)",
                         number, n);
