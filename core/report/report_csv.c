@@ -1,6 +1,6 @@
 /* report_csv.c - summary.csv, runs.csv, curves.csv: cells after RFC 4180, numbers %.9g, nothing where there is none.
  * A text that a spreadsheet would take for a formula gets an apostrophe before it. */
-#include "core/report/report.h"
+#include "core/report/columns.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -36,28 +36,34 @@ static void put_text(FILE *out, const char *raw)
     free(text);
 }
 
-/* Every cell is followed by a comma, the last one of a row by a line end. */
-static void text_cell(FILE *out, const char *text)
+static void put_value(FILE *out, const struct skl_value *v)
 {
-    put_text(out, text);
-    fputc(',', out);
+    switch (v->kind) {
+    case SKL_IS_NOTHING:
+        break;
+    case SKL_IS_TEXT:
+    case SKL_IS_CHARS:
+    case SKL_IS_SCALAR:
+        put_text(out, v->text);
+        break;
+    case SKL_IS_REAL:
+        isfinite(v->real) ? fprintf(out, "%.9g", v->real) : 0;
+        break;
+    case SKL_IS_KNOWN:
+        v->whole ? fprintf(out, "%lld", (long long)v->whole) : 0;
+        break;
+    case SKL_IS_INT:
+    case SKL_IS_WHOLE:
+        fprintf(out, "%lld", (long long)v->whole);
+        break;
+    case SKL_IS_NATURAL:
+        fprintf(out, "%llu", (unsigned long long)v->whole);
+        break;
+    case SKL_IS_FLAG:
+        fputs(v->whole ? "true" : "false", out);
+        break;
+    }
 }
-
-static void last_cell(FILE *out, const char *text)
-{
-    put_text(out, text);
-    fputc('\n', out);
-}
-
-static void real_cell(FILE *out, double v)
-{
-    if (isfinite(v)) fprintf(out, "%.9g", v);
-    fputc(',', out);
-}
-
-static void whole_cell(FILE *out, int64_t v) { fprintf(out, "%lld,", (long long)v); }
-
-static void flag_cell(FILE *out, bool v) { fputs(v ? "true," : "false,", out); }
 
 /* Keys that vary in one study or another, or between them. */
 struct keys {
@@ -88,76 +94,41 @@ static struct keys all_keys(const struct skl_report *r)
     return keys;
 }
 
-static void put_key_heads(FILE *out, const struct keys *keys)
-{
-    for (int i = 0; i < keys->count; i++) text_cell(out, keys->path[i]);
-}
+/* ---- summary.csv, runs.csv ---- */
 
-static void put_keys(FILE *out, const struct keys *keys, const struct skl_facts *facts)
+static void put_heads(FILE *out, const struct skl_report_column *table, const struct keys *keys)
 {
-    for (int i = 0; i < keys->count; i++) {
-        const char *value = skl_facts_get(facts, keys->path[i]);
-        text_cell(out, value ? value : "");
+    const char *separator = "";
+    for (const struct skl_report_column *c = table; c->key; c++) {
+        for (int i = 0; i < keys->count && c->is_keys; i++) {
+            fputc(',', out);
+            put_text(out, keys->path[i]);
+        }
+        if (!c->csv) continue;
+        fprintf(out, "%s%s", separator, c->csv);
+        separator = ",";
     }
+    fputc('\n', out);
 }
 
-/* ---- summary.csv ---- */
-
-static void put_errors(FILE *out, const struct skl_report_row *row)
+static void put_row(FILE *out, const struct skl_report_column *table, const struct keys *keys,
+                    const struct skl_subject *s)
 {
-    whole_cell(out, row->runs);
-    whole_cell(out, row->finished);
-    whole_cell(out, row->failed);
-    whole_cell(out, row->diverged);
-    flag_cell(out, row->fail);
-    real_cell(out, row->limit);
-    real_cell(out, row->error.median);
-    real_cell(out, row->error.low);
-    real_cell(out, row->error.high);
-    whole_cell(out, row->error.n);
-    real_cell(out, row->mean);
-    real_cell(out, row->sd);
-    real_cell(out, row->best.median);
-    real_cell(out, row->train_error.median);
-    real_cell(out, row->train_loss.median);
-}
-
-static void put_difference(FILE *out, const struct skl_report_row *row)
-{
-    const struct skl_interval *d = &row->difference;
-    whole_cell(out, d->n);
-    real_cell(out, d->mean);
-    real_cell(out, d->low);
-    real_cell(out, d->high);
-    real_cell(out, row->difference_low);
-    real_cell(out, row->difference_high);
-    real_cell(out, row->p);
-    real_cell(out, row->p_holm);
-}
-
-static void put_row(FILE *out, const struct skl_study *s, const struct skl_report_row *row, const struct keys *keys)
-{
-    char *remark = skl_row_remark(s, row);
-    text_cell(out, s->results.name);
-    text_cell(out, row->setting->variant);
-    text_cell(out, row->setting->name);
-    put_keys(out, keys, &row->facts);
-    text_cell(out, row->on_shortcut);
-    text_cell(out, row->on_residual);
-    flag_cell(out, row == &s->row[s->results.baseline]);
-    put_errors(out, row);
-    real_cell(out, s->level);
-    real_cell(out, row->reached.median);
-    real_cell(out, row->parameters ? (double)row->parameters : NAN);
-    if (row->multiply_adds) fprintf(out, "%lld", (long long)row->multiply_adds);
-    fputc(',', out);
-    real_cell(out, row->speed.median);
-    real_cell(out, row->hours.median);
-    put_difference(out, row);
-    text_cell(out, row->setting->paper ? row->setting->paper : "");
-    text_cell(out, skl_verdict_words[row->verdict]);
-    last_cell(out, remark);
-    free(remark);
+    const char *separator = "";
+    for (const struct skl_report_column *c = table; c->key; c++) {
+        for (int i = 0; i < keys->count && c->is_keys; i++) {
+            const char *value = skl_facts_get(&s->row->facts, keys->path[i]);
+            fputc(',', out);
+            put_text(out, value);
+        }
+        if (!c->csv) continue;
+        struct skl_value v = skl_column_value(c, s);
+        fputs(separator, out);
+        put_value(out, &v);
+        skl_value_release(&v);
+        separator = ",";
+    }
+    fputc('\n', out);
 }
 
 char *skl_summary_csv(const struct skl_report *r)
@@ -165,62 +136,12 @@ char *skl_summary_csv(const struct skl_report *r)
     struct keys keys = all_keys(r);
     struct skl_text t;
     FILE *out = skl_text_open(&t);
-    fputs("sweep,variant,setting,", out);
-    put_key_heads(out, &keys);
-    fputs("on_shortcut,on_residual,baseline,seeds,finished,failed,diverged,fail,fail_above,test_error_median,"
-          "test_error_min,test_error_max,test_error_n,test_error_mean,test_error_sd,best_test_error_median,"
-          "train_error_median,train_loss_median,train_error_level,iterations_to_level,parameters,multiply_adds,"
-          "images_per_second,hours,difference_n,difference_mean,difference_low,difference_high,difference_min,"
-          "difference_max,p,p_holm,paper,verdict,remark\n",
-          out);
+    put_heads(out, skl_setting_columns, &keys);
     for (int s = 0; s < r->studies; s++)
-        for (int i = 0; i < r->study[s].results.settings; i++) put_row(out, &r->study[s], &r->study[s].row[i], &keys);
-    skl_text_close(&t);
+        for (int i = 0; i < r->study[s].results.settings; i++)
+            put_row(out, skl_setting_columns, &keys, &(struct skl_subject){&r->study[s], &r->study[s].row[i], NULL});
     free(keys.path);
-    return t.text;
-}
-
-/* ---- runs.csv ---- */
-
-static void put_record(FILE *out, const struct skl_run_record *c)
-{
-    const char *texts[] = {c->host,     c->version, c->commit,      c->cpu_level,  c->kernels, c->gemm,
-                           c->numerics, c->data,    c->config_hash, c->checkpoint, c->started, c->ended};
-    real_cell(out, c->images_per_second);
-    real_cell(out, c->seconds);
-    whole_cell(out, c->threads);
-    whole_cell(out, c->resumes);
-    flag_cell(out, c->other_numerics);
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) text_cell(out, texts[i]);
-}
-
-static void put_run(FILE *out, const struct skl_study *s, const struct skl_report_row *row,
-                    const struct skl_report_run *r, const struct keys *keys)
-{
-    static const struct skl_run_record none = {
-        .test_loss = NAN, .train_error = NAN, .train_loss = NAN, .seconds = NAN, .images_per_second = NAN};
-    const struct skl_run_record *c = r->record.host ? &r->record : &none;
-    text_cell(out, s->results.name);
-    text_cell(out, row->setting->variant);
-    text_cell(out, row->setting->name);
-    fprintf(out, "%llu,", (unsigned long long)r->run->seed);
-    put_keys(out, keys, &row->facts);
-    text_cell(out, r->run->state);
-    text_cell(out, r->run->cause);
-    whole_cell(out, c->iteration);
-    whole_cell(out, r->run->iterations);
-    flag_cell(out, r->failed);
-    real_cell(out, r->measured);
-    real_cell(out, r->finished ? r->error : NAN);
-    real_cell(out, r->best);
-    real_cell(out, c->test_loss);
-    real_cell(out, c->train_error);
-    real_cell(out, c->train_loss);
-    real_cell(out, r->reached);
-    put_record(out, c);
-    char *path = skl_format("%s/seed-%llu", row->setting->path, (unsigned long long)r->run->seed);
-    last_cell(out, path);
-    free(path);
+    return skl_text_close(&t);
 }
 
 char *skl_runs_csv(const struct skl_report *r)
@@ -228,19 +149,14 @@ char *skl_runs_csv(const struct skl_report *r)
     struct keys keys = all_keys(r);
     struct skl_text t;
     FILE *out = skl_text_open(&t);
-    fputs("sweep,variant,setting,seed,", out);
-    put_key_heads(out, &keys);
-    fputs("state,cause,iteration,iterations,failed,test_error,counted_error,best_test_error,test_loss,train_error,"
-          "train_loss,iterations_to_level,images_per_second,seconds,threads,resumes,other_numerics,host,version,commit,"
-          "cpu_level,kernels,gemm,numerics,data,config_hash,checkpoint,started,ended,run\n",
-          out);
+    put_heads(out, skl_run_columns, &keys);
     for (int s = 0; s < r->studies; s++)
         for (int i = 0; i < r->study[s].results.settings; i++)
             for (int k = 0; k < r->study[s].row[i].runs; k++)
-                put_run(out, &r->study[s], &r->study[s].row[i], &r->study[s].row[i].run[k], &keys);
-    skl_text_close(&t);
+                put_row(out, skl_run_columns, &keys,
+                        &(struct skl_subject){&r->study[s], &r->study[s].row[i], &r->study[s].row[i].run[k]});
     free(keys.path);
-    return t.text;
+    return skl_text_close(&t);
 }
 
 /* ---- curves.csv ---- */
@@ -256,9 +172,10 @@ static char *curve_start(const struct skl_study *s, const struct skl_report_row 
 {
     struct skl_text t;
     FILE *out = skl_text_open(&t);
-    text_cell(out, s->results.name);
-    text_cell(out, row->setting->name);
-    fprintf(out, "%llu,", (unsigned long long)r->run->seed);
+    put_text(out, s->results.name);
+    fputc(',', out);
+    put_text(out, row->setting->name);
+    fprintf(out, ",%llu,", (unsigned long long)r->run->seed);
     return skl_text_close(&t);
 }
 

@@ -6,29 +6,7 @@
 #include <string.h>
 
 #include "core/base/grow.h"
-
-#define CELL(...) skl_doc_cell(doc, 0, __VA_ARGS__)
-#define HEX_SHOWN 12
-
-/* ---- cells ---- */
-
-static void range_cell(struct skl_doc *doc, double low, double high)
-{
-    if (isnan(low))
-        CELL("%s", "");
-    else
-        CELL("%s%.2f to %s%.2f", low < 0 ? "−" : "", fabs(low), high < 0 ? "−" : "", fabs(high));
-}
-
-static void p_cell(struct skl_doc *doc, double p)
-{
-    if (isnan(p))
-        CELL("%s", "");
-    else if (p < 0.001)
-        CELL("%s", "< 0.001");
-    else
-        CELL("%.3f", p);
-}
+#include "core/report/columns.h"
 
 /* ---- the rule, the settings ---- */
 
@@ -90,6 +68,42 @@ static void constants(struct skl_doc *doc, const struct skl_study *s)
                      "all variants that have them agree.");
 }
 
+/* ---- results ---- */
+
+static void results(struct skl_doc *doc, const struct skl_study *s, const struct skl_report_options *o)
+{
+    /* What matters first, as a narrow page shows no more. */
+    static const char *const columns[] = {"case",
+                                          "test_error_median",
+                                          "test_error_range",
+                                          "counted",
+                                          "paper",
+                                          "verdict",
+                                          "on_shortcut",
+                                          "on_residual",
+                                          "train_error_median",
+                                          "train_loss_median",
+                                          "remark",
+                                          "best_test_error_median",
+                                          "iterations_to_level",
+                                          "keys",
+                                          "parameters",
+                                          "multiply_adds",
+                                          "images_per_second",
+                                          "hours",
+                                          NULL};
+    skl_doc_heading(doc, 2, "Results");
+    skl_doc_table(
+        doc,
+        "Test error in %% %s: median over the seeds, least and greatest of them, and how many count (n). Grey: the "
+        "best test error of any iteration, which is chosen on the test set.%s",
+        o->by_validation ? "where the validation error is least" : "at the final iteration",
+        skl_study_has_paper(s) && !skl_study_has_verdict(s) ? " The paper's values are of another protocol." : "");
+    skl_page_heads(doc, skl_setting_columns, columns, s);
+    for (int i = 0; i < s->results.settings; i++)
+        skl_page_cells(doc, skl_setting_columns, columns, &(struct skl_subject){s, &s->row[i], NULL});
+}
+
 /* ---- against the baseline ---- */
 
 static bool any_pair(const struct skl_study *s)
@@ -101,6 +115,15 @@ static bool any_pair(const struct skl_study *s)
 
 static void differences(struct skl_doc *doc, const struct skl_study *s)
 {
+    static const char *const columns[] = {"case",
+                                          "difference_n",
+                                          "difference_mean",
+                                          "difference_interval",
+                                          "difference_range",
+                                          "p",
+                                          "p_holm",
+                                          "difference_remark",
+                                          NULL};
     const struct skl_report_row *base = &s->row[s->results.baseline];
     if (!any_pair(s)) return;
     skl_doc_heading(doc, 2, "Against the baseline");
@@ -112,30 +135,10 @@ static void differences(struct skl_doc *doc, const struct skl_study *s)
         "single seed, and none where a run on either side is over the limit.",
         base->setting->label);
     skl_doc_table(doc, "Differences from the baseline, in percentage points (negative: better).");
-    skl_doc_column(doc, false, "case", NULL);
-    skl_doc_column(doc, true, "pairs", "seeds that both have");
-    skl_doc_column(doc, true, "mean difference", NULL);
-    skl_doc_column(doc, true, "95 % t-interval", "of the mean difference, over the seeds");
-    skl_doc_column(doc, true, "min to max", "of the differences");
-    skl_doc_column(doc, true, "p", "two-sided, paired t-test");
-    skl_doc_column(doc, true, "Holm's p", "adjusted for the number of comparisons");
-    skl_doc_column(doc, false, "remark", NULL);
+    skl_page_heads(doc, skl_setting_columns, columns, s);
     for (int i = 0; i < s->results.settings; i++) {
-        const struct skl_report_row *row = &s->row[i];
-        if (row == base) continue;
-        CELL("%s", row->setting->label);
-        CELL("%d", row->difference.n);
-        skl_number_cell(doc, 0, 2, row->difference.mean);
-        range_cell(doc, row->difference.low, row->difference.high);
-        range_cell(doc, row->difference_low, row->difference_high);
-        p_cell(doc, row->p);
-        p_cell(doc, row->p_holm);
-        bool failed = row->failed || base->failed;
-        if (failed)
-            CELL("%d of %d over the limit%s", row->failed, row->finished,
-                 base->failed ? ", and some of the baseline's" : "");
-        else
-            CELL("%s", row->difference.n == 1 ? "one seed" : "");
+        const struct skl_subject subject = {s, &s->row[i], NULL};
+        if (subject.row != base) skl_page_cells(doc, skl_setting_columns, columns, &subject);
     }
 }
 
@@ -236,21 +239,25 @@ static void figures_of(struct skl_doc *doc, const struct skl_study *s, const str
 
 /* ---- failures ---- */
 
-static const char *outcome(const struct skl_report_run *r)
+/* A line for each run of which `chosen` has something to say; NULL: for all. */
+static void run_rows(struct skl_doc *doc, const struct skl_study *s, const char *const *columns,
+                     const char *(*chosen)(const struct skl_report_run *))
 {
-    if (r->diverged) return "diverged";
-    if (r->stopped) return "stopped by give_up";
-    if (r->failed) return "over the limit";
-    if (r->finished && isnan(r->error)) return "no test error";
-    return r->finished ? NULL : r->run->state;
+    skl_page_heads(doc, skl_run_columns, columns, s);
+    for (int i = 0; i < s->results.settings; i++)
+        for (int k = 0; k < s->row[i].runs; k++) {
+            const struct skl_subject subject = {s, &s->row[i], &s->row[i].run[k]};
+            if (!chosen || chosen(subject.run)) skl_page_cells(doc, skl_run_columns, columns, &subject);
+        }
 }
 
 static void failures(struct skl_doc *doc, const struct skl_study *s)
 {
+    static const char *const columns[] = {"case", "seed", "outcome", "iteration", "test_error", "cause", NULL};
     skl_doc_heading(doc, 2, "Runs over the limit, failed or unfinished");
     int found = 0;
     for (int i = 0; i < s->results.settings; i++)
-        for (int k = 0; k < s->row[i].runs; k++) found += outcome(&s->row[i].run[k]) != NULL;
+        for (int k = 0; k < s->row[i].runs; k++) found += skl_run_outcome(&s->row[i].run[k]) != NULL;
     if (found == 0) {
         skl_doc_text(doc, NULL, "None.");
         return;
@@ -258,25 +265,7 @@ static void failures(struct skl_doc *doc, const struct skl_study *s)
     skl_doc_table(
         doc, "Runs that count as fail, that failed before their end, or are not finished. A diverged run counts with "
              "chance.");
-    skl_doc_column(doc, false, "case", NULL);
-    skl_doc_column(doc, true, "seed", NULL);
-    skl_doc_column(doc, false, "outcome", NULL);
-    skl_doc_column(doc, true, "iterations", NULL);
-    skl_doc_column(doc, true, "test error, %", "last measured");
-    skl_doc_column(doc, false, "cause", NULL);
-    for (int i = 0; i < s->results.settings; i++) {
-        for (int k = 0; k < s->row[i].runs; k++) {
-            const struct skl_report_run *r = &s->row[i].run[k];
-            const char *what = outcome(r);
-            if (!what) continue;
-            CELL("%s", s->row[i].setting->label);
-            CELL("%llu", (unsigned long long)r->run->seed);
-            CELL("%s", what);
-            CELL("%lld of %lld", (long long)r->record.iteration, (long long)r->run->iterations);
-            skl_number_cell(doc, 0, 2, r->measured);
-            CELL("%s", r->run->cause);
-        }
-    }
+    run_rows(doc, s, columns, skl_run_outcome);
 }
 
 /* ---- provenance ---- */
@@ -287,67 +276,44 @@ static bool same_machine(const struct skl_run_record *a, const struct skl_run_re
            !strcmp(a->numerics, b->numerics) && !strcmp(a->data, b->data);
 }
 
-static void machine_row(struct skl_doc *doc, const struct skl_run_record *r, int runs)
-{
-    CELL("%s", *r->host ? r->host : "(unknown)");
-    CELL("%d", runs);
-    CELL("%s", r->version);
-    CELL("%s", r->commit);
-    CELL("%s", r->cpu_level);
-    CELL("%s", r->kernels);
-    CELL("%s", r->gemm);
-    CELL("%s", r->data);
-}
-
 /* A row for each set of circumstances, in the order of the runs. */
 static void machines(struct skl_doc *doc, const struct skl_study *s)
 {
-    const struct skl_run_record **seen = skl_alloc_array((size_t)s->results.runs + 1, sizeof *seen);
+    static const char *const first[] = {"host", NULL}, *const others[] = {"version", "commit", "cpu_level", "kernels",
+                                                                          "gemm",    "data",   NULL};
+    struct skl_subject *seen = skl_alloc_array((size_t)s->results.runs + 1, sizeof *seen);
     int *count = skl_alloc_array((size_t)s->results.runs + 1, sizeof *count), n = 0;
     for (int i = 0; i < s->results.settings; i++) {
         for (int k = 0; k < s->row[i].runs; k++) {
             const struct skl_run_record *r = &s->row[i].run[k].record;
             int at = 0;
             if (!r->host) continue;
-            while (at < n && !same_machine(seen[at], r)) at++;
-            seen[at] = r;
+            while (at < n && !same_machine(&seen[at].run->record, r)) at++;
+            seen[at] = (struct skl_subject){s, &s->row[i], &s->row[i].run[k]};
             n += at == n;
             count[at]++;
         }
     }
     skl_doc_table(doc, "Circumstances of the runs: results repeat bit by bit on equal kernels.");
-    static const char *const names[] = {"host", "runs", "version", "commit", "CPU level", "kernels", "BLAS", "data"};
-    for (int i = 0; i < 8; i++)
-        skl_doc_column(doc, i == 1, names[i], i == 7 ? "fingerprint of the images and labels" : NULL);
-    for (int i = 0; i < n; i++) machine_row(doc, seen[i], count[i]);
+    skl_page_heads(doc, skl_run_columns, first, s);
+    skl_doc_column(doc, true, "runs", NULL);
+    skl_page_heads(doc, skl_run_columns, others, s);
+    for (int i = 0; i < n; i++) {
+        skl_page_cells(doc, skl_run_columns, first, &seen[i]);
+        skl_doc_cell(doc, 0, "%d", count[i]);
+        skl_page_cells(doc, skl_run_columns, others, &seen[i]);
+    }
     free(seen);
     free(count);
 }
 
 static void run_list(struct skl_doc *doc, const struct skl_study *s)
 {
+    static const char *const columns[] = {"case",  "seed",        "state",      "test_error",
+                                          "ended", "config_hash", "checkpoint", NULL};
     skl_doc_table(doc, "The runs: SHA-256 of the configuration and of the last checkpoint, their first %d digits.",
-                  HEX_SHOWN);
-    skl_doc_column(doc, false, "case", NULL);
-    skl_doc_column(doc, true, "seed", NULL);
-    skl_doc_column(doc, false, "state", NULL);
-    skl_doc_column(doc, true, "test error, %", "last measured");
-    skl_doc_column(doc, false, "ended", NULL);
-    skl_doc_column(doc, false, "configuration", NULL);
-    skl_doc_column(doc, false, "checkpoint", NULL);
-    for (int i = 0; i < s->results.settings; i++) {
-        for (int k = 0; k < s->row[i].runs; k++) {
-            const struct skl_report_run *r = &s->row[i].run[k];
-            const struct skl_run_record *c = &r->record;
-            CELL("%s", s->row[i].setting->label);
-            CELL("%llu", (unsigned long long)r->run->seed);
-            CELL("%s", r->run->state);
-            skl_number_cell(doc, 0, 2, r->measured);
-            CELL("%s", c->ended ? c->ended : "");
-            CELL("%.*s", HEX_SHOWN, c->config_hash ? c->config_hash : "");
-            CELL("%.*s", HEX_SHOWN, c->checkpoint ? c->checkpoint : "");
-        }
-    }
+                  SKL_HEX_SHOWN);
+    run_rows(doc, s, columns, NULL);
 }
 
 static void provenance(struct skl_doc *doc, const struct skl_study *s, const struct skl_report_options *o)
@@ -391,7 +357,7 @@ static void study(struct skl_doc *doc, const struct skl_report *report, int i, c
     overview(doc, s);
     rule(doc, s);
     constants(doc, s);
-    skl_results_table(doc, s, report->options);
+    results(doc, s, report->options);
     differences(doc, s);
     beside_paper(doc, s);
     figures_of(doc, s, &figures[i]);

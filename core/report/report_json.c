@@ -1,11 +1,11 @@
 /* report_json.c - summary.json: keys sorted, null where there is no number. */
-#include "core/io/json.h"
-#include "core/report/report.h"
-
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "core/io/json.h"
+#include "core/report/columns.h"
 #include "core/report/text.h"
 
 static json_t *text(const char *raw)
@@ -18,8 +18,6 @@ static json_t *text(const char *raw)
     return value;
 }
 
-static json_t *whole(int64_t v) { return v > 0 ? json_integer((json_int_t)v) : json_null(); }
-
 /* A setting's value as what it is. */
 static json_t *value(const char *raw)
 {
@@ -30,31 +28,54 @@ static json_t *value(const char *raw)
     return text(raw);
 }
 
-static json_t *spread(const struct skl_spread *s)
+static json_t *column_json(const struct skl_report_column *c, const struct skl_subject *s)
 {
-    return json_pack("{s:o, s:o, s:o, s:i}", "median", skl_json_real(s->median), "min", skl_json_real(s->low), "max",
-                     skl_json_real(s->high), "n", s->n);
+    struct skl_value v = skl_column_value(c, s);
+    json_t *json = NULL;
+    switch (v.kind) {
+    case SKL_IS_NOTHING:
+        break;
+    case SKL_IS_TEXT:
+    case SKL_IS_CHARS:
+        json = text(v.text);
+        break;
+    case SKL_IS_SCALAR:
+        json = value(v.text);
+        break;
+    case SKL_IS_REAL:
+        json = skl_json_real(v.real);
+        break;
+    case SKL_IS_INT:
+    case SKL_IS_WHOLE:
+    case SKL_IS_NATURAL:
+        json = json_integer((json_int_t)v.whole);
+        break;
+    case SKL_IS_KNOWN:
+        json = v.whole > 0 ? json_integer((json_int_t)v.whole) : json_null();
+        break;
+    case SKL_IS_FLAG:
+        json = json_boolean(v.whole);
+        break;
+    }
+    skl_value_release(&v);
+    return json;
 }
 
-static json_t *difference(const struct skl_report_row *row)
+/* Each under its name; "a.b": as b of the object a. */
+static json_t *object(const struct skl_report_column *table, const struct skl_subject *s)
 {
-    const struct skl_interval *d = &row->difference;
-    if (d->n == 0) return json_null();
-    return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "pairs", d->n, "mean", skl_json_real(d->mean),
-                     "low", skl_json_real(d->low), "high", skl_json_real(d->high), "min",
-                     skl_json_real(row->difference_low), "max", skl_json_real(row->difference_high), "p",
-                     skl_json_real(row->p), "p_holm", skl_json_real(row->p_holm), "interval",
-                     "95 % t-interval of the mean paired difference");
-}
-
-static json_t *run(const struct skl_report_row *row, const struct skl_report_run *r)
-{
-    const struct skl_run_record *c = &r->record;
-    return json_pack("{s:I, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "seed", (json_int_t)r->run->seed, "state",
-                     text(r->run->state), "cause", text(r->run->cause), "failed", r->failed, "test_error",
-                     skl_json_real(r->measured), "counted_error", skl_json_real(r->finished ? r->error : NAN),
-                     "config_hash", text(c->config_hash), "checkpoint", text(c->checkpoint), "host", text(c->host),
-                     "commit", text(c->commit));
+    json_t *all = json_object();
+    for (const struct skl_report_column *c = table; c->key; c++) {
+        if (!c->json) continue;
+        const size_t n = strcspn(c->json, ".");
+        json_t *in = all;
+        if (c->json[n]) {
+            in = json_object_getn(all, c->json, n);
+            if (!in) json_object_setn_new(all, c->json, n, in = json_object());
+        }
+        json_object_set_new(in, c->json[n] ? c->json + n + 1 : c->json, column_json(c, s));
+    }
+    return all;
 }
 
 static json_t *settings_of(const struct skl_study *s, const struct skl_report_row *row)
@@ -69,29 +90,16 @@ static json_t *settings_of(const struct skl_study *s, const struct skl_report_ro
 
 static json_t *row_json(const struct skl_study *s, const struct skl_report_row *row)
 {
-    json_t *runs = json_array();
-    char *remark = skl_row_remark(s, row);
-    for (int i = 0; i < row->runs; i++) json_array_append_new(runs, run(row, &row->run[i]));
-    json_t *o =
-        json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:i, s:i, s:i, s:i, s:b, s:o, s:o, s:o, s:o}", "variant",
-                  text(row->setting->variant), "setting", text(row->setting->name), "settings", settings_of(s, row),
-                  "on_shortcut", text(row->on_shortcut), "on_residual", text(row->on_residual), "baseline",
-                  row == &s->row[s->results.baseline], "seeds", row->runs, "finished", row->finished, "failed",
-                  row->failed, "diverged", row->diverged, "fail", row->fail, "fail_above", skl_json_real(row->limit),
-                  "remark", text(remark), "runs", runs, "test_error", spread(&row->error));
-    SKL_CHECK(o);
-    json_t *more =
-        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "test_error_mean",
-                  skl_json_real(row->mean), "test_error_sd", skl_json_real(row->sd), "best_test_error",
-                  spread(&row->best), "train_error", spread(&row->train_error), "train_loss", spread(&row->train_loss),
-                  "iterations_to_level", skl_json_real(row->reached.median), "parameters", whole(row->parameters),
-                  "multiply_adds", whole(row->multiply_adds), "images_per_second", skl_json_real(row->speed.median),
-                  "hours", skl_json_real(row->hours.median), "difference", difference(row), "paper",
-                  value(row->setting->paper), "verdict", text(skl_verdict_words[row->verdict]));
-    SKL_CHECK(more);
-    json_object_update(o, more);
-    json_decref(more);
-    free(remark);
+    json_t *runs = json_array(), *o = object(skl_setting_columns, &(struct skl_subject){s, row, NULL});
+    for (int i = 0; i < row->runs; i++)
+        json_array_append_new(runs, object(skl_run_columns, &(struct skl_subject){s, row, &row->run[i]}));
+    json_object_set_new(o, "runs", runs);
+    json_object_set_new(o, "settings", settings_of(s, row));
+    if (row->difference.n)
+        json_object_set_new(json_object_get(o, "difference"), "interval",
+                            json_string("95 % t-interval of the mean paired difference"));
+    else
+        json_object_set_new(o, "difference", json_null());
     return o;
 }
 

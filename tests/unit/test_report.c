@@ -10,6 +10,7 @@
 
 #include "core/base/fs.h"
 #include "core/report/compare.h"
+#include "core/report/columns.h"
 #include "core/report/report.h"
 #include "core/report/report_doc.h"
 
@@ -425,6 +426,27 @@ static int split(const char *line, char cell[][200], int limit)
     return n;
 }
 
+/* Names are there once in each format, and what a page can show has a head. */
+static void columns_have_one_name(void **state)
+{
+    const struct skl_report_column *const tables[] = {skl_setting_columns, skl_run_columns};
+    for (int t = 0; t < 2; t++) {
+        int heads = 0;
+        for (const struct skl_report_column *c = tables[t]; c->key; c++) {
+            assert_true(c->is_keys || c->of || c->kind != SKL_IS_NOTHING);
+            assert_true(c->csv || c->json || c->head || c->head_of || c->is_keys);
+            assert_true(!c->show || c->head || c->head_of);
+            heads += c->head || c->head_of;
+            for (const struct skl_report_column *d = tables[t]; d < c; d++) {
+                assert_string_not_equal(c->key, d->key);
+                if (c->csv && d->csv) assert_string_not_equal(c->csv, d->csv);
+                if (c->json && d->json) assert_string_not_equal(c->json, d->json);
+            }
+        }
+        assert_true(heads > 10);
+    }
+}
+
 static void csv_is_csv(void **state)
 {
     struct skl_report report = read_report("table");
@@ -570,6 +592,7 @@ int main(void)
         cmocka_unit_test(selection_by_validation),
         cmocka_unit_test(hostile_names_stay_text),
         cmocka_unit_test(json_is_json),
+        cmocka_unit_test(columns_have_one_name),
         cmocka_unit_test(csv_is_csv),
         cmocka_unit_test(curves_are_all_there),
         cmocka_unit_test(several_sweeps_in_one_report),
