@@ -31,8 +31,8 @@ do for [FORMAT in FORMATS] {
         set arrow 9 from graph 0, first sqrt(FLOOR*Y_MIN) to graph 1, first sqrt(FLOOR*Y_MIN) nohead linetype 3 linewidth 0.6 linecolor rgb '#808080'
     }
     if (FORMAT eq 'dumb') { unset grid } else { set grid xtics ytics }
-    do for [k = 2:3] {
-        set arrow k from first word(STAGES, k) + 0, graph 0 to first word(STAGES, k) + 0, graph 1 nohead back linetype 1 linewidth 0.8 linecolor rgb '#a0a0a0'
+    do for [k = 2:words(STAGES) - 1] {
+        set arrow 10 + k from first word(STAGES, k) + 0, graph 0 to first word(STAGES, k) + 0, graph 1 nohead back linetype 1 linewidth 0.8 linecolor rgb '#a0a0a0'
     }
     do for [p = 1:PANELS] {
         set lmargin at screen right_(0.92)
@@ -43,11 +43,11 @@ do for [FORMAT in FORMATS] {
         set label 2 X_LABEL at graph 0.5, screen (KEY_HEIGHT + 0.17)/HEIGHT center
         set label 3 (FORMAT eq 'dumb' ? '' : Y_LABEL) at screen right_(0.14), graph 0.5 center rotate by 90
         set label 4 PANEL[p] at graph 0, screen 1 - (TITLE_HEIGHT - 0.39)/HEIGHT left
-        do for [k = 1:3] {
+        do for [k = 1:words(STAGES) - 1] {
             stage = PANEL[p] eq '(b) by size' ? '' : sprintf('stage %d', k)
             set label 4 + k stage at first (word(STAGES, k) + word(STAGES, k + 1))/2., screen 1 - (TITLE_HEIGHT - 0.12)/HEIGHT center font SMALL_FONT textcolor rgb '#606060'
         }
-        if (PANEL[p] eq '(b) by size') { unset arrow 2; unset arrow 3 }
+        if (PANEL[p] eq '(b) by size') { do for [k = 2:words(STAGES) - 1] { unset arrow 10 + k } }
         if (p == 1) {
             set key at screen 0.92/WIDTH, screen KEY_HEIGHT/HEIGHT left top vertical maxrows KEY_ROWS Left reverse samplen 3 spacing 1.1 font SMALL_FONT
         } else {

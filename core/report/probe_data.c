@@ -155,6 +155,23 @@ static void read_file(const struct skl_result_setting *s, const char *file, cons
     }
 }
 
+/* Where the column `stage` changes. */
+static void take_stages(const struct grid *g, int runs, struct skl_probed *p)
+{
+    const double *stage = NULL;
+    for (int i = 0; i < runs && !stage; i++)
+        if (usable(&g[i], p->units)) stage = g[i].value;
+    for (int u = 0; u < p->units && stage; u++) {
+        if (u > 0 && stage[u] == stage[u - 1]) continue;
+        if (isnan(stage[u]) || p->stages == SKL_STAGES_SHOWN) {
+            p->stages = 0;
+            return;
+        }
+        p->stage_start[p->stages++] = u;
+    }
+    p->stage_start[p->stages] = p->units;
+}
+
 static void take_units(const struct grid *direct, int runs, struct skl_probed *p)
 {
     p->units = common_width(direct, runs);
@@ -165,19 +182,20 @@ static void take_units(const struct grid *direct, int runs, struct skl_probed *p
 
 void skl_probed_read(const struct skl_result_setting *s, struct skl_probed *p)
 {
-    enum { DIRECT, GRADIENT, SUM, RESPONSE, KINDS };
-    static const char *const columns[KINDS] = {"direct_gain", "gradient_rms", "sum_share", "std"};
-    struct skl_profile *profile[KINDS] = {p->direct, p->gradient, p->sum, p->responses};
+    enum { DIRECT, GRADIENT, STAGE, SUM, RESPONSE, KINDS };
+    static const char *const columns[KINDS] = {"direct_gain", "gradient_rms", "stage", "sum_share", "std"};
+    struct skl_profile *profile[KINDS] = {p->direct, p->gradient, NULL, p->sum, p->responses};
     struct wanted wanted[KINDS];
     *p = (struct skl_probed){0};
     for (int k = 0; k < KINDS; k++)
         wanted[k] = (struct wanted){columns[k], skl_alloc_array((size_t)s->runs + 1, sizeof *wanted[k].grid)};
-    read_file(s, SKL_FILE_PROBE, "unit", 0, &wanted[DIRECT], 2, p);
+    read_file(s, SKL_FILE_PROBE, "unit", 0, &wanted[DIRECT], 3, p);
     read_file(s, SKL_FILE_SUMS, "unit", 0, &wanted[SUM], 1, p);
     read_file(s, SKL_FILE_RESPONSES, "layer", 1, &wanted[RESPONSE], 1, p);
     take_units(wanted[DIRECT].grid, s->runs, p);
+    take_stages(wanted[STAGE].grid, s->runs, p);
     for (int k = 0; k < KINDS; k++) {
-        take_profiles(wanted[k].grid, s->runs, profile[k]);
+        if (profile[k]) take_profiles(wanted[k].grid, s->runs, profile[k]);
         for (int i = 0; i < s->runs; i++) release_grid(&wanted[k].grid[i]);
         free(wanted[k].grid);
     }

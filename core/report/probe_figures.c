@@ -44,6 +44,7 @@ static const struct kind responses = {
 
 struct line { /* a setting in a figure */
     const struct skl_drawn_setting *set;
+    const struct skl_probed *probed;
     const struct skl_profile *profile; /* [2] */
 };
 struct panel {
@@ -77,7 +78,7 @@ static void take_lines(const struct skl_sheet *s, const struct skl_probed *probe
         int n = profile[SKL_AT_END].n;
         if (n == 0) continue;
         p->width = p->lines == 0 || p->width == n ? n : 0;
-        p->line[p->lines++] = (struct line){&s->drawing.set[i], profile};
+        p->line[p->lines++] = (struct line){&s->drawing.set[i], &probed[i], profile};
     }
 }
 
@@ -175,18 +176,49 @@ static int write_profile(const struct skl_sheet *s, const struct plot *p, const 
 
 /* ---- scripts ---- */
 
+/* The stages lie at the same places in all nets that are drawn. */
+static bool same_stages(const struct plot *p)
+{
+    const struct skl_probed *first = p->line[0].probed;
+    for (int i = 1; i < p->lines; i++) {
+        const struct skl_probed *own = p->line[i].probed;
+        if (own->stages != first->stages) return false;
+        for (int k = 0; k < own->stages; k++)
+            if ((int64_t)own->stage_start[k] * first->units != (int64_t)first->stage_start[k] * own->units)
+                return false;
+    }
+    return true;
+}
+
+/* Where they begin, and where the last ends; '' where that cannot be said for all.  Layers: one is before all units,
+ * which have the same number of them. */
+static void put_stages(struct skl_script *t, const struct plot *p)
+{
+    const struct skl_probed *first = p->line[0].probed;
+    const int layers = p->width - 1, units = first->units;
+    const bool fits = p->width == 0 || (p->layers ? units && layers % units == 0 : p->width == units);
+    const bool known = units > 0 && fits && same_stages(p);
+    fputs("STAGES = '", t->out);
+    for (int k = 0; k <= first->stages && first->stages && known; k++) {
+        const double start = first->stage_start[k];
+        fprintf(t->out, "%s%.6g", k ? " " : "",
+                p->width == 0 ? start / units
+                : p->layers   ? 1.5 + start * (layers / units)
+                              : start - 0.5);
+    }
+    fputs("'\n", t->out);
+}
+
 static void put_x_axis(struct skl_script *t, const struct plot *p)
 {
-    int n = p->width, per = p->layers ? (n - 1) / 3 : n / 3;
-    if (n == 0) {
-        fprintf(t->out, "X_LABEL = 'Place in the net (0: first unit, 1: last)'\nX_MIN = 0\nX_MAX = 1\nX_STEP = 0.2\n"
-                        "STAGES = '0 0.333333 0.666667 1'\n");
-        return;
-    }
-    double first = p->layers ? 0.5 : -0.5, from = p->layers ? 1.5 : -0.5, step = skl_nice_step(n, X_INTERVALS);
-    fprintf(t->out, "X_LABEL = '%s'\nX_MIN = %.1f\nX_MAX = %.1f\nX_STEP = %.1f\nSTAGES = '%.1f %.1f %.1f %.1f'\n",
-            p->layers ? "3×3 layer" : "Unit", first, first + n, step < 1 ? 1 : step, from, from + per, from + 2 * per,
-            from + 3 * per);
+    const int n = p->width;
+    const double first = p->layers ? 0.5 : -0.5, step = n ? skl_nice_step(n, X_INTERVALS) : 0;
+    if (n == 0)
+        fputs("X_LABEL = 'Place in the net (0: first unit, 1: last)'\nX_MIN = 0\nX_MAX = 1\nX_STEP = 0.2\n", t->out);
+    else
+        fprintf(t->out, "X_LABEL = '%s'\nX_MIN = %.1f\nX_MAX = %.1f\nX_STEP = %.1f\n", p->layers ? "3×3 layer" : "Unit",
+                first, first + n, step < 1 ? 1 : step);
+    put_stages(t, p);
 }
 
 static void put_y_axis(struct skl_script *t, const struct plot *p)

@@ -188,6 +188,35 @@ class Figures(Case):
         self.assertEqual([r["at"] for r in self.data("gates-gate_bias_-1.probe-direct.1.csv")][:2], [0.0833333333, 0.25])
         self.assertAlmostEqual(self.data("gates-gate_bias_0.probe-direct.1.csv")[8]["at"], 8.5 / 9)
 
+    def restage(self, setting, stages):
+        """The same probes of a net whose units lie in these stages."""
+        path = self.path(f"r/s/gates/gate_bias={-setting}/seed-1/probe.csv")
+        with open(path) as f:
+            head, *rows = [line.split(",") for line in f.read().splitlines()]
+        with open(path, "w") as f:
+            f.write("\n".join(",".join(row) for row in [head] + [row[:2] + [str(stages[int(row[1])])] + row[3:] for row in rows]) + "\n")
+
+    def test_stages_are_those_of_the_net(self):
+        self.make(seeds=1, settings=2)
+        for first, second, units, layers in (
+                ([1] * 9, [1] * 9, "-0.5 8.5", "1.5 19.5"),
+                ([1, 1, 2, 2, 2, 3, 4, 5, 5], [1, 1, 2, 2, 2, 3, 4, 5, 5], "-0.5 1.5 4.5 5.5 6.5 8.5", "1.5 5.5 11.5 13.5 15.5 19.5"),
+                ([1, 1, 1, 2, 2, 2, 3, 3, 3], [1, 1, 2, 2, 2, 2, 3, 3, 3], "", ""),      # not at the same places
+                (["nan"] * 9, ["nan"] * 9, "", ""), (list(range(9)), list(range(9)), "", "")):      # not told; too many to show
+            self.restage(0, first)
+            self.restage(1, second)
+            self.plot()
+            self.assertIn(f"STAGES = '{units}'\n", self.read("r/s/figures/probe-direct.gp"))
+            self.assertIn(f"STAGES = '{layers}'\n", self.read("r/s/figures/responses.gp"))
+        with open(self.path("r/s/gates/gate_bias=-1/seed-1/probe.csv")) as f:
+            lines = f.read().splitlines()
+        with open(self.path("r/s/gates/gate_bias=-1/seed-1/probe.csv"), "w") as f:      # six units in two stages, beside nine in two
+            f.write("\n".join(line for line in lines if line.startswith("i") or int(line.split(",")[1]) < 6) + "\n")
+        self.restage(0, [1] * 3 + [2] * 6)
+        self.restage(1, [1] * 2 + [2] * 4)
+        self.plot()
+        self.assertIn("STAGES = '0 0.333333 1'\n", self.read("r/s/figures/probe-direct.gp"))
+
     def test_every_script_draws_itself_again(self):
         self.make(settings=3, seeds=2)
         for name in self.plot():
