@@ -84,3 +84,17 @@ double skl_log(double x)
     for (int i = 25; i >= 3; i -= 2) series = (series + 1.0 / i) * z;
     return k * ln2_high + (2 * s + (2 * s * series + k * ln2_low));
 }
+
+double skl_exp64(double x)
+{
+    if (!(x > -745)) return isnan(x) ? x : 0;
+    if (x > 709) return INFINITY;
+    const double ln2_hi = 0x1.62e42fefa3800p-1, ln2_lo = 0x1.ef35793c76730p-45;
+    double n = floor(x * 1.4426950408889634 + 0.5);
+    double r = x - n * ln2_hi - n * ln2_lo, e = 1, term = 1;
+    for (int i = 1; i <= 14; i++) {
+        term *= r / i;
+        e += term;
+    }
+    return ldexp(e, (int)n);
+}

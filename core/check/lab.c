@@ -60,7 +60,7 @@ void lab_close(struct lab *lab)
 
 double lab_loss(struct lab *lab, int64_t iteration)
 {
-    skl_net_gradient(lab->net, lab->images, lab->labels, iteration, lab->logits);
+    skl_net_gradient(lab->net, lab->images, &(struct skl_targets){.labels = lab->labels}, iteration, lab->logits);
     return skl_net_result(lab->net).loss;
 }
 

@@ -229,7 +229,7 @@ static void train(struct lab *lab, int64_t from, int64_t to)
 {
     for (int64_t t = from; t < to; t++) {
         lab_loss(lab, t);
-        skl_net_update(lab->net, 0.05, 0.9, 1e-4, SKL_MOMENTUM_TORCH);
+        skl_net_update(lab->net, &(struct skl_train_config){.momentum = 0.9, .weight_decay = 1e-4}, 0.05);
     }
 }
 
@@ -339,7 +339,7 @@ void check_cost(struct check *c)
     for (int round = 0; round < 9; round++)
         for (int k = 0; k < 2; k++) {
             const double start = skl_thread_seconds();
-            skl_net_gradient(net[k], images, labels, round, NULL);
+            skl_net_gradient(net[k], images, &(struct skl_targets){.labels = labels}, round, NULL);
             best[k] = fmin(best[k], skl_thread_seconds() - start);
         }
     note(c,

@@ -80,11 +80,11 @@ static double training_step(struct bench *b, int64_t t, double phase[PHASES])
     const struct skl_train_config *c = &b->exp->train;
     double start = skl_seconds(), seconds[3], data;
     if (t == 0) skl_loader_train(b->loader, t, b->images, b->labels);
-    skl_net_gradient(b->net, b->images, b->labels, t, NULL);
+    skl_net_gradient(b->net, b->images, &(struct skl_targets){.labels = b->labels}, t, NULL);
     data = skl_seconds();
     skl_loader_train(b->loader, t + 1, b->images, b->labels); /* while a device works, as in training */
     phase[0] = skl_seconds() - data;
-    skl_net_update(b->net, c->lr, c->momentum, c->weight_decay, c->momentum_form);
+    skl_net_update(b->net, c, c->lr);
     skl_net_result(b->net); /* waits: a device works on while the host goes ahead */
     const double took = skl_seconds() - start;
     skl_net_times(b->net, seconds);

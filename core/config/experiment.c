@@ -1,4 +1,5 @@
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core/base/fs.h"
@@ -106,10 +107,35 @@ static int check_data(const struct skl_ynode *tree, const struct skl_data_config
         return skl_tree_fail(skl_tree_place(tree, "data.test_images"), true, err,
                              "data.test_images %d is more than data.synthetic.test %d", d->test_images,
                              d->synthetic.test);
+    if (d->augment.mixup > 0 && d->augment.mixup < 0.001)
+        return skl_tree_fail(skl_tree_place(tree, "data.augment.mixup"), true, err,
+                             "data.augment.mixup must be 0, or a number from 0.001 to 4, not %g", d->augment.mixup);
     if (d->train_images) train = d->train_images;
     if (train && d->validation >= train)
         return skl_tree_fail(skl_tree_place(tree, "data.validation"), true, err,
                              "data.validation %d leaves nothing of %d training images", d->validation, train);
+    return SKL_OK;
+}
+
+/* PyTorch's OneCycleLR: up over 30 % of the iterations, from a 25th of the peak. */
+static void complete_one_cycle(const struct skl_ynode *tree, struct skl_train_config *t)
+{
+    if (!skl_tree_get(tree, "train.warmup.iterations")) t->warmup.iterations = llround(0.3 * (double)t->iterations);
+    if (!skl_tree_get(tree, "train.warmup.lr")) t->warmup.lr = t->lr / 25;
+}
+
+static int check_schedule(const struct skl_ynode *tree, struct skl_train_config *t, struct skl_err *err)
+{
+    const struct skl_key *schedule = skl_key_find("train.schedule");
+    if (t->schedule != SKL_STEP && t->lr_drops.count)
+        return skl_tree_fail(skl_tree_place(tree, "train.lr_drops.at"), true, err,
+                             "train.lr_drops belongs to train.schedule: step, not to %s: leave it out, or lr_drops: "
+                             "{at: []} in a variant",
+                             schedule->choices[t->schedule]);
+    if (t->schedule == SKL_ONE_CYCLE && t->warmup.shape != SKL_WARMUP_FLAT)
+        return skl_tree_fail(skl_tree_place(tree, "train.warmup.shape"), true, err,
+                             "train.warmup.shape is not for train.schedule: one_cycle, which rises by half a cosine");
+    if (t->schedule == SKL_ONE_CYCLE) complete_one_cycle(tree, t);
     return SKL_OK;
 }
 
@@ -119,13 +145,14 @@ static int check_train(const struct skl_ynode *tree, struct skl_train_config *t,
     if (t->batch % t->bn_batch != 0)
         return skl_tree_fail(skl_tree_place(tree, "train.bn_batch"), true, err,
                              "train.bn_batch %d must divide train.batch %d", t->bn_batch, t->batch);
-    if (skl_tree_get(tree, "train.warmup.lr") && !skl_tree_get(tree, "train.warmup.iterations"))
+    if (skl_tree_get(tree, "train.warmup.lr") && !skl_tree_get(tree, "train.warmup.iterations") &&
+        t->schedule != SKL_ONE_CYCLE)
         return skl_tree_fail(skl_tree_place(tree, "train.warmup.lr"), false, err,
                              "train.warmup.lr needs train.warmup.iterations beside it");
     if (skl_tree_get(tree, "train.lr_drops.factor") && !skl_tree_get(tree, "train.lr_drops.at"))
         return skl_tree_fail(skl_tree_place(tree, "train.lr_drops.factor"), false, err,
                              "train.lr_drops.factor needs train.lr_drops.at beside it");
-    return SKL_OK;
+    return check_schedule(tree, t, err);
 }
 
 static int read_forms(const struct skl_ynode *tree, struct skl_experiment *exp, struct skl_err *err)

@@ -16,6 +16,8 @@ enum skl_momentum_form { SKL_MOMENTUM_TORCH, SKL_MOMENTUM_CAFFE };
 enum skl_decay_on { SKL_DECAY_ALL, SKL_DECAY_WEIGHTS };
 enum skl_init_rule { SKL_HE_FAN_IN, SKL_HE_FAN_OUT };
 enum skl_fc_init { SKL_FC_UNIFORM, SKL_FC_HE, SKL_FC_NORMAL_001 };
+enum skl_schedule { SKL_STEP, SKL_COSINE, SKL_LINEAR, SKL_ONE_CYCLE, SKL_CONSTANT };
+enum skl_warmup_shape { SKL_WARMUP_FLAT, SKL_WARMUP_LINEAR };
 enum { SKL_MAX_DROPS = 16 };
 
 struct skl_model_config {
@@ -38,6 +40,7 @@ struct skl_data_config {
         int pad;
         bool flip;
         int cutout;
+        double mixup;
     } augment;
     bool shuffle;
 };
@@ -45,9 +48,11 @@ struct skl_train_config {
     int64_t iterations;
     int batch, bn_batch;
     double lr;
+    int schedule; /* enum skl_schedule */
     struct {
         double lr;
         int64_t iterations;
+        int shape; /* enum skl_warmup_shape */
     } warmup;
     struct {
         int64_t at[SKL_MAX_DROPS];
@@ -56,6 +61,8 @@ struct skl_train_config {
     } lr_drops;
     double momentum;
     int momentum_form;
+    bool nesterov;
+    double label_smoothing;
     double weight_decay;
     int weight_decay_on;
     int init, fc_init;

@@ -15,6 +15,8 @@ static const char *const orders[] = {"original",         "bn_after_add", "relu_b
 static const char *const projections[] = {"A", "B", NULL};
 static const char *const datasets[] = {"cifar10", "cifar100", "fashion-mnist", "mnist", "synthetic", NULL};
 static const char *const normalizations[] = {"pixel_mean", "channel", "none", NULL};
+static const char *const schedules[] = {"step", "cosine", "linear", "one_cycle", "constant", NULL};
+static const char *const warmup_shapes[] = {"flat", "linear", NULL};
 static const char *const momentum_forms[] = {"torch", "caffe", NULL};
 static const char *const decays[] = {"all", "weights", NULL};
 static const char *const inits[] = {"he_fan_in", "he_fan_out", NULL};
@@ -30,9 +32,10 @@ static const char *const convs[] = {"auto", "winograd4", "winograd2", "direct", 
         .path = #field, .help = help_, .kind = KIND(struct skl_experiment, field), .flags = flags_, \
         .offset = offsetof(struct skl_experiment, field), .def = def_, .min = min_, .max = max_ \
     }
-#define CHOICE(field, def_, choices_, help_) \
+#define CHOICE(field, def_, choices_, help_) CHOICE_OF(field, SKL_KEY_HASHED, def_, choices_, help_)
+#define CHOICE_OF(field, flags_, def_, choices_, help_) \
     { \
-        .path = #field, .help = help_, .kind = SKL_KEY_CHOICE, .flags = SKL_KEY_HASHED, \
+        .path = #field, .help = help_, .kind = SKL_KEY_CHOICE, .flags = flags_, \
         .offset = offsetof(struct skl_experiment, field), .def = def_, .choices = choices_ \
     }
 #define TEXT(field, flags_, def_, choices_, help_) \
@@ -95,6 +98,7 @@ static const struct skl_key keys[] = {
     KEY(data.augment.pad, H, 4, 0, 16, "random crops of the image padded by so many pixels; 0: none"),
     KEY(data.augment.flip, H, true, 0, 1, "random horizontal flips"),
     KEY(data.augment.cutout, LATER, 0, 0, 256, "a square of so many pixels, anywhere, is set to 0; 0: none"),
+    KEY(data.augment.mixup, LATER, 0, 0, 4, "images mixed in pairs by a share of Beta(mixup, mixup); 0: none"),
     KEY(data.shuffle, H, true, 0, 1, "a new order each epoch"),
 
     KEY(train.iterations, H, 64000, 1, BILLION, "mini-batches"),
@@ -109,14 +113,21 @@ static const struct skl_key keys[] = {
      .def_text = "train.batch",
      .help = "images one batch-norm statistic is over; divides batch, or is not below it"},
     KEY(train.lr, H, 0.1, 0, 1000, "learning rate"),
-    KEY(train.warmup.lr, H, 0.01, 0, 1000, "learning rate of the first iterations"),
-    KEY(train.warmup.iterations, H, 0, 0, BILLION, "how many they are; 0: no warm-up"),
+    CHOICE_OF(train.schedule, LATER, SKL_STEP, schedules,
+              "the rate after the warm-up: lr and its drops; half a cosine or a line down to 0; up and down; lr"),
+    KEY(train.warmup.lr, H, 0.01, 0, 1000, "learning rate of the first iterations (one_cycle: default lr / 25)"),
+    KEY(train.warmup.iterations, H, 0, 0, BILLION,
+        "how many they are; 0: no warm-up (one_cycle: default 30% of iterations)"),
+    CHOICE_OF(train.warmup.shape, LATER, SKL_WARMUP_FLAT, warmup_shapes,
+              "the warm-up: warmup.lr throughout, or a line from there to lr"),
     FORM("train.lr_drops.at", H, "[]", "a list of iterations or percents like 50%, ascending, at most 16",
          skl_read_drops, skl_write_drops, "iterations from which the learning rate is multiplied by factor"),
     KEY(train.lr_drops.factor, H, 0.1, 0, 1, "the factor of one drop"),
     KEY(train.momentum, H, 0.9, 0, 1, "momentum"),
     CHOICE(train.momentum_form, SKL_MOMENTUM_TORCH, momentum_forms,
            "torch: v = m v + g, w -= lr v; caffe: v = m v + lr g, w -= v"),
+    KEY(train.nesterov, LATER, false, 0, 1, "Nesterov's momentum: w takes m v + g (caffe: m v + lr g) in place of v"),
+    KEY(train.label_smoothing, LATER, 0, 0, 0.99, "share of the target that all classes get alike, as in PyTorch"),
     KEY(train.weight_decay, H, 0.0001, 0, 10, "added to the gradient: weight_decay * w"),
     CHOICE(train.weight_decay_on, SKL_DECAY_ALL, decays, "every parameter, or weights only (no batch norm, no biases)"),
     CHOICE(train.init, SKL_HE_FAN_IN, inits, "He normal initial weights over fan-in or fan-out"),

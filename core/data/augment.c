@@ -76,3 +76,23 @@ void skl_halve(const float *in, int size, int channels, float *out)
                 *out++ = ((p[0] + p[channels]) + (p[row] + p[row + channels])) * 0.25f;
             }
 }
+
+/* Johnk: of u^(1/alpha) and v^(1/alpha), together below 1, each one's part of their sum.  As logarithms, since with a
+ * small alpha both are next to nothing; the smaller part is 1 / (1 + the larger over the smaller). */
+double skl_mix_draw(uint64_t key, double alpha)
+{
+    for (uint64_t attempt = 0;; attempt++) {
+        const double u = skl_log(1 - skl_rng_uniform(key, 2 * attempt)) / alpha,
+                     v = skl_log(1 - skl_rng_uniform(key, 2 * attempt + 1)) / alpha;
+        if (skl_exp64(u) + skl_exp64(v) <= 1) return 1 / (1 + skl_exp64(u > v ? u - v : v - u));
+    }
+}
+
+void skl_mix_pair(size_t floats, float share, float *a, float *b)
+{
+    for (size_t i = 0; i < floats; i++) {
+        const float x = a[i], y = b[i];
+        a[i] = (1 - share) * x + share * y;
+        b[i] = (1 - share) * y + share * x;
+    }
+}

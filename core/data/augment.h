@@ -2,6 +2,7 @@
 #ifndef SKL_AUGMENT_H
 #define SKL_AUGMENT_H
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* value = pixel * scale - shift.  Images are [size, size, channels]. */
@@ -23,4 +24,8 @@ struct skl_crop skl_crop_draw(uint64_t seed, int64_t epoch, int image, int pad);
 /* A square of side `side`, its centre on any pixel of [size, size, channels] with the same chance, is set to 0 as far
  * as it lies inside; which one follows from seed, epoch and image. */
 void skl_cutout(uint64_t seed, int64_t epoch, int image, int side, int size, int channels, float *pixels);
+/* A number of Beta(alpha, alpha), or 1 minus it, whichever is smaller; 0 < alpha <= 4. */
+double skl_mix_draw(uint64_t key, double alpha);
+/* Both images, [floats], keep 1 - share of their own and take share of the other's. */
+void skl_mix_pair(size_t floats, float share, float *a, float *b);
 #endif

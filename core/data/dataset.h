@@ -41,6 +41,10 @@ void skl_loader_free(struct skl_loader *l);
 int skl_loader_size(const struct skl_loader *l); /* side of the images it gives */
 /* Mini-batch of iteration t: stream positions [tB, (t+1)B), augmented, normalised: images [B, size, size, channels]. */
 void skl_loader_train(struct skl_loader *l, int64_t iteration, float *images, int32_t *labels);
+/* Mixup of that mini-batch, in place: two images that are a pair (one may be its own partner) take a share of each
+ * other, the same share for all, at most 1/2; others[i] is the label of what image i took.  Returns the share; 0:
+ * data.augment.mixup is off.  Pairs and share follow from seed and iteration. */
+double skl_loader_mix(struct skl_loader *l, int64_t iteration, float *images, const int32_t *labels, int32_t *others);
 /* n images from number `first` of one part, clean (no augmentation), normalised as in training. */
 enum skl_part { SKL_PART_TRAIN, SKL_PART_VALIDATION, SKL_PART_TEST };
 void skl_loader_clean(struct skl_loader *l, enum skl_part part, int first, int n, float *images, int32_t *labels);

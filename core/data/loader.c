@@ -24,6 +24,7 @@ struct skl_loader {
     struct skl_pool *pool;
     uint64_t seed;
     int batch, pad, cutout;
+    double mixup;
     bool flip, shuffle, halve;
     struct skl_norm norm;
     struct order order[2]; /* of the epochs with even and with odd number: a batch may straddle two */
@@ -103,6 +104,23 @@ void skl_loader_train(struct skl_loader *l, int64_t iteration, float *images, in
     }
     struct job job = {l, &l->set->train, 0, images, labels};
     skl_parallel(l->pool, l->batch, train_task, &job);
+}
+
+/* Images i and k - i (modulo the batch) are a pair, for a k drawn anew each iteration.  The batch is in random order,
+ * so that any two meet as often as any other two. */
+double skl_loader_mix(struct skl_loader *l, int64_t iteration, float *images, const int32_t *labels, int32_t *others)
+{
+    if (!(l->mixup > 0)) return 0;
+    const size_t floats = image_floats(l);
+    const float share = (float)skl_mix_draw(skl_rng_key(l->seed, SKL_RNG_MIXUP, (uint64_t)iteration, 0), l->mixup);
+    const uint64_t key = skl_rng_key(l->seed, SKL_RNG_MIXUP, (uint64_t)iteration, 1);
+    const int n = l->batch, k = (int)(skl_rng_bits(key, 0) % (uint64_t)n);
+    for (int i = 0; i < n; i++) {
+        const int partner = (k - i + n) % n;
+        others[i] = labels[partner];
+        if (i < partner) skl_mix_pair(floats, share, images + (size_t)i * floats, images + (size_t)partner * floats);
+    }
+    return share;
 }
 
 static void clean_task(void *arg, int i, int worker)
@@ -236,6 +254,7 @@ int skl_loader_new(const struct skl_dataset *set, const struct skl_data_config *
                              .pad = cfg->augment.pad,
                              .flip = cfg->augment.flip,
                              .cutout = cfg->augment.cutout,
+                             .mixup = cfg->augment.mixup,
                              .shuffle = cfg->shuffle,
                              .halve = cfg->size && cfg->size != im->size};
     for (int k = 0; k < 2; k++) l->order[k] = (struct order){-1, skl_alloc_array((size_t)im->count, sizeof(uint32_t))};

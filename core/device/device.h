@@ -189,6 +189,10 @@ struct skl_head {
     struct skl_place logits, dlogits;              /* [n][classes] */
     struct skl_place labels;                       /* [n] int32 */
     struct skl_place score;                        /* SKL_PLACE_ALIGN bytes, in the device's own form */
+    /* What the softmax is compared with: class k of an image has smoothing / classes + (1 - smoothing) times
+     * 1 - mix where k is its label, mix where k is its other label. */
+    struct skl_place others; /* [n] int32, looked at where mix > 0 */
+    float mix, smoothing;
 };
 /* Summed over images until its place is cleared, so that nobody needs to read it in every step. */
 struct skl_score {
@@ -204,7 +208,8 @@ struct skl_learned {
 };
 struct skl_sgd {
     float lr, momentum, weight_decay;
-    bool caffe; /* v = m v + lr (g + wd w), w -= v; else torch: v = m v + (g + wd w), w -= lr v */
+    bool caffe;    /* v = m v + lr (g + wd w), w -= v; else torch: v = m v + (g + wd w), w -= lr v */
+    bool nesterov; /* w takes m v + what v just took in place of v */
 };
 
 /* ---- what a net will need of a device: the largest of each over all its operations ---- */
@@ -305,7 +310,7 @@ struct skl_device_ops {
     void (*merge_backward)(struct skl_device *d, const struct skl_merge *job);
 
     void (*head_forward)(struct skl_device *d, const struct skl_head *head, const struct skl_operand *x, int n);
-    /* Adds to the score; dlogits = (softmax - one-hot) / batch. */
+    /* Adds to the score, whose errors are those against `labels`; dlogits = (softmax - target) / batch. */
     void (*head_loss)(struct skl_device *d, const struct skl_head *head, int n, int batch);
     void (*read_score)(struct skl_device *d, struct skl_place score, struct skl_score *to); /* there after finish */
     /* dweight, dbias; the pooled pixels' gradient through `dx`. */

@@ -9,10 +9,15 @@ void head_forward(struct skl_net *net)
     net->device->ops->head_forward(net->device, &net->head, &x, net->n);
 }
 
-void head_loss(struct skl_net *net, const int32_t *labels)
+void head_loss(struct skl_net *net, const struct skl_targets *targets)
 {
-    net->device->ops->upload(net->device, labels, (size_t)net->n * sizeof *labels, net->head.labels);
-    net->device->ops->head_loss(net->device, &net->head, net->n, net->o.batch);
+    const size_t bytes = (size_t)net->n * sizeof *targets->labels;
+    struct skl_head *head = &net->head;
+    head->mix = (float)targets->mix;
+    head->smoothing = net->training ? (float)net->o.label_smoothing : 0;
+    net->device->ops->upload(net->device, targets->labels + net->first, bytes, head->labels);
+    if (targets->mix > 0) net->device->ops->upload(net->device, targets->others + net->first, bytes, head->others);
+    net->device->ops->head_loss(net->device, head, net->n, net->o.batch);
 }
 
 void head_backward(struct skl_net *net)

@@ -303,7 +303,7 @@ void unit_shortcut_backward(struct skl_net *net, struct unit *u, struct value *i
 void stem_forward(struct skl_net *net);
 void stem_backward(struct skl_net *net);
 void head_forward(struct skl_net *net);
-void head_loss(struct skl_net *net, const int32_t *labels);
+void head_loss(struct skl_net *net, const struct skl_targets *targets); /* of the whole mini-batch */
 void head_backward(struct skl_net *net);
 /* net.c: forward and backward of n images as one batch-norm group at iteration 0, for net->watch.  Returns the mean
  * loss. */

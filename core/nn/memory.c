@@ -145,6 +145,7 @@ static void take_head(struct skl_net *net, size_t n)
     net->head.pooled = take(net, n * c), net->head.dpooled = take(net, n * c);
     net->head.logits = take(net, n * classes), net->head.dlogits = take(net, n * classes);
     net->head.labels = arena_take(net, n * sizeof(int32_t));
+    net->head.others = arena_take(net, n * sizeof(int32_t));
     net->head.score = arena_take(net, SKL_PLACE_ALIGN);
     net->flag = arena_take(net, SKL_PLACE_ALIGN);
 }

@@ -153,12 +153,13 @@ double net_watched(struct skl_net *net, const float *images, const int32_t *labe
     net->accumulate = false;
     clear_score(net);
     forward(net, images);
-    head_loss(net, labels);
+    head_loss(net, &(struct skl_targets){.labels = labels});
     backward(net);
     return read_score(net).loss / n;
 }
 
-void skl_net_gradient(struct skl_net *net, const float *images, const int32_t *labels, int64_t iteration, float *logits)
+void skl_net_gradient(struct skl_net *net, const float *images, const struct skl_targets *targets, int64_t iteration,
+                      float *logits)
 {
     clear_score(net);
     for (int first = 0; first < net->o.batch; first += net->o.group) {
@@ -166,7 +167,7 @@ void skl_net_gradient(struct skl_net *net, const float *images, const int32_t *l
         begin(net, true, first, net->o.group, iteration);
         net->accumulate = first > 0;
         forward(net, images);
-        head_loss(net, labels + first);
+        head_loss(net, targets);
         read_logits(net, logits);
         double t1 = skl_seconds();
         backward(net);
@@ -182,10 +183,11 @@ struct skl_step_result skl_net_result(struct skl_net *net)
     return result;
 }
 
-void skl_net_update(struct skl_net *net, double lr, double momentum, double weight_decay, int momentum_form)
+void skl_net_update(struct skl_net *net, const struct skl_train_config *c, double lr)
 {
     double t0 = skl_seconds();
-    const struct skl_sgd sgd = {(float)lr, (float)momentum, (float)weight_decay, momentum_form == SKL_MOMENTUM_CAFFE};
+    const struct skl_sgd sgd = {(float)lr, (float)c->momentum, (float)c->weight_decay,
+                                c->momentum_form == SKL_MOMENTUM_CAFFE, c->nesterov};
     net->device->ops->sgd(net->device, net->learned, net->learned_tensors, &sgd);
     net->own_stale = true;
     net->seconds[2] += skl_seconds() - t0;
@@ -208,7 +210,7 @@ struct skl_step_result skl_net_evaluate(struct skl_net *net, const float *images
     for (int first = 0; first < n; first += SKL_EVAL_SLICE) {
         begin(net, false, first, n - first < SKL_EVAL_SLICE ? n - first : SKL_EVAL_SLICE, 0);
         forward(net, images);
-        head_loss(net, labels + first);
+        head_loss(net, &(struct skl_targets){.labels = labels});
         read_logits(net, logits);
     }
     return read_score(net);

@@ -21,6 +21,7 @@ struct skl_net_options {
     uint64_t seed;      /* initial weights; also keys the shortcuts' random numbers */
     int64_t iterations; /* of the run, told to the variants */
     int weight_decay_on;
+    double label_smoothing;
     bool pointwise;        /* the plain way: way 1 unfused, no bands: for tests */
     const char *device;    /* core/device/choose/devices.h; NULL: the CPU */
     struct skl_pool *pool; /* the host's threads, borrowed */
@@ -58,18 +59,24 @@ struct skl_planned_unit {
 int skl_net_units(const struct skl_net *net);
 struct skl_planned_unit skl_net_unit(const struct skl_net *net, int i);
 
+/* What the loss of a mini-batch compares with: class labels[i], [batch]; mixed by 0 < mix <= 1/2 with others[i].  Where
+ * label_smoothing is set each class has its share besides. */
+struct skl_targets {
+    const int32_t *labels, *others;
+    double mix;
+};
 struct skl_step_result {
     double loss; /* mean over the batch */
-    int errors;  /* images misclassified */
+    int errors;  /* images misclassified: not labels[i] */
 };
 /* Forward and backward of one mini-batch; fills every tensor's gradient, updates running statistics.  iteration keys
  * dropout's masks.  logits: [batch, classes] or NULL.  May return before the work is done, unless logits are wanted. */
-void skl_net_gradient(struct skl_net *net, const float *images, const int32_t *labels, int64_t iteration,
+void skl_net_gradient(struct skl_net *net, const float *images, const struct skl_targets *targets, int64_t iteration,
                       float *logits);
 /* Of the last mini-batch; waits for it.  The loss is not a number where the device broke. */
 struct skl_step_result skl_net_result(struct skl_net *net);
-/* One SGD update of every parameter from its gradient (which is left as it is). */
-void skl_net_update(struct skl_net *net, double lr, double momentum, double weight_decay, int momentum_form);
+/* One SGD update of every parameter from its gradient (which is left as it is): momentum and decay of c, this rate. */
+void skl_net_update(struct skl_net *net, const struct skl_train_config *c, double lr);
 /* Are all parameters and running statistics finite?  Waits. */
 bool skl_net_finite(struct skl_net *net);
 /* Evaluation with running statistics, n <= batch images.  Returns summed loss and errors. */

@@ -33,6 +33,7 @@ struct skl_net_options skl_net_options_for(const struct skl_experiment *exp, int
         .seed = exp->seed,
         .iterations = c->iterations,
         .weight_decay_on = c->weight_decay_on,
+        .label_smoothing = c->label_smoothing,
     };
 }
 
@@ -100,6 +101,7 @@ int skl_session_open(struct skl_session *s, const struct skl_experiment *exp, in
     size_t side = (size_t)skl_loader_size(s->loader);
     s->images = skl_alloc_array((size_t)batch * side * side * (size_t)s->set.train.channels, sizeof *s->images);
     s->labels = skl_alloc_array((size_t)batch, sizeof *s->labels);
+    s->others = skl_alloc_array((size_t)batch, sizeof *s->others);
     return SKL_OK;
 }
 
@@ -111,6 +113,7 @@ void skl_session_close(struct skl_session *s)
     if (s->pool) skl_pool_free(s->pool);
     free(s->images);
     free(s->labels);
+    free(s->others);
     free(s->kernels);
     free(s->numerics);
     *s = (struct skl_session){0};
@@ -127,27 +130,29 @@ struct skl_identity skl_session_identity(const struct skl_session *s)
 static struct skl_step_result update(struct skl_net *net, const struct skl_train_config *c, int64_t t)
 {
     struct skl_step_result r = skl_net_result(net);
-    if (isfinite(r.loss)) skl_net_update(net, skl_lr(c, t), c->momentum, c->weight_decay, c->momentum_form);
+    if (isfinite(r.loss)) skl_net_update(net, c, skl_lr(c, t));
     return r;
 }
 
 struct skl_step_result skl_iteration(struct skl_net *net, const struct skl_train_config *c, int64_t t,
-                                     const float *images, const int32_t *labels)
+                                     const float *images, const struct skl_targets *targets)
 {
-    skl_net_gradient(net, images, labels, t, NULL);
+    skl_net_gradient(net, images, targets, t, NULL);
     return update(net, c, t);
 }
 
 void skl_session_load(struct skl_session *s, int64_t t)
 {
-    if (s->loaded != t) skl_loader_train(s->loader, t, s->images, s->labels);
+    if (s->loaded == t) return;
+    skl_loader_train(s->loader, t, s->images, s->labels);
+    s->mix = skl_loader_mix(s->loader, t, s->images, s->labels, s->others);
     s->loaded = t;
 }
 
 struct skl_step_result skl_session_iteration(struct skl_session *s, int64_t t, int64_t end)
 {
     skl_session_load(s, t);
-    skl_net_gradient(s->net, s->images, s->labels, t, NULL);
+    skl_net_gradient(s->net, s->images, &(struct skl_targets){s->labels, s->others, s->mix}, t, NULL);
     if (t + 1 < end) skl_session_load(s, t + 1);
     return update(s->net, &s->exp->train, t);
 }

@@ -15,7 +15,8 @@ struct skl_session {
     struct skl_loader *loader;
     struct skl_net *net;
     float *images; /* [batch, size, size, channels] */
-    int32_t *labels;
+    int32_t *labels, *others;
+    double mix;     /* mixup's share of the others in this mini-batch */
     int64_t loaded; /* the iteration whose mini-batch stands there; -1: of none */
     char *kernels;  /* convolution kernels in use */
     char *numerics; /* all that decides the bits of a result besides the config */
@@ -43,7 +44,7 @@ struct skl_step_result skl_session_iteration(struct skl_session *s, int64_t t, i
 /* Iteration t: forward, backward and one update on a mini-batch.  No update where the loss is not
  * finite. */
 struct skl_step_result skl_iteration(struct skl_net *net, const struct skl_train_config *c, int64_t t,
-                                     const float *images, const int32_t *labels);
+                                     const float *images, const struct skl_targets *targets);
 
 struct skl_evaluation {
     double loss, error;

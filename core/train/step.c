@@ -220,11 +220,11 @@ static void train_step(const struct skl_experiment *exp, struct skl_net *net, co
                        const struct skl_batch *b, float *logits, struct skl_outputs *out)
 {
     const struct skl_train_config *c = &exp->train;
-    skl_net_gradient(net, b->images, b->labels, 0, logits);
+    skl_net_gradient(net, b->images, &(struct skl_targets){.labels = b->labels}, 0, logits);
     ((float *)out->tensor[0].data)[0] = (float)skl_net_result(net).loss;
     add_gradients(out, net);
     add_masks(out, net, info, b->count);
-    skl_net_update(net, c->lr, c->momentum, c->weight_decay, c->momentum_form);
+    skl_net_update(net, c, c->lr);
     skl_outputs_after(out, net);
 }
 

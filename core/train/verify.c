@@ -115,8 +115,7 @@ static struct skl_step_result iterate(struct replay *r)
     struct skl_session *s = &r->session;
     const struct skl_train_config *c = &s->exp->train;
     struct skl_state *now = &r->state;
-    skl_loader_train(s->loader, now->iteration, s->images, s->labels);
-    struct skl_step_result result = skl_iteration(s->net, c, now->iteration, s->images, s->labels);
+    struct skl_step_result result = skl_session_iteration(s, now->iteration, r->newer.iteration);
     if (now->iteration == 0) train_row(r, result.loss, result.errors, 1);
     now->loss_sum += result.loss;
     now->errors += result.errors;

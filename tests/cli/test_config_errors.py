@@ -46,6 +46,11 @@ BAD = {
     "misspelt figure": (GOOD + "paper: {tset_error: 6.61}\n", r":7:9: .*did you mean 'test_error'"),
     "misspelt figure in zip": (GOOD + "zip: {model.depth: [8], paper.test_eror: [6.61]}\n", r":7:\d+: .*did you mean 'test_error'"),
     "baseline that is nobody's": (GOOD + "baseline: nobody\nvariants: [{name: a}]\n", r":7:11: no variant is named 'nobody'; the first is 'a'"),
+    "drops of a cosine": (GOOD.replace("batch: 16", "batch: 16, schedule: cosine, lr_drops: {at: [2]}"), r":6:\d+: train.lr_drops belongs to .*step"),
+    "shape of one cycle": (GOOD.replace("batch: 16", "batch: 16, schedule: one_cycle, warmup: {shape: linear, iterations: 2}"),
+                           r":6:\d+: train.warmup.shape is not for"),
+    "mixup that mixes nothing": (GOOD + "  \ngrid: {data.augment.mixup: [0.0001]}\n", r"data.augment.mixup must be 0, or a number from 0.001"),
+    "smoothing of everything": (GOOD.replace("batch: 16", "batch: 16, label_smoothing: 1"), r":6:\d+: train.label_smoothing must be"),
     "bad name": (GOOD.replace("name: t", "name: ../t"), r":1:\d+: "),
 }
 

@@ -144,7 +144,7 @@ class Complete(Case):
         self.assertEqual(self.bash("swe"), {"sweep"})
         self.assertEqual(self.bash("sweep "), {"one.yaml", "below"})
         self.assertEqual(self.bash("sweep below/"), {"below/three.yaml"})
-        self.assertEqual(self.bash("sweep one.yaml train.warm"), {"train.warmup.lr=", "train.warmup.iterations="})
+        self.assertEqual(self.bash("sweep one.yaml train.warm"), {"train.warmup.lr=", "train.warmup.iterations=", "train.warmup.shape="})
         self.assertEqual(self.bash("sweep one.yaml train.conv=d"), {"direct"})      # bash replaces what follows the '='
         self.assertEqual(self.bash("bench --conv=d"), {"direct"})
         self.assertEqual(self.bash("status "), {"below"})
@@ -162,7 +162,7 @@ class Complete(Case):
         script = os.path.join(SOURCE, "core/cli/install/_skiplab")
         stubs = ('_describe() { print -rl -- "${(@P)4}" }; _files() { print -r -- "files $*" }; '
                  'words=("$2" "${(@s: :)3}"); CURRENT=$#words; PREFIX=${words[-1]}; source "$1"')
-        for typed, expected in (("sweep x.yaml train.warmup.l", "train.warmup.lr=:learning rate of the first iterations\n"),
+        for typed, expected in (("sweep x.yaml train.warmup.l", "train.warmup.lr=:learning rate of the first iterations (one_cycle: default lr / 25)\n"),
                                 ("sweep x.yaml train.conv=d", "train.conv=direct\n"), ("sweep one", "files -g *.yaml\n")):
             p = subprocess.run(["zsh", "-f", "-c", stubs, "zsh", script, PROGRAM, typed], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             self.assertEqual((p.stdout, p.stderr), (expected, ""), typed)

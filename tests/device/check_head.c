@@ -6,12 +6,18 @@
 
 struct head_lab {
     struct operand x;
-    struct tensor w, b, dw, db, pooled, dpooled, logits, dlogits, labels, score;
+    struct tensor w, b, dw, db, pooled, dpooled, logits, dlogits, labels, others, score;
     struct result dx;
     struct skl_head head;
 };
 
-static void open_head(struct lab *lab, struct head_lab *h, int n, struct skl_shape s, int classes, enum data kind)
+/* What the images are compared with. */
+struct aim {
+    float mix, smoothing;
+};
+
+static void open_head(struct lab *lab, struct head_lab *h, int n, struct skl_shape s, int classes, enum data kind,
+                      struct aim aim)
 {
     const size_t floats = (size_t)(n * s.h * s.w * s.c), c = (size_t)s.c, k = (size_t)classes;
     lab_reset(lab);
@@ -22,7 +28,11 @@ static void open_head(struct lab *lab, struct head_lab *h, int n, struct skl_sha
     h->pooled = out(lab, (size_t)n * c), h->dpooled = out(lab, (size_t)n * c);
     h->logits = out(lab, (size_t)n * k), h->dlogits = out(lab, (size_t)n * k);
     h->labels = put(lab, (size_t)n, DATA_NORMAL), h->score = out_bytes(lab, SKL_PLACE_ALIGN);
-    for (int i = 0; i < n; i++) ((int32_t *)(void *)h->labels.before)[i] = i * 3 % classes;
+    h->others = put(lab, (size_t)n, DATA_NORMAL);
+    for (int i = 0; i < n; i++) {
+        ((int32_t *)(void *)h->labels.before)[i] = i * 3 % classes;
+        ((int32_t *)(void *)h->others.before)[i] = i * i % classes; /* now and then the same */
+    }
     h->dx = make_result(lab, MASKED | SUMS, floats, s.c, DATA_NORMAL);
     h->head = (struct skl_head){s,
                                 classes,
@@ -35,7 +45,10 @@ static void open_head(struct lab *lab, struct head_lab *h, int n, struct skl_sha
                                 h->logits.place,
                                 h->dlogits.place,
                                 h->labels.place,
-                                h->score.place};
+                                h->score.place,
+                                h->others.place,
+                                aim.mix,
+                                aim.smoothing};
 }
 
 static void expect_loss(struct lab *lab, const struct head_lab *h, int n, int classes)
@@ -51,10 +64,15 @@ static void expect_loss(struct lab *lab, const struct head_lab *h, int n, int cl
         double sum = 0;
         int best = 0;
         for (int k = 0; k < classes; k++) sum += exp((double)z[k] - z[label]), best = z[k] > z[best] ? k : best;
-        loss += log(sum), errors += best != label;
-        for (int k = 0; k < classes; k++)
-            close_to(h->dlogits.after[i * classes + k], (exp((double)z[k] - z[label]) / sum - (k == label)) / 20, 1e-7,
+        errors += best != label;
+        for (int k = 0; k < classes; k++) {
+            const double mix = h->head.mix, smoothing = h->head.smoothing,
+                         share = (1 - smoothing) * ((1 - mix) * (k == label) + mix * (k == i * i % classes)) +
+                                 smoothing / classes;
+            loss += share * (log(sum) + z[label] - z[k]);
+            close_to(h->dlogits.after[i * classes + k], (exp((double)z[k] - z[label]) / sum - share) / 20, 1e-7,
                      "dlogits", (size_t)(i * classes + k));
+        }
     }
     close_to(score.loss, 2 * loss, 1e-5 * (2 * fabs(loss) + n), "the loss, summed twice", 0);
     CHECK(score.errors == 2 * errors, "%lld errors, not %d", (long long)score.errors, 2 * errors);
@@ -89,11 +107,11 @@ static void expect_gradients(struct lab *lab, const struct head_lab *h, int n, s
     free(dx), free(tolerance);
 }
 
-static void head_once(struct lab *lab, int n, struct skl_shape s, int classes, enum data kind)
+static void head_once(struct lab *lab, int n, struct skl_shape s, int classes, enum data kind, struct aim aim)
 {
     struct head_lab h;
     const int c = s.c, pixels = s.h * s.w;
-    open_head(lab, &h, n, s, classes, kind);
+    open_head(lab, &h, n, s, classes, kind, aim);
     lab_upload(lab);
     lab->ops->clear(lab->d, h.score.place, SKL_PLACE_ALIGN);
     lab->ops->head_forward(lab->d, &h.head, &h.x.o, n);
@@ -121,8 +139,11 @@ static void head_once(struct lab *lab, int n, struct skl_shape s, int classes, e
 
 void check_head(struct lab *lab)
 {
-    head_once(lab, 1, (struct skl_shape){1, 1, 1}, 2, DATA_NORMAL);
-    head_once(lab, 9, (struct skl_shape){4, 4, 16}, 10, DATA_NORMAL);
-    head_once(lab, 3, (struct skl_shape){5, 3, 7}, 3, DATA_ZEROS);
-    head_once(lab, 17, (struct skl_shape){2, 2, 20}, 11, DATA_NORMAL);
+    static const struct aim aims[] = {{0, 0}, {0, 0.1f}, {0.3f, 0}, {0.5f, 0.2f}};
+    for (size_t i = 0; i < sizeof aims / sizeof *aims; i++) {
+        head_once(lab, 1, (struct skl_shape){1, 1, 1}, 2, DATA_NORMAL, aims[i]);
+        head_once(lab, 9, (struct skl_shape){4, 4, 16}, 10, DATA_NORMAL, aims[i]);
+        head_once(lab, 3, (struct skl_shape){5, 3, 7}, 3, DATA_ZEROS, aims[i]);
+        head_once(lab, 17, (struct skl_shape){2, 2, 20}, 11, DATA_NORMAL, aims[i]);
+    }
 }

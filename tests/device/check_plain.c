@@ -123,8 +123,9 @@ void check_keep_bits(struct lab *lab)
 void check_sgd(struct lab *lab)
 {
     static const size_t counts[] = {1, 17, 1000};
-    for (int caffe = 0; caffe < 2; caffe++) {
-        const struct skl_sgd sgd = {0.1f, 0.9f, 0.01f, caffe};
+    for (int form = 0; form < 4; form++) {
+        const bool caffe = form & 1, nesterov = form & 2;
+        const struct skl_sgd sgd = {0.1f, 0.9f, 0.01f, caffe, nesterov};
         struct tensor w[3], g[3], v[3];
         struct skl_learned list[3];
         lab_reset(lab);
@@ -141,9 +142,10 @@ void check_sgd(struct lab *lab)
             for (size_t e = 0; e < counts[i]; e++) {
                 const double d = g[i].before[e] + (i != 1 ? 0.01f : 0) * w[i].before[e];
                 const double size = fabs(d) + fabs((double)v[i].before[e]) + fabs((double)w[i].before[e]);
-                const double m = 0.9f * (double)v[i].before[e] + (caffe ? 0.1f * d : d);
+                const double took = caffe ? 0.1f * d : d, m = 0.9f * (double)v[i].before[e] + took,
+                             step = nesterov ? 0.9f * m + took : m;
                 close_to(v[i].after[e], m, 1e-6 * size, "sgd's momentum", e);
-                close_to(w[i].after[e], w[i].before[e] - (caffe ? m : 0.1f * m), 1e-6 * size, "sgd", e);
+                close_to(w[i].after[e], w[i].before[e] - (caffe ? step : 0.1f * step), 1e-6 * size, "sgd", e);
             }
     }
 }

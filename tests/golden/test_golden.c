@@ -26,7 +26,7 @@ enum { MAX_CASES = 256 };
 struct golden {
     char *name;
     struct skl_plan plan;
-    struct skl_st in, out;
+    struct skl_st in, out, mix; /* mix: of a trajectory with mixup, else empty */
     char *in_path;
     struct skl_pool *pool;
 };
@@ -47,6 +47,11 @@ static void open_case(struct golden *g, const char *name)
     check(skl_plan_load(yaml, NULL, 0, &g->plan, &err), &err);
     check(skl_st_read(g->in_path, false, &g->in, &err), &err);
     check(skl_st_read(out, false, &g->out, &err), &err);
+    char *mix = case_path(name, ".mix.safetensors");
+    bool mixes = false;
+    check(skl_is_there(mix, &mixes, &err), &err);
+    if (mixes) check(skl_st_read(mix, false, &g->mix, &err), &err);
+    free(mix);
     g->pool = skl_pool_new(2);
     free(yaml);
     free(out);
@@ -58,6 +63,7 @@ static void close_case(struct golden *g)
     skl_plan_release(&g->plan);
     skl_st_release(&g->in);
     skl_st_release(&g->out);
+    skl_st_release(&g->mix);
     free(g->in_path);
     free(g->name);
 }
@@ -160,6 +166,16 @@ static struct skl_net *trajectory_net(struct golden *g, struct skl_batch *batch,
     return net;
 }
 
+/* Of mini-batch b. */
+static struct skl_targets targets(const struct golden *g, const struct skl_batch *batch, int b, int32_t *others)
+{
+    const struct skl_st_tensor *other = skl_st_find(&g->mix, "others"), *mix = skl_st_find(&g->mix, "mix");
+    if (!other) return (struct skl_targets){.labels = batch[b].labels};
+    for (int i = 0; i < batch[b].count; i++)
+        others[i] = (int32_t)((const int64_t *)other->data)[b * batch[b].count + i];
+    return (struct skl_targets){batch[b].labels, others, ((const float *)mix->data)[b]};
+}
+
 static void trajectory(struct golden *g)
 {
     enum { BATCHES = 3 };
@@ -171,9 +187,13 @@ static void trajectory(struct golden *g)
     float *losses = add(&got, "losses", n), *lr = add(&got, "lr", n);
     for (int t = 0; t < n; t++) {
         lr[t] = (float)skl_lr(c, t);
-        losses[t] = (float)skl_iteration(net, c, t, batch[t % BATCHES].images, batch[t % BATCHES].labels).loss;
+        int32_t others[16];
+        const struct skl_targets aim = targets(g, batch, t % BATCHES, others);
+        losses[t] = (float)skl_iteration(net, c, t, batch[t % BATCHES].images, &aim).loss;
     }
     skl_outputs_after(&got, net);
+    const float *rate = skl_st_find(&g->out, "lr")->data;
+    for (int t = 0; t < n; t++) assert_float_equal(lr[t], rate[t], 1e-7 * c->lr);
     int wrong = compare(g->name, &g->out, &got);
     skl_outputs_release(&got);
     skl_net_free(net);

@@ -353,18 +353,19 @@ static void check_sigmoid(const struct skl_kernels *kernels)
 static void check_sgd(const struct skl_kernels *kernels)
 {
     enum { N = 37 };
-    for (int caffe = 0; caffe < 2; caffe++) {
+    for (int form = 0; form < 4; form++) {
+        const bool caffe = form & 1, nesterov = form & 2;
         float *w = tensor(true, N, DATA_NORMAL), *g = tensor(true, N, DATA_NORMAL), *v = tensor(true, N, DATA_NORMAL),
               w0[N], v0[N];
         copy(w0, w, N);
         copy(v0, v, N);
-        kernels->sgd(N, w, g, v, 0.1f, 0.9f, 1e-4f, caffe);
+        kernels->sgd(N, w, g, v, 0.1f, 0.9f, 1e-4f, caffe, nesterov);
         for (int i = 0; i < N; i++) {
-            const double d = g[i] + (double)1e-4f * w0[i],
-                         want_v = (double)0.9f * v0[i] + (caffe ? (double)0.1f * d : d);
-            const double want_w = w0[i] - (caffe ? want_v : (double)0.1f * want_v);
+            const double d = g[i] + (double)1e-4f * w0[i], took = caffe ? (double)0.1f * d : d,
+                         want_v = (double)0.9f * v0[i] + took, step = nesterov ? (double)0.9f * want_v + took : want_v;
+            const double want_w = w0[i] - (caffe ? step : (double)0.1f * step);
             CHECK(fabs(v[i] - want_v) <= 4 * epsilon * (fabs((double)v0[i]) + fabs(d)), "%s sgd: v", kernels->level);
-            CHECK(fabs(w[i] - want_w) <= 4 * epsilon * (fabs((double)w0[i]) + fabs((double)v0[i]) + fabs(d)),
+            CHECK(fabs(w[i] - want_w) <= 8 * epsilon * (fabs((double)w0[i]) + fabs((double)v0[i]) + fabs(d)),
                   "%s sgd: w", kernels->level);
         }
         guarded_free(w);

@@ -57,6 +57,22 @@ static double run_time(const struct launch *l)
     return (double)(b.tv_sec - a.tv_sec) + 1e-9 * (double)(b.tv_nsec - a.tv_nsec);
 }
 
+/* Other ways to train: what is drawn or follows from the iteration must come again. */
+static const char *const recipes[][5] = {
+    {"train.lr_drops.at=[]", "train.schedule=cosine", "train.warmup.shape=linear", "train.nesterov=true",
+     "data.augment.mixup=0.4"},
+    {"train.lr_drops.at=[]", "train.schedule=one_cycle", "train.label_smoothing=0.1", "data.augment.cutout=3"},
+    {"train.lr_drops.at=[]", "train.schedule=linear", "train.momentum_form=caffe", "train.nesterov=true",
+     "data.augment={mixup: 2, cutout: 5}"},
+};
+
+static struct launch of_recipe(size_t i, const char *folder, const char *threads)
+{
+    struct launch l = {folder, {"--quiet", "--threads", threads}};
+    memcpy(l.words + 3, recipes[i], sizeof recipes[i]);
+    return l;
+}
+
 static unsigned seed_of_times(void)
 {
     const char *given = getenv("SKL_TEST_SEED");
@@ -95,6 +111,21 @@ static void killed_at_random_times(void **state)
         }
     }
     assert_true(stopped > 0);
+}
+
+static void recipes_come_again(void **state)
+{
+    unsigned seed = seed_of_times();
+    lab_write_config("{type: dropout}");
+    for (size_t i = 0; i < sizeof recipes / sizeof *recipes; i++) {
+        struct launch whole = of_recipe(i, "whole", "1"), killed = of_recipe(i, "killed", "2");
+        lab_remove("whole");
+        lab_expect(lab_train(&whole), 0, "whole");
+        double longest = run_time(&killed);
+        lab_same("whole", "killed");
+        stop_again_and_again(&killed, longest, i ? SIGTERM : SIGKILL, &seed);
+        lab_same("whole", "killed");
+    }
 }
 
 static void stopped_by_signals(void **state)
@@ -211,6 +242,7 @@ int main(void)
         cmocka_unit_test(threads_do_not_matter),
         cmocka_unit_test(a_seed_matters),
         cmocka_unit_test(killed_at_random_times),
+        cmocka_unit_test(recipes_come_again),
         cmocka_unit_test(stopped_by_signals),
         cmocka_unit_test(a_signal_leaves_a_checkpoint),
         cmocka_unit_test(killed_at_every_change),

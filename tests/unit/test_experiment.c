@@ -370,6 +370,11 @@ static void what_the_hash_covers(void **state)
                                      "train.lr=1e-1",
                                      "train.lr_drops.at=[150]",
                                      "data.augment.cutout=0",
+                                     "data.augment.mixup=0",
+                                     "train.schedule=step",
+                                     "train.warmup.shape=flat",
+                                     "train.nesterov=false",
+                                     "train.label_smoothing=0",
                                      "variants=[{name: x}]"};
     static const char *const yes[] = {"seeds=[8]",
                                       "train.log_every=7",
@@ -382,6 +387,11 @@ static void what_the_hash_covers(void **state)
                                       "model.width=8",
                                       "data.size=32",
                                       "data.augment.cutout=4",
+                                      "data.augment.mixup=0.2",
+                                      "train={lr_drops: {at: []}, schedule: constant}",
+                                      "train.warmup={iterations: 5, shape: linear}",
+                                      "train.nesterov=true",
+                                      "train.label_smoothing=0.1",
                                       "train.lr_drops.factor=0.2"};
     for (size_t i = 0; i < sizeof no / sizeof *no; i++) same_hash(no[i], true);
     for (size_t i = 0; i < sizeof yes / sizeof *yes; i++) same_hash(yes[i], false);

@@ -139,6 +139,76 @@ static void cuts_squares_out(void **state)
     }
 }
 
+/* ---- mixup ---- */
+
+static struct skl_loader *mixing(double alpha, int batch, struct skl_pool *pool)
+{
+    struct skl_data_config cfg = config(2, true);
+    struct skl_loader *loader;
+    cfg.augment.mixup = alpha;
+    assert_int_equal(skl_loader_new(&set, &cfg, SEED, batch, pool, &loader, NULL), SKL_OK);
+    return loader;
+}
+
+/* The mini-batch of an iteration, in `again` without mixup and in `got` with it. */
+static double mixed(struct skl_loader *loader, int64_t iteration, int32_t *others)
+{
+    skl_loader_train(loader, iteration, got, got_labels);
+    memcpy(again, got, sizeof got);
+    return skl_loader_mix(loader, iteration, got, got_labels, others);
+}
+
+/* Each image has a partner whose partner it is, gives it a share and takes as much. */
+static void mixes_pairs(void **state)
+{
+    enum { BATCH = 7 };
+    int32_t others[BATCH];
+    struct skl_pool *pool = skl_pool_new(2);
+    struct skl_loader *loader = mixing(0.4, BATCH, pool), *off = mixing(0, BATCH, pool);
+    for (int t = 0; t < 20; t++) {
+        const float share = (float)mixed(loader, t, others);
+        assert_true(share > 0 && share <= 0.5f);
+        for (int i = 0; i < BATCH; i++) {
+            int partner = 0; /* a batch is the whole set: each label is there once */
+            while (got_labels[partner] != others[i]) partner++;
+            assert_int_equal(others[partner], got_labels[i]);
+            for (int p = 0; p < PIXELS; p++)
+                assert_float_equal(got[i * PIXELS + p],
+                                   (1 - share) * again[i * PIXELS + p] + share * again[partner * PIXELS + p], 1e-7);
+        }
+    }
+    assert_true(mixed(off, 3, others) == 0);
+    assert_memory_equal(got, again, sizeof got);
+    skl_loader_free(loader);
+    skl_loader_free(off);
+    skl_pool_free(pool);
+}
+
+/* The share is the smaller part of Beta(a, a): its moments, and whom one meets. */
+static void draws_shares_and_partners(void **state)
+{
+    enum { BATCH = 7, DRAWS = 3000 };
+    static const double alphas[] = {0.001, 0.2, 1, 2, 4};
+    int32_t others[BATCH];
+    struct skl_pool *pool = skl_pool_new(1);
+    for (size_t a = 0; a < sizeof alphas / sizeof *alphas; a++) {
+        struct skl_loader *loader = mixing(alphas[a], BATCH, pool);
+        double sum = 0;
+        int met[BATCH] = {0};
+        for (int t = 0; t < DRAWS; t++) {
+            const double m = mixed(loader, t, others), off = m - 0.5;
+            assert_true(m >= 0 && m <= 0.5);
+            sum += off * off;
+            met[others[0] - 100]++;
+        }
+        const double variance = 0.25 / (2 * alphas[a] + 1), got_variance = sum / DRAWS;
+        if (fabs(got_variance / variance - 1) > 0.1) fail_msg("%g: %g, not %g", alphas[a], got_variance, variance);
+        for (int i = 0; i < BATCH; i++) assert_in_range(met[i], DRAWS / BATCH / 2, DRAWS / BATCH * 2);
+        skl_loader_free(loader);
+    }
+    skl_pool_free(pool);
+}
+
 /* Every offset and both mirror images come about equally often. */
 static void draws_every_crop(void **state)
 {
@@ -312,6 +382,8 @@ int main(void)
         cmocka_unit_test(keeps_the_file_order),
         cmocka_unit_test(crops_and_flips),
         cmocka_unit_test(cuts_squares_out),
+        cmocka_unit_test(mixes_pairs),
+        cmocka_unit_test(draws_shares_and_partners),
         cmocka_unit_test(draws_every_crop),
         cmocka_unit_test(ignores_the_number_of_threads),
         cmocka_unit_test(has_no_memory),

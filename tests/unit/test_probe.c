@@ -401,9 +401,10 @@ static void nothing_but_figures(void **state)
                 double loss[2];
                 probe_once(&lab[1], 3);
                 for (int i = 0; i < 2; i++) {
-                    skl_net_gradient(lab[i].net, lab[i].images, lab[i].labels, t, NULL);
+                    skl_net_gradient(lab[i].net, lab[i].images, &(struct skl_targets){.labels = lab[i].labels}, t,
+                                     NULL);
                     loss[i] = skl_net_result(lab[i].net).loss;
-                    skl_net_update(lab[i].net, 0.1, 0.9, 1e-4, SKL_MOMENTUM_TORCH);
+                    skl_net_update(lab[i].net, &(struct skl_train_config){.momentum = 0.9, .weight_decay = 1e-4}, 0.1);
                 }
                 assert_true(loss[0] == loss[1]);
                 probe_once(&lab[1], 4);

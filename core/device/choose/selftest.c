@@ -317,6 +317,8 @@ static void try_head(struct lab *l, struct skl_shape s, int n)
     int32_t *label = skl_alloc_array((size_t)n, sizeof *label);
     for (int i = 0; i < n; i++) label[i] = i % classes;
     const size_t labels = put(l, (size_t)n, (const float *)(const void *)label);
+    for (int i = 0; i < n; i++) label[i] = i * i % classes;
+    const size_t others = put(l, (size_t)n, (const float *)(const void *)label);
     free(label);
     struct skl_score read[2] = {{0, 0}, {0, 0}};
     for (int w = 0; w < 2; w++) {
@@ -336,8 +338,10 @@ static void try_head(struct lab *l, struct skl_shape s, int n)
         const struct skl_operand o = operand_at(l, &x, w, true);
         const struct skl_result r = gradient_at(l, &dx, w);
         d->ops->head_forward(d, &h, &o, n);
+        struct skl_head mixed = h;
+        mixed.others = at(l, w, others), mixed.mix = 0.25f, mixed.smoothing = 0.1f;
         d->ops->head_loss(d, &h, n, 2 * n);
-        d->ops->head_loss(d, &h, n, 2 * n);
+        d->ops->head_loss(d, &mixed, n, 2 * n);
         d->ops->head_backward(d, &h, &r, n, true);
         d->ops->read_score(d, h.score, &read[w]);
         if (!l->status) l->status = d->ops->finish(d, l->err);
@@ -352,7 +356,7 @@ static void try_head(struct lab *l, struct skl_shape s, int n)
     check_backward_norm(l, dx.sums, s.c, true, "head_backward, bn_backward");
 }
 
-static void try_sgd(struct lab *l, size_t n, bool caffe)
+static void try_sgd(struct lab *l, size_t n, bool caffe, bool nesterov)
 {
     const size_t value = tensor(l, 3 * n), grad = tensor(l, 3 * n), momentum = tensor(l, 3 * n);
     for (int w = 0; w < 2; w++) {
@@ -362,7 +366,7 @@ static void try_sgd(struct lab *l, size_t n, bool caffe)
             t[i] = (struct skl_learned){skl_further(at(l, w, value), first), skl_further(at(l, w, grad), first),
                                         skl_further(at(l, w, momentum), first), n - i, i == 0};
         }
-        l->d[w]->ops->sgd(l->d[w], t, 2, &(struct skl_sgd){0.1f, 0.9f, 1e-2f, caffe});
+        l->d[w]->ops->sgd(l->d[w], t, 2, &(struct skl_sgd){0.1f, 0.9f, 1e-2f, caffe, nesterov});
     }
     same(l, value, 3 * n, 1e-6, "sgd", "value"), same(l, momentum, 3 * n, 1e-6, "sgd", "momentum");
 }
@@ -473,7 +477,7 @@ static void try_all(struct lab *l, const struct skl_conv_plan *plan[2])
     for (int i = 0; i < 2; i++) next(l), try_map(l, i ? odd : (struct skl_shape){8, 8, 64}, t->images);
     next(l), try_small(l, odd, t->images);
     next(l), try_head(l, odd, t->images);
-    next(l), try_sgd(l, 5000, false), try_sgd(l, 77, true);
+    for (int form = 0; form < 4; form++) next(l), try_sgd(l, form ? 77 : 5000, form & 1, form & 2);
     next(l), try_find_infinite(l);
     try_affine(l, odd, t->images);
 }

@@ -32,6 +32,15 @@ void cpu_head_forward(struct skl_device *d, const struct skl_head *head, const s
         }
 }
 
+/* The share of class k in image i.  With neither smoothing nor mixing it is 0 or 1 exactly. */
+static double target(const struct skl_head *head, int i, int k)
+{
+    const int32_t *labels = (const void *)at(head->labels), *others = (const void *)at(head->others);
+    double share = k == labels[i];
+    if (head->mix > 0) share = (1 - (double)head->mix) * share + (double)head->mix * (k == others[i]);
+    return (double)head->smoothing / head->classes + (1 - (double)head->smoothing) * share;
+}
+
 void cpu_head_loss(struct skl_device *d, const struct skl_head *head, int n, int batch)
 {
     const int classes = head->classes;
@@ -41,13 +50,16 @@ void cpu_head_loss(struct skl_device *d, const struct skl_head *head, int n, int
         const float *z = at(head->logits) + i * classes;
         float *dz = at(head->dlogits) + i * classes;
         int best = 0;
-        double sum = 0;
+        double sum = 0, wanted = 0;
         for (int k = 1; k < classes; k++)
             if (z[k] > z[best]) best = k;
-        for (int k = 0; k < classes; k++) sum += skl_exp((double)z[k] - z[best]);
-        for (int k = 0; k < classes; k++)
-            dz[k] = (float)((skl_exp((double)z[k] - z[best]) / sum - (k == labels[i])) / batch);
-        score->loss += z[best] - (double)z[labels[i]] + (sum > 0 ? skl_log(sum) : sum);
+        for (int k = 0; k < classes; k++) sum += skl_exp64((double)z[k] - z[best]);
+        for (int k = 0; k < classes; k++) {
+            const double share = target(head, i, k);
+            dz[k] = (float)((skl_exp64((double)z[k] - z[best]) / sum - share) / batch);
+            if (share > 0) wanted += share * z[k];
+        }
+        score->loss += z[best] - wanted + (sum > 0 ? skl_log(sum) : sum);
         score->errors += !(best == labels[i] && z[best] == z[best]);
     }
 }

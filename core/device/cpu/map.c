@@ -90,7 +90,7 @@ static void sgd_tensor(void *arg, int i, int worker)
     const struct sgd_job *j = arg;
     const struct skl_learned *t = &j->tensor[i];
     j->cpu->kernels->sgd(t->count, at(t->value), at(t->grad), at(t->momentum), j->sgd->lr, j->sgd->momentum,
-                         t->decay ? j->sgd->weight_decay : 0, j->sgd->caffe);
+                         t->decay ? j->sgd->weight_decay : 0, j->sgd->caffe, j->sgd->nesterov);
 }
 void cpu_sgd(struct skl_device *d, const struct skl_learned *tensor, int tensors, const struct skl_sgd *sgd)
 {

@@ -30,9 +30,11 @@ void opencl_head_forward(struct skl_device *device, const struct skl_head *head,
 void opencl_head_loss(struct skl_device *device, const struct skl_head *head, int n, int batch)
 {
     struct call k = head_call(opencl_of(device), "loss");
-    call_place(&k, head->logits), call_place(&k, head->labels), call_place(&k, head->dlogits),
+    call_place(&k, head->logits), call_place(&k, head->labels),
+        call_place(&k, head->mix > 0 ? head->others : head->labels), call_place(&k, head->dlogits),
         call_place(&k, head->score);
     call_int(&k, n), call_int(&k, head->classes), call_int(&k, batch);
+    call_float(&k, head->mix), call_float(&k, head->smoothing);
     call_run(&k, 1, 0, 0, ITEMS);
 }
 

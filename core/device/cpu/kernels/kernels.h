@@ -121,8 +121,10 @@ struct skl_kernels {
     void (*keep_bits)(uint64_t key, double drop, uint64_t first, size_t n, uint8_t *bits);
 
     void (*sigmoid)(size_t n, const float *x, float *y); /* y may equal x; own exp: same bits on one level everywhere */
-    /* SGD, one tensor.  torch: v = m v + (g + wd w), w -= lr v.  caffe: v = m v + lr (g + wd w), w -= v. */
-    void (*sgd)(size_t n, float *w, const float *g, float *v, float lr, float momentum, float weight_decay, bool caffe);
+    /* SGD, one tensor, d = g + wd w.  torch: v = m v + d, w -= lr v.  caffe: v = m v + lr d, w -= v.  nesterov: what w
+     * takes is m v + d (caffe: m v + lr d) in place of v. */
+    void (*sgd)(size_t n, float *w, const float *g, float *v, float lr, float momentum, float weight_decay, bool caffe,
+                bool nesterov);
     /* Multiply-adds in registers alone, as fast as this level can: returns the floating-point operations done (two
      * each). For bench: the peak rate that a direct convolution could reach. */
     double (*fma_burst)(int64_t rounds);

@@ -72,31 +72,19 @@ void skl_ref_keep_bits(uint64_t key, double drop, uint64_t first, size_t n, uint
     }
 }
 
-double skl_exp(double x)
-{
-    if (!(x > -745)) return isnan(x) ? x : 0;
-    if (x > 709) return INFINITY;
-    const double ln2_hi = 0x1.62e42fefa3800p-1, ln2_lo = 0x1.ef35793c76730p-45;
-    double n = floor(x * 1.4426950408889634 + 0.5);
-    double r = x - n * ln2_hi - n * ln2_lo, e = 1, term = 1;
-    for (int i = 1; i <= 14; i++) {
-        term *= r / i;
-        e += term;
-    }
-    return ldexp(e, (int)n);
-}
-
 void skl_ref_sigmoid(size_t n, const float *x, float *y)
 {
-    for (size_t i = 0; i < n; i++) y[i] = (float)(1 / (1 + skl_exp(-(double)x[i])));
+    for (size_t i = 0; i < n; i++) y[i] = (float)(1 / (1 + skl_exp64(-(double)x[i])));
 }
 
-void skl_ref_sgd(size_t n, float *w, const float *g, float *v, float lr, float momentum, float weight_decay, bool caffe)
+void skl_ref_sgd(size_t n, float *w, const float *g, float *v, float lr, float momentum, float weight_decay, bool caffe,
+                 bool nesterov)
 {
     for (size_t i = 0; i < n; i++) {
-        float d = g[i] + weight_decay * w[i];
-        v[i] = momentum * v[i] + (caffe ? lr * d : d);
-        w[i] -= caffe ? v[i] : lr * v[i];
+        const float g_i = g[i] + weight_decay * w[i], d = caffe ? lr * g_i : g_i;
+        v[i] = momentum * v[i] + d;
+        const float step = nesterov ? d + momentum * v[i] : v[i];
+        w[i] -= caffe ? step : lr * step;
     }
 }
 

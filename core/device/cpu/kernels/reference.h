@@ -9,13 +9,10 @@ void skl_ref_store_rows(const struct skl_store *s, size_t first, int pixels, int
                         struct skl_sums *sums);
 void skl_ref_keep_bits(uint64_t key, double drop, uint64_t first, size_t n, uint8_t *bits);
 void skl_ref_sigmoid(size_t n, const float *x, float *y);
-void skl_ref_sgd(size_t n, float *w, const float *g, float *v, float lr, float momentum, float weight_decay,
-                 bool caffe);
+void skl_ref_sgd(size_t n, float *w, const float *g, float *v, float lr, float momentum, float weight_decay, bool caffe,
+                 bool nesterov);
 void skl_ref_pool(int pixels, int c, const float *x, float *y);
 double skl_ref_fma_burst(int64_t rounds);
-
-/* e^x in double, own so that its bits depend on no libm: relative error under 1e-15; 0 below -745, inf above 709. */
-double skl_exp(double x);
 
 /* Convolution by its definition, one image, sums in double: y[oh][ow][k].  x is what was loaded. */
 void skl_ref_conv_forward(const struct skl_conv_shape *s, const float *x, const float *w, double *y);

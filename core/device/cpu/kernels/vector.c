@@ -307,20 +307,26 @@ static void sigmoid(size_t n, const float *x, float *y)
 }
 
 /* ---- SGD, pooling, sums over chunks ---- */
-INLINE void sgd_vector(float *w, const float *g, float *v, vf lr, vf momentum, vf decay, bool caffe, int n)
+struct rates {
+    vf lr, momentum, decay;
+    bool caffe, nesterov;
+};
+INLINE void sgd_vector(float *w, const float *g, float *v, const struct rates *r, int n)
 {
-    vf weight = vf_load_n(w, n), d = vf_load_n(g, n) + decay * weight;
-    vf velocity = momentum * vf_load_n(v, n) + (caffe ? lr * d : d);
+    const vf weight = vf_load_n(w, n), full = vf_load_n(g, n) + r->decay * weight, d = r->caffe ? r->lr * full : full;
+    const vf velocity = r->momentum * vf_load_n(v, n) + d;
+    const vf step = r->nesterov ? d + r->momentum * velocity : velocity;
     vf_store_n(v, velocity, n);
-    vf_store_n(w, weight - (caffe ? velocity : lr * velocity), n);
+    vf_store_n(w, weight - (r->caffe ? step : r->lr * step), n);
 }
 
-static void sgd(size_t n, float *w, const float *g, float *v, float lr, float momentum, float weight_decay, bool caffe)
+static void sgd(size_t n, float *w, const float *g, float *v, float lr, float momentum, float weight_decay, bool caffe,
+                bool nesterov)
 {
-    const vf rate = vf_set1(lr), m = vf_set1(momentum), decay = vf_set1(weight_decay);
+    const struct rates r = {vf_set1(lr), vf_set1(momentum), vf_set1(weight_decay), caffe, nesterov};
     size_t i = 0;
-    for (; i + LANES <= n; i += LANES) sgd_vector(w + i, g + i, v + i, rate, m, decay, caffe, LANES);
-    if (i < n) sgd_vector(w + i, g + i, v + i, rate, m, decay, caffe, (int)(n - i));
+    for (; i + LANES <= n; i += LANES) sgd_vector(w + i, g + i, v + i, &r, LANES);
+    if (i < n) sgd_vector(w + i, g + i, v + i, &r, (int)(n - i));
 }
 
 static void pool(int pixels, int c, const float *x, float *y)

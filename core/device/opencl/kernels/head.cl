@@ -49,9 +49,10 @@ static void add_loss(__global ulong *loss, float v)
 #endif
 }
 
-/* One group: the images' losses and errors summed, added to the score; dlogits = (softmax - one-hot) / batch. */
+/* One group: the images' losses and errors summed, added to the score; dlogits = (softmax - target) / batch. */
 KERNEL(ITEMS)
-loss(TENSOR(logits), BYTES(labels), TENSOR(dlogits), BYTES(score), int n, int classes, int batch)
+loss(TENSOR(logits), BYTES(labels), BYTES(others), TENSOR(dlogits), BYTES(score), int n, int classes, int batch,
+     float mix, float smoothing)
 {
     __local float red[SUMS_NUMBERS * ITEMS];
     const int t = get_local_id(0);
@@ -60,13 +61,20 @@ loss(TENSOR(logits), BYTES(labels), TENSOR(dlogits), BYTES(score), int n, int cl
         __global const float *z = AT(logits) + (ulong)i * classes;
         __global float *d = AT(dlogits) + (ulong)i * classes;
         const int label = ((__global const int *)BYTES_AT(labels))[i];
+        const int other = ((__global const int *)BYTES_AT(others))[i];
         int best = 0;
         for (int k = 1; k < classes; k++)
             if (z[k] > z[best]) best = k;
         float sum = 0;
         for (int k = 0; k < classes; k++) sum += exp(z[k] - z[best]);
-        for (int k = 0; k < classes; k++) d[k] = (exp(z[k] - z[best]) / sum - (k == label)) / batch;
-        r.a += z[best] - z[label] + (sum > 0 ? log(sum) : sum);
+        float wanted = 0;
+        for (int k = 0; k < classes; k++) {
+            const float share =
+                smoothing / classes + (1 - smoothing) * ((1 - mix) * (k == label) + mix * (k == other));
+            d[k] = (exp(z[k] - z[best]) / sum - share) / batch;
+            if (share > 0) wanted = fma(share, z[k], wanted);
+        }
+        r.a += z[best] - wanted + (sum > 0 ? log(sum) : sum);
         r.b += !(best == label && z[best] == z[best]);
     }
     join_rows1(0, red, ITEMS, ITEMS, 1, t, 0, r);

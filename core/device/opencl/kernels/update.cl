@@ -23,15 +23,15 @@ struct learned {
 };
 KERNEL(ITEMS)
 sgd(__global const uchar *table, __global float *value, __global const float *grad, __global float *momentum, float lr,
-    float m, float weight_decay, int caffe)
+    float m, float weight_decay, int caffe, int nesterov)
 {
     const struct learned t = ((__global const struct learned *)table)[get_group_id(0)];
     const float wd = t.decay ? weight_decay : 0;
     for (int i = get_local_id(0); i < t.count; i += ITEMS) {
         const float w = value[t.value + i], g = fma(wd, w, grad[t.grad + i]);
-        const float v = fma(m, momentum[t.momentum + i], caffe ? lr * g : g);
+        const float d = caffe ? lr * g : g, v = fma(m, momentum[t.momentum + i], d), step = nesterov ? fma(m, v, d) : v;
         momentum[t.momentum + i] = v;
-        value[t.value + i] = caffe ? w - v : fma(-lr, v, w);
+        value[t.value + i] = caffe ? w - step : fma(-lr, step, w);
     }
 }
 
