@@ -38,17 +38,22 @@ static enum skl_kind kind_of(mode_t mode)
     return S_ISREG(mode) ? SKL_FILE : S_ISDIR(mode) ? SKL_FOLDER : S_ISLNK(mode) ? SKL_LINK : SKL_SPECIAL;
 }
 
+static struct skl_seen seen_in(const struct stat *st)
+{
+    return (struct skl_seen){.kind = kind_of(st->st_mode),
+                             .device = st->st_dev,
+                             .inode = st->st_ino,
+                             .links = st->st_nlink,
+                             .size = st->st_size,
+                             .modified = st->st_mtime};
+}
+
 int skl_look(const char *path, struct skl_seen *seen, struct skl_err *err)
 {
     struct stat st;
     *seen = (struct skl_seen){0};
     if (skl_place_stat(path, &st)) return skl_is_absent(errno) ? SKL_OK : cannot("look at", path, SKL_DATA, errno, err);
-    *seen = (struct skl_seen){.kind = kind_of(st.st_mode),
-                              .device = st.st_dev,
-                              .inode = st.st_ino,
-                              .links = st.st_nlink,
-                              .size = st.st_size,
-                              .modified = st.st_mtime};
+    *seen = seen_in(&st);
     return SKL_OK;
 }
 
@@ -81,6 +86,36 @@ int skl_list(const char *folder, char ***names, int *count, struct skl_err *err)
         *count = 0;
     }
     if (*count) qsort(*names, (size_t)*count, sizeof **names, by_name);
+    return status;
+}
+
+static int one_entry(DIR *d, const char *folder, const char *name, skl_entry_fn *entry, void *context,
+                     struct skl_err *err)
+{
+    struct stat st;
+    struct skl_seen seen = {0};
+    if (!skl_place_stat_in(d, folder, name, &st)) {
+        seen = seen_in(&st);
+    } else if (!skl_is_absent(errno)) {
+        char *path = skl_path(folder, name);
+        int status = cannot("look at", path, SKL_DATA, errno, err);
+        free(path);
+        return status;
+    }
+    return entry(context, name, &seen, err);
+}
+
+int skl_each(const char *folder, skl_entry_fn *entry, void *context, struct skl_err *err)
+{
+    DIR *d = skl_place_list(folder);
+    if (!d) return cannot("read folder", folder, SKL_DATA, errno, err);
+    struct dirent *e;
+    int status = SKL_OK;
+    for (errno = 0; !status && (e = readdir(d)); errno = 0)
+        if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
+            status = one_entry(d, folder, e->d_name, entry, context, err);
+    if (!status && errno) status = cannot("read folder", folder, SKL_DATA, errno, err);
+    closedir(d);
     return status;
 }
 

@@ -32,6 +32,10 @@ int skl_is_there(const char *path, bool *there, struct skl_err *err);
 /* All names in a folder but . and .., as `ls -v` sorts them. */
 int skl_list(const char *folder, char ***names, int *count, struct skl_err *err);
 void skl_list_free(char **names, int count);
+/* Every name in a folder but . and .., in no order, with what stands there: for folders of very many.  What is not 0
+ * from entry() ends it and is returned. */
+typedef int skl_entry_fn(void *context, const char *name, const struct skl_seen *seen, struct skl_err *err);
+int skl_each(const char *folder, skl_entry_fn *entry, void *context, struct skl_err *err);
 
 /* A regular file, flags as of open(2) but O_TRUNC; the caller closes it.  _if_there: *fd is -1 where it is absent. */
 int skl_open(const char *path, int flags, int *fd, struct skl_err *err);

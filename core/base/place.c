@@ -53,13 +53,20 @@ static int open_step(int folder, const char *name)
     return fd;
 }
 
-/* Below a root: opens the folders down to the last name.  The outermost root counts. */
+/* The outermost root that the path is below; NULL: none. */
+static const char *root_of(const char *path)
+{
+    const char *root = NULL;
+    for (int i = 0; i < root_count; i++)
+        if (after(roots[i], path) && (!root || strlen(roots[i]) < strlen(root))) root = roots[i];
+    return root;
+}
+
+/* Below a root: opens the folders down to the last name. */
 static struct place find_place(const char *path)
 {
     struct place p = {.folder = AT_FDCWD, .name = path};
-    const char *root = NULL, *rest = NULL;
-    for (int i = 0; i < root_count; i++)
-        if (after(roots[i], path) && (!root || strlen(roots[i]) < strlen(root))) root = roots[i];
+    const char *root = root_of(path), *rest = NULL;
     if (!root) return p;
     rest = after(root, path);
     p.flags = O_NOFOLLOW;
@@ -153,6 +160,11 @@ DIR *skl_place_list(const char *path)
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
     if (fd >= 0 && !d) close(fd);
     return d;
+}
+
+int skl_place_stat_in(DIR *open, const char *path, const char *name, struct stat *st)
+{
+    return fstatat(dirfd(open), name, st, root_of(path) ? AT_SYMLINK_NOFOLLOW : 0);
 }
 
 int skl_place_mkdir(const char *path)

@@ -20,6 +20,7 @@ int skl_place_open(const char *path, int flags);
 int skl_place_open_folder(const char *path);
 int skl_place_stat(const char *path, struct stat *st); /* below a root of a link itself */
 DIR *skl_place_list(const char *path);
+int skl_place_stat_in(DIR *open, const char *path, const char *name, struct stat *st); /* path: what was opened */
 int skl_place_mkdir(const char *path);
 int skl_place_unlink(const char *path);
 int skl_place_rmdir(const char *path);

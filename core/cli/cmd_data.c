@@ -59,7 +59,7 @@ static void print_row(const struct listing *l)
 {
     const struct skl_set *s = l->set;
     if (!s->files[0].name) {
-        skl_print("%-14s here     %s\n", s->name, s->title);
+        skl_print("%-14s %s    %s\n", s->name, s->pictures ? "yours" : "here ", s->title);
     } else if (l->why.status == SKL_OK) {
         skl_print("%-14s here     %s; %d training and %d test images, %dx%dx%d, %d classes; in %s\n", s->name, s->title,
                   l->data.train.count, l->data.test.count, s->size, s->size, s->channels, s->classes, l->folder);

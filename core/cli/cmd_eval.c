@@ -31,11 +31,13 @@ static void print(const char *path, int64_t iteration, int images, const struct 
     if (!json) {
         skl_print("iteration  %lld\nimages     %d\ntest loss  %.9g\ntest error %.9g %%\n", (long long)iteration, images,
                   e->loss, e->error);
+        if (!isnan(e->top5)) skl_print("top-5      %.9g %%\n", e->top5);
         return;
     }
     json_t *o =
         json_pack("{s:o, s:I, s:i, s:o, s:o}", "checkpoint", skl_json_text(path), "iteration", (json_int_t)iteration,
                   "images", images, "test_loss", skl_json_real(e->loss), "test_error", skl_json_real(e->error));
+    if (!isnan(e->top5)) json_object_set_new(o, "test_top5", json_real(e->top5));
     skl_json_print(o);
 }
 
@@ -66,7 +68,7 @@ static int evaluate(const char *path, const struct skl_experiment *exp, struct s
     if (!status) {
         if (bn_from_train) estimate_statistics(&session);
         skl_evaluate(&session, SKL_PART_TEST, NULL, NULL, &e);
-        status = skl_net_sound(session.net, err);
+        status = skl_session_sound(&session, err);
         if (!status) print(path, state.iteration, skl_part_count(&session, SKL_PART_TEST), &e);
     }
     skl_session_close(&session);

@@ -178,7 +178,8 @@ static int probe_data(const struct skl_experiment *exp, const char *checkpoint, 
     if (status) return status;
     const int have = skl_part_count(&session, SKL_PART_TRAIN), n = images < have ? images : have;
     skl_loader_clean(session.loader, SKL_PART_TRAIN, 0, n, session.images, session.labels);
-    if (checkpoint) status = load_checkpoint(checkpoint, &session, err);
+    status = skl_loader_sound(session.loader, err);
+    if (!status && checkpoint) status = load_checkpoint(checkpoint, &session, err);
     if (!status) status = probe_and_print(exp, session.net, session.images, session.labels, n, err);
     skl_session_close(&session);
     return status;

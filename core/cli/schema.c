@@ -22,7 +22,18 @@ static const struct {
     {"model.shortcut", "{'$ref': '#/definitions/shortcut'}"},
     {"model.shortcut_at", "{'anyOf': [{'enum': ['all', 'same_shape']}, {'type': 'array', 'minItems': 2, 'maxItems': 2, "
                           "'items': {'type': 'integer', 'minimum': 0}}]}"},
-    {"data.size", "{'type': 'integer', 'minimum': 4, 'maximum': 256}"},
+    {"data.size", "{'type': 'integer', 'minimum': 4, 'maximum': 1024}"},
+    {"data.test_crops", "{'enum': [1, 10]}"},
+    {"data.augment.resize",
+     "{'type': 'array', 'minItems': 2, 'maxItems': 2, 'items': {'type': 'integer', 'minimum': 16, "
+     "'maximum': 4096}}"},
+    {"data.augment.crop", "{'type': 'integer', 'minimum': 16, 'maximum': 1024}"},
+    {"data.augment.area",
+     "{'type': 'array', 'minItems': 2, 'maxItems': 2, 'items': {'type': 'number', 'minimum': 0.0001, "
+     "'maximum': 1}}"},
+    {"data.augment.aspect",
+     "{'type': 'array', 'minItems': 2, 'maxItems': 2, 'items': {'type': 'number', 'minimum': 0.1, "
+     "'maximum': 10}}"},
     {"train.lr_drops.at",
      "{'type': ['array', 'integer', 'string'], 'maxItems': 16, 'items': {'anyOf': [{'type': 'integer', "
      "'minimum': 0}, {'type': 'string', 'pattern': '^[0-9.]+%$'}]}}"},

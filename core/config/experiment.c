@@ -7,6 +7,7 @@
 #include "core/config/experiment.h"
 #include "core/config/forms.h"
 #include "core/config/keys.h"
+#include "core/config/pictures.h"
 #include "core/config/registry.h"
 #include "core/config/tree.h"
 #include "core/variant/descriptor.h"
@@ -171,9 +172,10 @@ int skl_experiment_read(const struct skl_ynode *tree, struct skl_experiment *exp
     skl_experiment_defaults(exp);
     int status = read_level(tree, "", exp, err);
     if (!status) status = check_model(tree, &exp->model, err);
-    if (!status && strcmp(exp->data.dataset, "synthetic") != 0) exp->data.size = 32;
+    if (!status && strcmp(exp->data.dataset, "synthetic") != 0) exp->data.size = skl_is_folder(&exp->data) ? 224 : 32;
     if (!status) status = read_forms(tree, exp, err);
     if (!status) status = check_data(tree, &exp->data, err);
+    if (!status) status = skl_check_pictures(tree, exp, err);
     if (!status) status = check_train(tree, &exp->train, err);
     exp->has_data = skl_tree_get(tree, "data") != NULL;
     if (status) skl_experiment_release(exp);

@@ -12,6 +12,7 @@ enum skl_block { SKL_BASIC, SKL_BOTTLENECK };
 enum skl_order { SKL_ORIGINAL, SKL_BN_AFTER_ADD, SKL_RELU_BEFORE_ADD, SKL_RELU_ONLY_PREACT, SKL_FULL_PREACT };
 enum skl_projection { SKL_PROJECTION_A, SKL_PROJECTION_B };
 enum skl_normalize { SKL_NORM_PIXEL_MEAN, SKL_NORM_CHANNEL, SKL_NORM_NONE };
+enum skl_colour_shift { SKL_COLOUR_NONE, SKL_COLOUR_PCA };
 enum skl_momentum_form { SKL_MOMENTUM_TORCH, SKL_MOMENTUM_CAFFE };
 enum skl_decay_on { SKL_DECAY_ALL, SKL_DECAY_WEIGHTS };
 enum skl_init_rule { SKL_HE_FAN_IN, SKL_HE_FAN_OUT };
@@ -34,6 +35,7 @@ struct skl_data_config {
     struct {
         int train, test, size, channels, classes;
     } synthetic;
+    int classes, test_resize, test_crops; /* of a folder; 0: counted; 0: 8/7 of size; 1 or 10 */
     int validation;
     int normalize;
     struct {
@@ -41,6 +43,9 @@ struct skl_data_config {
         bool flip;
         int cutout;
         double mixup;
+        int resize[2];             /* of a folder: the shorter side; 0: size is 7/8 to 7/15 of it */
+        double area[2], aspect[2]; /* ... or parts of the picture; area[0] 0: no */
+        int colour;
     } augment;
     bool shuffle;
 };

@@ -5,6 +5,7 @@
 #include "core/config/forms.h"
 #include "core/base/grow.h"
 #include "core/config/keys.h"
+#include "core/config/pictures.h"
 #include "core/config/registry.h"
 #include "core/config/tree.h"
 #include "core/config/tryout.h"
@@ -170,9 +171,19 @@ char *skl_write_shortcut_at(const struct skl_experiment *exp, bool exact)
 
 /* ---- data.size ---- */
 
+static int read_folder_size(const struct skl_ynode *node, struct skl_experiment *exp, struct skl_err *err)
+{
+    long long size = 0;
+    if (node->kind != SKL_YSCALAR || skl_yaml_int(node, &size) || size < 16 || size > 1024)
+        return skl_tree_fail(node, true, err, "data.size must be a whole number from 16 to 1024");
+    exp->data.size = (int)size;
+    return SKL_OK;
+}
+
 /* Sets of 28x28 pixels are padded to 32.  A synthetic set has the size it is given; here it may be halved. */
 int skl_read_size(const struct skl_ynode *node, struct skl_experiment *exp, struct skl_err *err)
 {
+    if (skl_is_folder(&exp->data)) return read_folder_size(node, exp, err);
     bool synthetic = strcmp(exp->data.dataset, "synthetic") == 0;
     int own = synthetic ? exp->data.synthetic.size : 32;
     long long size = 0;

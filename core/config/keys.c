@@ -5,6 +5,7 @@
 #include "core/config/forms.h"
 #include "core/config/keys.h"
 #include "core/config/paths.h"
+#include "core/config/pictures.h"
 #include "core/config/plan.h"
 #include "core/config/registry.h"
 #include "core/config/tree.h"
@@ -13,10 +14,11 @@ static const char *const blocks[] = {"basic", "bottleneck", NULL};
 static const char *const orders[] = {"original",         "bn_after_add", "relu_before_add",
                                      "relu_only_preact", "full_preact",  NULL};
 static const char *const projections[] = {"A", "B", NULL};
-static const char *const datasets[] = {"cifar10", "cifar100", "fashion-mnist", "mnist", "synthetic", NULL};
+static const char *const datasets[] = {"cifar10", "cifar100", "fashion-mnist", "mnist", "folder", "synthetic", NULL};
 static const char *const normalizations[] = {"pixel_mean", "channel", "none", NULL};
 static const char *const schedules[] = {"step", "cosine", "linear", "one_cycle", "constant", NULL};
 static const char *const warmup_shapes[] = {"flat", "linear", NULL};
+static const char *const colours[] = {"none", "pca", NULL};
 static const char *const momentum_forms[] = {"torch", "caffe", NULL};
 static const char *const decays[] = {"all", "weights", NULL};
 static const char *const inits[] = {"he_fan_in", "he_fan_out", NULL};
@@ -83,8 +85,10 @@ static const struct skl_key keys[] = {
     TEXT(data.dataset, H, "cifar10", datasets, "the images"),
     TEXT(data.path, SKL_KEY_PATH, NULL, NULL,
          "folder of the data set's files, relative to the experiment file; absent: the usual places"),
-    FORM("data.size", H, "the set's own (32)", "32 or 16; of a synthetic set its own size or half of it", skl_read_size,
+    FORM("data.size", H, "the set's own (32)",
+         "32 or 16; of a synthetic set its own size or half of it; of a folder 16 to 1024, 224", skl_read_size,
          skl_write_size, "side of the images; 16: means of 2x2 pixels after padding and cropping"),
+    KEY(data.classes, LATER, 0, 0, 32767, "dataset folder: how many there must be; 0: as many as there are"),
     KEY(data.train_images, H, 0, 0, MANY_IMAGES, "the first N training images only; 0: all"),
     KEY(data.test_images, H, 0, 0, MANY_IMAGES, "the first N test images only; 0: all"),
     KEY(data.synthetic.train, H, 2048, 1, 1e6, "dataset synthetic: training images"),
@@ -92,6 +96,10 @@ static const struct skl_key keys[] = {
     KEY(data.synthetic.size, H, 32, 4, 256, "dataset synthetic: side of the images, a multiple of 4"),
     KEY(data.synthetic.channels, H, 3, 1, 3, "dataset synthetic: channels"),
     KEY(data.synthetic.classes, H, 10, 2, 1000, "dataset synthetic: classes"),
+    KEY(data.test_resize, LATER, 0, 0, 4096,
+        "dataset folder: shorter side a test picture is resized to before it is cropped; 0: 8/7 of size"),
+    FORM("data.test_crops", LATER, "1", "1 or 10", skl_read_test_crops, skl_write_test_crops,
+         "dataset folder: the centre alone; or centre and corners and their mirror images, chances averaged"),
     KEY(data.validation, H, 0, 0, MANY_IMAGES, "the last N training images are held out, results in validation.csv"),
     CHOICE(data.normalize, SKL_NORM_PIXEL_MEAN, normalizations,
            "subtract the mean image; or mean and deviation of each channel; or nothing"),
@@ -99,6 +107,16 @@ static const struct skl_key keys[] = {
     KEY(data.augment.flip, H, true, 0, 1, "random horizontal flips"),
     KEY(data.augment.cutout, LATER, 0, 0, 256, "a square of so many pixels, anywhere, is set to 0; 0: none"),
     KEY(data.augment.mixup, LATER, 0, 0, 4, "images mixed in pairs by a share of Beta(mixup, mixup); 0: none"),
+    FORM("data.augment.resize", LATER, "[8/7, 15/7] of size", "a list of two whole numbers, size to 4096, ascending",
+         skl_read_resize, skl_write_resize, "dataset folder: shorter side before cropping, a whole number between"),
+    FORM("data.augment.crop", LATER, "data.size", "data.size", skl_read_crop, skl_write_crop,
+         "dataset folder: side of the crop, as the papers write it"),
+    FORM("data.augment.area", LATER, NULL, "a list of two numbers above 0, at most 1, ascending", skl_read_area,
+         skl_write_area, "dataset folder, instead of resize: part of the picture that is cropped"),
+    FORM("data.augment.aspect", LATER, "[0.75, 1.3333]", "a list of two numbers from 0.1 to 10, ascending",
+         skl_read_aspect, skl_write_aspect, "with area: width over height of that part"),
+    CHOICE_OF(data.augment.colour, LATER, SKL_COLOUR_NONE, colours,
+              "dataset folder: colours moved along ImageNet's principal components"),
     KEY(data.shuffle, H, true, 0, 1, "a new order each epoch"),
 
     KEY(train.iterations, H, 64000, 1, BILLION, "mini-batches"),

@@ -1,13 +1,24 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/data/fold.h"
+#include "core/data/pictures/listing.h"
 #include "core/data/sets.h"
+
+static int folder_shape(const struct skl_data_config *cfg, int *size, int *channels, int *classes, struct skl_err *err)
+{
+    *size = cfg->size;
+    *channels = 3;
+    *classes = cfg->classes;
+    return *classes ? SKL_OK : skl_listing_classes(cfg->path, classes, err);
+}
 
 int skl_dataset_shape(const struct skl_data_config *cfg, int *size, int *channels, int *classes, struct skl_err *err)
 {
     const struct skl_set *set;
     int rc = skl_set_find(cfg->dataset, &set, err);
     if (rc) return rc;
+    if (set->pictures) return folder_shape(cfg, size, channels, classes, err);
     bool computed = set->files[0].name == NULL;
     if (computed) rc = skl_synthetic_check(cfg, err);
     if (rc) return rc;
@@ -21,25 +32,12 @@ int skl_dataset_shape(const struct skl_data_config *cfg, int *size, int *channel
     return SKL_OK;
 }
 
-/* 64 bits over n bytes: eight at a time, multiplied and folded.  Not cryptographic: it tells data sets apart. */
-static uint64_t fold(uint64_t h, const void *data, size_t n)
-{
-    const uint8_t *p = data;
-    for (; n > 0; n -= n < 8 ? n : 8, p += 8) {
-        uint64_t word = 0;
-        memcpy(&word, p, n < 8 ? n : 8);
-        h = (h ^ word) * 0x9e3779b97f4a7c15u;
-        h ^= h >> 29;
-    }
-    return h;
-}
-
 static uint64_t fold_images(uint64_t h, const struct skl_images *im)
 {
     const int32_t shape[4] = {im->count, im->size, im->channels, 0};
-    h = fold(h, shape, sizeof shape);
-    h = fold(h, im->pixels, (size_t)im->count * im->size * im->size * im->channels);
-    return fold(h, im->labels, (size_t)im->count * sizeof *im->labels);
+    h = skl_fold(h, shape, sizeof shape);
+    h = skl_fold(h, im->pixels, (size_t)im->count * im->size * im->size * im->channels);
+    return skl_fold(h, im->labels, (size_t)im->count * sizeof *im->labels);
 }
 
 static int take_first(struct skl_images *im, int wanted, const char *key, const char *name, struct skl_err *err)
@@ -63,8 +61,9 @@ static int split(const struct skl_data_config *cfg, struct skl_dataset *set, str
     const struct skl_images *t = &set->train;
     set->validation = *t;
     set->validation.count = cfg->validation;
-    set->validation.pixels += (size_t)t->count * t->size * t->size * t->channels;
+    if (t->pixels) set->validation.pixels += (size_t)t->count * t->size * t->size * t->channels;
     set->validation.labels += t->count;
+    set->validation.first = t->count;
     return SKL_OK;
 }
 
@@ -81,7 +80,7 @@ int skl_dataset_open(const struct skl_data_config *cfg, struct skl_dataset *set,
     if (rc == SKL_OK) rc = row->read(row, cfg, folder, published, set, err);
     if (rc == SKL_OK) {
         set->name = skl_strdup(cfg->dataset);
-        set->fingerprint = fold_images(fold_images(0, &set->train), &set->test);
+        if (!set->listing) set->fingerprint = fold_images(fold_images(0, &set->train), &set->test);
         rc = split(cfg, set, err);
     }
     free(folder);
@@ -92,6 +91,11 @@ int skl_dataset_open(const struct skl_data_config *cfg, struct skl_dataset *set,
 void skl_dataset_release(struct skl_dataset *set)
 {
     free(set->name);
+    if (set->listing) {
+        skl_listing_release(set->listing);
+        free(set->listing);
+        set->train.labels = set->test.labels = NULL; /* were the listing's */
+    }
     free(set->train.pixels); /* validation is its tail */
     free(set->train.labels);
     free(set->test.pixels);

@@ -147,6 +147,9 @@ int skl_fetch(const struct skl_set *set, const char *from, char **folder, struct
 {
     SKL_CHECK(err);
     *folder = NULL;
+    if (set->pictures)
+        return skl_fail(err, SKL_USAGE, "%s is what data.path says, pictures of your own: there is nothing to fetch",
+                        set->name);
     if (!set->files[0].name) return skl_fail(err, SKL_USAGE, "%s is computed: there is nothing to fetch", set->name);
     char *home = skl_set_home(set, err);
     if (!home) return err->status;

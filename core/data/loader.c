@@ -1,9 +1,11 @@
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core/base/rng.h"
 #include "core/data/augment.h"
 #include "core/data/dataset.h"
+#include "core/data/normalise.h"
+#include "core/data/pictures/supply.h"
+#include "core/data/pictures/view.h"
 
 /* An epoch's permutation; epoch -1: none yet. */
 struct order {
@@ -31,6 +33,13 @@ struct skl_loader {
     struct ticket *ticket; /* [train.count], for sorting */
     struct draw *draw;     /* [batch]: what the mini-batch consists of */
     float *scratch;        /* [threads][size, size, channels]: before 2x2 means */
+
+    /* a folder of pictures; NULL for images in memory */
+    const struct skl_data_config *cfg;
+    struct skl_supply *supply;
+    struct skl_item *item; /* [2 * batch]: now, and what comes next */
+    const uint8_t **ready; /* [batch] */
+    struct skl_err why;    /* the first picture that could not be read */
 };
 
 /* Permutations */
@@ -81,26 +90,65 @@ static void make_image(struct skl_loader *l, const struct skl_images *from, int 
     if (l->halve) skl_halve(whole, from->size, from->channels, out);
 }
 
+static void small_image(const struct job *job, const struct draw *d, int worker, float *out)
+{
+    struct skl_loader *l = job->l;
+    struct skl_crop crop = skl_crop_draw(l->seed, d->epoch, d->image, l->pad);
+    crop.flip = crop.flip && l->flip;
+    make_image(l, job->from, d->image, crop, worker, out);
+}
+
+/* The crop is in the bytes; colours go on after the normalisation. */
+static void picture(const struct skl_loader *l, const uint8_t *bytes, const struct draw *d, float *out)
+{
+    double add[3];
+    skl_augment(&l->norm, bytes, 0, 0, false, out);
+    if (!d || l->cfg->augment.colour == SKL_COLOUR_NONE) return;
+    skl_colour_draw(l->cfg, l->seed, d->epoch, d->image, add);
+    for (size_t k = 0, n = image_floats(l); k < n; k++) out[k] += (float)add[k % 3] * l->norm.scale[k % 3];
+}
+
 static void train_task(void *arg, int i, int worker)
 {
     const struct job *job = arg;
     struct skl_loader *l = job->l;
     const struct draw *d = &l->draw[i];
-    struct skl_crop crop = skl_crop_draw(l->seed, d->epoch, d->image, l->pad);
-    crop.flip = crop.flip && l->flip;
     float *out = job->images + (size_t)i * image_floats(l);
-    make_image(l, job->from, d->image, crop, worker, out);
+    if (l->supply)
+        picture(l, l->ready[i], d, out);
+    else
+        small_image(job, d, worker, out);
     if (l->cutout) skl_cutout(l->seed, d->epoch, d->image, l->cutout, skl_loader_size(l), l->norm.channels, out);
     job->labels[i] = job->from->labels[d->image];
 }
 
-void skl_loader_train(struct skl_loader *l, int64_t iteration, float *images, int32_t *labels)
+static struct draw draw_at(struct skl_loader *l, int64_t position)
 {
     const int count = l->set->train.count;
+    return (struct draw){position / count, (int)epoch_order(l, position / count)[position % count]};
+}
+
+static struct skl_item item_of(const struct skl_images *from, int64_t epoch, int image, int crop)
+{
+    return (struct skl_item){.epoch = epoch, .part = from->part, .image = from->first + image, .crop = crop};
+}
+
+static void take(struct skl_loader *l, int n, int count)
+{
+    struct skl_err err = {0};
+    if (skl_supply_take(l->supply, l->item, n, count, l->ready, &err) && !l->why.status) l->why = err;
+}
+
+void skl_loader_train(struct skl_loader *l, int64_t iteration, float *images, int32_t *labels)
+{
     SKL_CHECK(iteration >= 0);
-    for (int i = 0; i < l->batch; i++) {
-        const int64_t position = iteration * l->batch + i, epoch = position / count;
-        l->draw[i] = (struct draw){epoch, (int)epoch_order(l, epoch)[position % count]};
+    for (int i = 0; i < l->batch; i++) l->draw[i] = draw_at(l, iteration * l->batch + i);
+    if (l->supply) {
+        for (int i = 0; i < 2 * l->batch; i++) {
+            const struct draw d = i < l->batch ? l->draw[i] : draw_at(l, iteration * l->batch + i);
+            l->item[i] = item_of(&l->set->train, d.epoch, d.image, 0);
+        }
+        take(l, l->batch, 2 * l->batch);
     }
     struct job job = {l, &l->set->train, 0, images, labels};
     skl_parallel(l->pool, l->batch, train_task, &job);
@@ -126,117 +174,61 @@ double skl_loader_mix(struct skl_loader *l, int64_t iteration, float *images, co
 static void clean_task(void *arg, int i, int worker)
 {
     const struct job *job = arg;
-    make_image(job->l, job->from, job->first + i, (struct skl_crop){0}, worker,
-               job->images + (size_t)i * image_floats(job->l));
+    float *out = job->images + (size_t)i * image_floats(job->l);
+    if (job->l->supply)
+        picture(job->l, job->l->ready[i], NULL, out);
+    else
+        make_image(job->l, job->from, job->first + i, (struct skl_crop){0}, worker, out);
     job->labels[i] = job->from->labels[job->first + i];
+}
+
+/* And what is asked for next: the other crops of the same images, then the images behind them. */
+static void take_clean(struct skl_loader *l, const struct skl_images *from, int crops, int first, int n, int crop)
+{
+    int count = 0, next = crop + 1 < crops ? first : first + n;
+    for (; count < n; count++) l->item[count] = item_of(from, -1, first + count, crop);
+    for (int i = 0; i < n && next + i < from->count; i++)
+        l->item[count++] = item_of(from, -1, next + i, (crop + 1) % crops);
+    take(l, n, count);
+}
+
+int skl_loader_crops(const struct skl_loader *l, enum skl_part part)
+{
+    return l->supply && part != SKL_PART_TRAIN && l->cfg->test_crops ? l->cfg->test_crops : 1;
+}
+
+void skl_loader_crop(struct skl_loader *l, enum skl_part part, int first, int n, int crop, float *images,
+                     int32_t *labels)
+{
+    const struct skl_images *parts[] = {&l->set->train, &l->set->validation, &l->set->test};
+    const struct skl_images *from = parts[part];
+    SKL_CHECK(first >= 0 && n >= 0 && first <= from->count - n && crop < skl_loader_crops(l, part));
+    struct job job = {l, from, first, images, labels};
+    for (int done = 0; done < n; done += l->supply ? l->batch : n) { /* the supply holds a mini-batch */
+        const int some = l->supply && n - done > l->batch ? l->batch : n - done;
+        job.first = first + done;
+        job.images = images + (size_t)done * image_floats(l);
+        job.labels = labels + done;
+        if (l->supply) take_clean(l, from, skl_loader_crops(l, part), job.first, some, crop);
+        skl_parallel(l->pool, some, clean_task, &job);
+    }
 }
 
 void skl_loader_clean(struct skl_loader *l, enum skl_part part, int first, int n, float *images, int32_t *labels)
 {
-    const struct skl_images *parts[] = {&l->set->train, &l->set->validation, &l->set->test};
-    const struct skl_images *from = parts[part];
-    SKL_CHECK(first >= 0 && n >= 0 && first <= from->count - n);
-    struct job job = {l, from, first, images, labels};
-    skl_parallel(l->pool, n, clean_task, &job);
+    skl_loader_crop(l, part, first, n, 0, images, labels);
 }
 
-/* Normalisation.  Sums are of integers, so neither order nor number of threads can show. */
-
-enum { CHUNKS = 16, CHANNELS_MAX = 3 };
-struct sums {
-    const struct skl_images *im;
-    size_t pixels;                            /* of one image */
-    uint64_t *sum;                            /* [CHUNKS][pixels] */
-    uint64_t (*histogram)[CHANNELS_MAX][256]; /* [CHUNKS] */
-};
-
-static void add_up_pixels(void *arg, int chunk, int worker)
+int skl_loader_sound(const struct skl_loader *l, struct skl_err *err)
 {
-    const struct sums *s = arg;
-    const int64_t count = s->im->count, first = count * chunk / CHUNKS, end = count * (chunk + 1) / CHUNKS;
-    uint64_t *sum = s->sum + (size_t)chunk * s->pixels;
-    uint16_t *some = skl_alloc_array(s->pixels, sizeof *some);
-    for (int64_t i = first; i < end;) {
-        const int64_t stop = i + 257 < end ? i + 257 : end; /* 257 * 255 is the largest number of 16 bits */
-        memset(some, 0, s->pixels * sizeof *some);
-        for (; i < stop; i++) {
-            const uint8_t *p = s->im->pixels + (size_t)i * s->pixels;
-            for (size_t k = 0; k < s->pixels; k++) some[k] = (uint16_t)(some[k] + p[k]);
-        }
-        for (size_t k = 0; k < s->pixels; k++) sum[k] += some[k];
-    }
-    free(some);
-}
-
-static void pixel_mean(struct skl_loader *l)
-{
-    const struct skl_images *im = &l->set->train;
-    struct sums s = {.im = im, .pixels = (size_t)im->size * im->size * im->channels};
-    s.sum = skl_alloc_array(CHUNKS * s.pixels, sizeof *s.sum);
-    skl_parallel(l->pool, CHUNKS, add_up_pixels, &s);
-    for (size_t k = 0; k < s.pixels; k++) {
-        uint64_t sum = 0;
-        for (size_t c = 0; c < CHUNKS; c++) sum += s.sum[c * s.pixels + k];
-        l->norm.shift[k] = (float)((double)sum / (255.0 * im->count));
-    }
-    free(s.sum);
-}
-
-static void count_values(void *arg, int chunk, int worker)
-{
-    const struct sums *s = arg;
-    const int64_t count = s->im->count;
-    const size_t channels = (size_t)s->im->channels;
-    const uint8_t *p = s->im->pixels + (size_t)(count * chunk / CHUNKS) * s->pixels;
-    const uint8_t *end = s->im->pixels + (size_t)(count * (chunk + 1) / CHUNKS) * s->pixels;
-    for (; p < end; p += channels)
-        for (size_t c = 0; c < channels; c++) s->histogram[chunk][c][p[c]]++;
-}
-
-/* Mean and standard deviation of each channel, over all images; a channel of one value is only centred. */
-static void channel_norm(struct skl_loader *l)
-{
-    const struct skl_images *im = &l->set->train;
-    SKL_CHECK(im->channels <= CHANNELS_MAX);
-    struct sums s = {.im = im, .pixels = (size_t)im->size * im->size * im->channels};
-    s.histogram = skl_alloc_array(CHUNKS, sizeof *s.histogram);
-    skl_parallel(l->pool, CHUNKS, count_values, &s);
-    for (int c = 0; c < im->channels; c++) {
-        double n = 0, sum = 0, squares = 0;
-        for (int chunk = 0; chunk < CHUNKS; chunk++)
-            for (int v = 0; v < 256; v++) {
-                const double times = (double)s.histogram[chunk][c][v]; /* whole numbers below 2^53: exact */
-                n += times;
-                sum += times * v;
-                squares += times * v * v;
-            }
-        const double mean = sum / n, variance = squares / n - mean * mean;
-        const double spread = variance > 1e-9 ? sqrt(variance) : 255.0;
-        for (int k = c; k < im->size * im->channels; k += im->channels) l->norm.scale[k] = (float)(1.0 / spread);
-        for (size_t k = (size_t)c; k < s.pixels; k += (size_t)im->channels) l->norm.shift[k] = (float)(mean / spread);
-    }
-    free(s.histogram);
-}
-
-static void normalisation(struct skl_loader *l, int rule)
-{
-    const struct skl_images *im = &l->set->train;
-    const size_t row = (size_t)im->size * im->channels;
-    l->norm = (struct skl_norm){.size = im->size, .channels = im->channels};
-    l->norm.scale = skl_alloc_array(row, sizeof *l->norm.scale);
-    l->norm.shift = skl_alloc_array(row * im->size, sizeof *l->norm.shift);
-    for (size_t k = 0; k < row; k++) l->norm.scale[k] = 1.0f / 255.0f;
-    if (rule == SKL_NORM_PIXEL_MEAN) pixel_mean(l);
-    if (rule == SKL_NORM_CHANNEL) channel_norm(l);
+    if (l->why.status && err) *err = l->why;
+    return l->why.status;
 }
 
 /* Life */
 
-int skl_loader_new(const struct skl_dataset *set, const struct skl_data_config *cfg, uint64_t seed, int batch,
-                   struct skl_pool *pool, struct skl_loader **loader, struct skl_err *err)
+static int check(const struct skl_images *im, const struct skl_data_config *cfg, int batch, struct skl_err *err)
 {
-    const struct skl_images *im = &set->train;
-    *loader = NULL;
     if (batch < 1 || im->count < 1)
         return skl_fail(err, SKL_USAGE, "train.batch: %d of %d training images: both must be at least 1", batch,
                         im->count);
@@ -246,9 +238,27 @@ int skl_loader_new(const struct skl_dataset *set, const struct skl_data_config *
     if (cfg->size && cfg->size != im->size && cfg->size * 2 != im->size)
         return skl_fail(err, SKL_USAGE, "data.size: %d: the images are of %d; give %d or %d", cfg->size, im->size,
                         im->size, im->size / 2);
+    return SKL_OK;
+}
+
+static void open_supply(struct skl_loader *l)
+{
+    l->supply = skl_supply_new(l->set->listing, l->cfg, l->seed, skl_pool_threads(l->pool), l->batch);
+    l->item = skl_alloc_array(2 * (size_t)l->batch, sizeof *l->item);
+    l->ready = skl_alloc_array((size_t)l->batch, sizeof *l->ready);
+}
+
+int skl_loader_new(const struct skl_dataset *set, const struct skl_data_config *cfg, uint64_t seed, int batch,
+                   struct skl_pool *pool, struct skl_loader **loader, struct skl_err *err)
+{
+    const struct skl_images *im = &set->train;
+    *loader = NULL;
+    int status = check(im, cfg, batch, err);
+    if (status) return status;
     struct skl_loader *l = skl_alloc(sizeof *l);
     *l = (struct skl_loader){.set = set,
                              .pool = pool,
+                             .cfg = cfg,
                              .seed = seed,
                              .batch = batch,
                              .pad = cfg->augment.pad,
@@ -260,12 +270,16 @@ int skl_loader_new(const struct skl_dataset *set, const struct skl_data_config *
     for (int k = 0; k < 2; k++) l->order[k] = (struct order){-1, skl_alloc_array((size_t)im->count, sizeof(uint32_t))};
     l->ticket = skl_alloc_array((size_t)im->count, sizeof *l->ticket);
     l->draw = skl_alloc_array((size_t)batch, sizeof *l->draw);
-    normalisation(l, cfg->normalize);
+    if (set->listing) open_supply(l);
     if (l->halve)
         l->scratch =
             skl_alloc_array((size_t)skl_pool_threads(pool) * im->size * im->size, sizeof(float) * (size_t)im->channels);
-    *loader = l;
-    return SKL_OK;
+    status = skl_norm_make(&l->norm, im, l->supply, cfg->normalize, pool, err);
+    if (status)
+        skl_loader_free(l);
+    else
+        *loader = l;
+    return status;
 }
 
 void skl_loader_free(struct skl_loader *l)
@@ -274,8 +288,10 @@ void skl_loader_free(struct skl_loader *l)
     for (int k = 0; k < 2; k++) free(l->order[k].image);
     free(l->ticket);
     free(l->draw);
-    free(l->norm.scale);
-    free(l->norm.shift);
+    skl_norm_free(&l->norm);
+    skl_supply_free(l->supply);
+    free(l->item);
+    free(l->ready);
     free(l->scratch);
     free(l);
 }

@@ -58,6 +58,8 @@ static const struct skl_set table[] = {
           "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"},
          {TEST_LABELS, MNIST_URL TEST_LABELS, 4542,
           "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"}}},
+    {.name = "folder", .title = "JPEG and PNG pictures of your own, train/CLASS/... and val/CLASS/... in data.path",
+     .channels = 3, .pictures = true, .read = skl_folder_open},
     {.name = "synthetic", .title = "gratings, computed; no files", .read = skl_synthetic_open},
 };
 /* clang-format on */
@@ -67,7 +69,7 @@ const struct skl_set *skl_set_get(int i) { return i >= 0 && i < SETS ? &table[i]
 
 const char *const *skl_dataset_names(void)
 {
-    static const char *const names[] = {"cifar10", "cifar100", "fashion-mnist", "mnist", "synthetic", NULL};
+    static const char *const names[] = {"cifar10", "cifar100", "fashion-mnist", "mnist", "folder", "synthetic", NULL};
     _Static_assert(sizeof names / sizeof *names == SETS + 1, "a name for each row of the table");
     return names;
 }
@@ -75,7 +77,7 @@ const char *const *skl_dataset_names(void)
 bool skl_dataset_has_files(const char *name)
 {
     const struct skl_set *set;
-    return !skl_set_find(name, &set, NULL) && set->files[0].name;
+    return !skl_set_find(name, &set, NULL) && (set->files[0].name || set->pictures);
 }
 
 int skl_set_find(const char *name, const struct skl_set **set, struct skl_err *err)

@@ -26,6 +26,7 @@ struct skl_set {
     const char *torchvision;                           /* where torchvision puts the same files, NULL: it has others */
     const char *python, *python_file, *python_archive; /* the version for Python: its folder, a file, its archive */
     const char *package;                               /* Debian's, NULL: none */
+    bool pictures;                                     /* in a folder of the user's, data.path, in no place of ours */
     /* Fills train and test (all images, nothing cut) from files in folder.  published: every byte must be the
      * published one (SHA-256), else the file's form alone is checked. */
     int (*read)(const struct skl_set *set, const struct skl_data_config *cfg, const char *folder, bool published,
@@ -53,6 +54,8 @@ int skl_cifar100_open(const struct skl_set *, const struct skl_data_config *, co
                       struct skl_err *);
 int skl_synthetic_open(const struct skl_set *, const struct skl_data_config *, const char *, bool, struct skl_dataset *,
                        struct skl_err *);
+int skl_folder_open(const struct skl_set *, const struct skl_data_config *, const char *, bool, struct skl_dataset *,
+                    struct skl_err *);
 
 int skl_synthetic_check(const struct skl_data_config *cfg, struct skl_err *err); /* the ranges of data.synthetic */
 

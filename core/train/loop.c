@@ -118,7 +118,7 @@ static int test(struct skl_training *t, struct skl_err *err)
     if (!skl_training_evaluate(t, SKL_PART_TEST, &on_test)) return SKL_INTERRUPTED;
     if (validation && !skl_training_evaluate(t, SKL_PART_VALIDATION, &on_validation)) return SKL_INTERRUPTED;
     skl_snapshot_hash(&t->snapshot, hash);
-    int status = skl_net_sound(t->session.net, err);
+    int status = skl_session_sound(&t->session, err);
     if (!status) status = evaluation_row(t, SKL_LOG_TEST, &on_test, hash, err);
     if (!status && validation) status = evaluation_row(t, SKL_LOG_VALIDATION, &on_validation, hash, err);
     t->state.tested = t->state.iteration;
@@ -194,11 +194,11 @@ static int iterate(struct skl_training *t, struct skl_err *err)
     s->count++;
     t->changed = true;
     t->saved = false;
-    int status = skl_net_sound(session->net, err);
+    int status = skl_session_sound(session, err);
     if (!status && s->iteration == 0) status = train_row(t, 0, r.loss, 100.0 * r.errors / c->batch, err);
     s->iteration++;
     judge(t, r.loss);
-    if (!status) status = skl_net_sound(session->net, err);
+    if (!status) status = skl_session_sound(session, err);
     t->busy += skl_seconds() - start;
     t->done++;
     struct skl_progress_now now = {s->iteration, mean_loss(s), mean_error(t), skl_training_speed(t), c->batch};

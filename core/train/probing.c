@@ -99,8 +99,9 @@ int skl_probing_open(struct skl_probing *p, struct skl_session *s, const char *f
     int rows[SKL_PROBE_LOGS];
     count_rows(s->exp, rows);
     int status = open_files(p, folder, desk, rows, iteration, err);
-    if (!status) take_images(p, s);
-    return status;
+    if (status) return status;
+    take_images(p, s);
+    return skl_loader_sound(s->loader, err);
 }
 
 bool skl_probing_due(const struct skl_probing *p, int64_t n, int64_t end)

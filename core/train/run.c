@@ -16,10 +16,10 @@
 #include "core/run/folder.h"
 #include "core/run/settings.h"
 #include "core/train/loop.h"
+#include "core/train/rows.h"
 #include "core/train/signals.h"
 
 #define TRAIN_HEADER "iteration,epoch,lr,loss,error"
-#define TEST_HEADER "iteration,epoch,loss,error,weights"
 #define TIMING_HEADER "iteration,seconds,images_per_second"
 
 /* ---- the folder ---- */
@@ -93,13 +93,23 @@ static int open_log(struct skl_training *t, enum skl_log log, const char *header
     return status;
 }
 
+static int open_tests(struct skl_training *t, struct skl_err *err)
+{
+    char *path = skl_path(t->folder, SKL_FILE_TEST);
+    const char *header;
+    int status = skl_test_header(&t->session, path, t->state.length[SKL_LOG_TEST] > 0, &header, err);
+    free(path);
+    if (!status) status = open_log(t, SKL_LOG_TEST, header, err);
+    if (!status && skl_part_count(&t->session, SKL_PART_VALIDATION) > 0)
+        status = open_log(t, SKL_LOG_VALIDATION, header, err);
+    return status;
+}
+
 static int open_logs(struct skl_training *t, struct skl_err *err)
 {
     char *path = skl_path(t->folder, SKL_FILE_TIMING);
     int status = open_log(t, SKL_LOG_TRAIN, TRAIN_HEADER, err);
-    if (!status) status = open_log(t, SKL_LOG_TEST, TEST_HEADER, err);
-    if (!status && skl_part_count(&t->session, SKL_PART_VALIDATION) > 0)
-        status = open_log(t, SKL_LOG_VALIDATION, TEST_HEADER, err);
+    if (!status) status = open_tests(t, err);
     int64_t length;
     int desk = skl_claim_desk(t->claim);
     if (!status) status = timing_until(path, t->state.iteration, &length, &t->seconds_before, err);
@@ -250,7 +260,7 @@ static int finish(struct skl_training *t, struct skl_err *err)
     skl_progress_phase(&t->progress, "evaluating the training set");
     t->finishing = true;
     if (!diverged && !skl_training_evaluate(t, SKL_PART_TRAIN, &e)) return SKL_INTERRUPTED;
-    const int sound = skl_net_sound(t->session.net, err);
+    const int sound = skl_session_sound(&t->session, err);
     if (sound) return sound;
     char *cause = cause_of(t);
     struct skl_record *r = &t->record;

@@ -98,6 +98,7 @@ int skl_session_open(struct skl_session *s, const struct skl_experiment *exp, in
         skl_session_close(s);
         return status;
     }
+    s->top5 = s->set.classes > 10;
     size_t side = (size_t)skl_loader_size(s->loader);
     s->images = skl_alloc_array((size_t)batch * side * side * (size_t)s->set.train.channels, sizeof *s->images);
     s->labels = skl_alloc_array((size_t)batch, sizeof *s->labels);
@@ -170,22 +171,8 @@ int skl_part_count(const struct skl_session *s, enum skl_part part)
     return 0;
 }
 
-bool skl_evaluate(struct skl_session *s, enum skl_part part, bool (*go_on)(void *context), void *context,
-                  struct skl_evaluation *out)
+int skl_session_sound(struct skl_session *s, struct skl_err *err)
 {
-    int count = skl_part_count(s, part), batch = s->exp->train.batch;
-    double loss = 0;
-    int64_t errors = 0;
-    for (int first = 0; first < count; first += batch) {
-        if (go_on && !go_on(context)) return false;
-        int n = count - first < batch ? count - first : batch;
-        s->loaded = -1;
-        skl_loader_clean(s->loader, part, first, n, s->images, s->labels);
-        struct skl_step_result r = skl_net_evaluate(s->net, s->images, s->labels, n, NULL);
-        loss += r.loss;
-        errors += r.errors;
-    }
-    *out = (struct skl_evaluation){.loss = count ? loss / count : NAN,
-                                   .error = count ? 100.0 * (double)errors / count : NAN};
-    return true;
+    int status = skl_loader_sound(s->loader, err);
+    return status ? status : skl_net_sound(s->net, err);
 }

@@ -17,6 +17,7 @@ struct skl_session {
     float *images; /* [batch, size, size, channels] */
     int32_t *labels, *others;
     double mix;     /* mixup's share of the others in this mini-batch */
+    bool top5;      /* top-5 errors are counted: more than 10 classes */
     int64_t loaded; /* the iteration whose mini-batch stands there; -1: of none */
     char *kernels;  /* convolution kernels in use */
     char *numerics; /* all that decides the bits of a result besides the config */
@@ -47,10 +48,13 @@ struct skl_step_result skl_iteration(struct skl_net *net, const struct skl_train
                                      const float *images, const struct skl_targets *targets);
 
 struct skl_evaluation {
-    double loss, error;
-}; /* mean loss; error in % */
-/* All images of one part, clean, with running statistics.  go_on(context) is asked before each mini-batch (NULL: nobody
- * is); once it says no the figures are void and false is returned. */
+    double loss, error, top5;
+}; /* mean loss; errors in %; top5: the label is not among the five likeliest, NaN where the session has none */
+/* The net and the loader: SKL_FAILED, SKL_DATA, what went wrong since they were opened; figures are void. */
+int skl_session_sound(struct skl_session *s, struct skl_err *err);
+/* All images of one part, clean, with running statistics; of more than one crop the chances are averaged.
+ * go_on(context) is asked before each mini-batch (NULL: nobody is); once it says no the figures are void and false is
+ * returned. */
 bool skl_evaluate(struct skl_session *s, enum skl_part part, bool (*go_on)(void *context), void *context,
                   struct skl_evaluation *out);
 int skl_part_count(const struct skl_session *s, enum skl_part part);

@@ -56,6 +56,8 @@ static int open_logs(struct replay *r, struct skl_err *err)
         if (!status && seen.size < length)
             status = skl_fail(err, SKL_DATA, "%s: %lld bytes, the checkpoint records %lld", path, (long long)seen.size,
                               (long long)length);
+        const char *header;
+        if (!status && i == SKL_LOG_TEST) status = skl_test_header(&r->session, path, true, &header, err);
         if (!status) status = skl_lines_open(&r->log[i], path, err);
         free(path);
     }
@@ -140,7 +142,7 @@ static void train(struct replay *r)
     int64_t from = now->iteration;
     int batch = r->session.exp->train.batch;
     skl_progress_start(&progress, "replay", r->newer.iteration, r->quiet);
-    while (now->iteration < r->newer.iteration && !skl_net_trouble(r->session.net)) {
+    while (now->iteration < r->newer.iteration && !skl_session_sound(&r->session, NULL)) {
         struct skl_step_result result = iterate(r);
         struct skl_progress_now shown = {now->iteration, result.loss, 100.0 * (double)result.errors / batch,
                                          (double)(now->iteration - from) * batch / (skl_seconds() - start), batch};
@@ -194,7 +196,7 @@ static int replay(struct replay *r, const struct skl_experiment *exp, int thread
         return skl_fail(err, SKL_DATA, "%s is not older than %s", r->prev_path, r->last_path);
     train(r);
     compare(r);
-    return skl_net_sound(r->session.net, err);
+    return skl_session_sound(&r->session, err);
 }
 
 static void release(struct replay *r)

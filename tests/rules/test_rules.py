@@ -38,11 +38,13 @@ EXTRA = {
 # Arrows that are no include: the registry lists the shortcuts.
 MAY_CALL = {"config": {"shortcuts"}, "shortcuts": {"variant", "base"}}
 # Libraries that only one place knows.
-OWNERS = {"cblas.h": "core/device/cpu/kernels/gemm.c", "yaml.h": "core/io/yaml.c", "zlib.h": "core/data/"}
+OWNERS = {"cblas.h": "core/device/cpu/kernels/gemm.c", "yaml.h": "core/io/yaml.c", "zlib.h": "core/data/",
+          "jpeglib.h": "core/data/pictures/jpeg.c", "spng.h": "core/data/pictures/png.c"}
 
 BANNED = ("strcpy strcat sprintf vsprintf gets strtok atoi atol atof system popen rand srand random alloca tmpnam mktemp "
           "setlocale longjmp abort _exit _Exit quick_exit").split()
-MAY_END = {"core/base/err.c": {"abort"}, "core/cli/ending.c": {"_exit", "_Exit"}}       # skl_leave() is for all others
+MAY_END = {"core/base/err.c": {"abort"}, "core/cli/ending.c": {"_exit", "_Exit"},
+           "core/data/pictures/jpeg.c": {"longjmp"}}       # skl_leave() is for all others
 # Paths are looked at and opened by core/base alone (fs.h, place.h): nothing blocks, no link inside results is followed, and
 # only ENOENT is absent.  The owners of other calls, each with what it needs them for:
 FILES = """open openat openat2 fopen freopen creat gzopen opendir scandir ftw nftw glob stat lstat fstatat statx access faccessat

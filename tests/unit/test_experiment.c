@@ -87,7 +87,7 @@ static const struct bad bad[] = {
     {"model: {order: orignal}\n", "1:16", "(did you mean 'original'?)"},
     {"model: {projection: C}\n", "1:21", "model.projection must be one of A, B"},
     {"data: {dataset: cifar}\n", "1:17", "(did you mean 'cifar10'?)"},
-    {"data: {dataset: imagenet}\n", "1:17", "one of cifar10, cifar100, fashion-mnist, mnist, synthetic"},
+    {"data: {dataset: imagenet}\n", "1:17", "one of cifar10, cifar100, fashion-mnist, mnist, folder, synthetic"},
     {"data: {size: 24}\n", "1:14", "data.size must be 32 or 16"},
     {"train: {conv: fft}\n", "1:15", "one of auto, winograd4"},
     /* shortcuts */

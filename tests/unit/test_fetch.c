@@ -393,7 +393,7 @@ static void the_table_is_sound(void **state)
         }
         if (s->archive) assert_non_null(s->folder);
     }
-    assert_null(skl_dataset_names()[5]);
+    assert_null(skl_dataset_names()[6]);
 }
 
 int main(void)
