@@ -5,29 +5,24 @@
 
 #include "core/base/say.h"
 
-int skl_choose_seed_check(const char *seed, struct skl_err *err)
+const char *skl_chosen_variant, *skl_chosen_seed;
+
+int skl_choose_seed(const char *word, struct skl_err *err)
 {
-    if (!seed || (*seed && !seed[strspn(seed, "0123456789")])) return SKL_OK;
-    return skl_fail(err, SKL_USAGE, "--seed: '%s' is not a whole number", seed);
+    if (word[strspn(word, "0123456789")]) return skl_fail(err, SKL_USAGE, "--seed: '%s' is not a whole number", word);
+    skl_chosen_seed = word;
+    return SKL_OK;
 }
 
-int skl_choose_plan(int argc, char **argv, const char *seed, struct skl_plan *plan, struct skl_err *err)
-{
-    int status = skl_choose_seed_check(seed, err);
-    if (status) return status;
-    char **overrides = skl_alloc_array((size_t)argc + 1, sizeof *overrides), *seeds = NULL;
-    int count = 0;
-    for (int i = 1; i < argc; i++) overrides[count++] = argv[i];
-    if (seed) overrides[count++] = seeds = skl_format("seeds=[%s]", seed);
-    status = skl_plan_load(argv[0], overrides, count, plan, err);
-    free(seeds);
-    free(overrides);
-    return status;
-}
-
-bool skl_choose_fits(const char *wanted, const char *variant, const char *setting)
+static bool fits(const char *wanted, const char *variant, const char *setting)
 {
     return !wanted || !strcmp(variant, wanted) || !strcmp(setting, wanted);
+}
+
+bool skl_choose_fits(const char *variant, const char *setting, uint64_t seed)
+{
+    return fits(skl_chosen_variant, variant, setting) &&
+           (!skl_chosen_seed || strtoull(skl_chosen_seed, NULL, 10) == seed);
 }
 
 static int unknown(const struct skl_plan *plan, const char *file, const char *variant, struct skl_err *err)
@@ -46,11 +41,26 @@ int skl_choose_run(const struct skl_plan *plan, const char *file, const char *va
 {
     int fitting = 0;
     for (int i = 0; i < plan->count; i++)
-        if (skl_choose_fits(variant, plan->run[i].exp.variant, plan->run[i].setting) && !fitting++)
-            *run = &plan->run[i];
+        if (fits(variant, plan->run[i].exp.variant, plan->run[i].setting) && !fitting++) *run = &plan->run[i];
     if (!fitting) return unknown(plan, file, variant, err);
     if (fitting > 1 && more)
         skl_say("skiplab: %s holds %d runs%s; this is %s%s\n", file, fitting, variant ? " of that variant" : "",
                 (*run)->dir, more);
     return SKL_OK;
+}
+
+int skl_choose(int argc, char **argv, const char *more, struct skl_plan *plan, const struct skl_plan_run **run,
+               struct skl_err *err)
+{
+    char **overrides = skl_alloc_array((size_t)argc + 1, sizeof *overrides), *seeds = NULL;
+    int count = 0;
+    for (int i = 1; i < argc; i++) overrides[count++] = argv[i];
+    if (skl_chosen_seed) overrides[count++] = seeds = skl_format("seeds=[%s]", skl_chosen_seed);
+    int status = skl_plan_load(argv[0], overrides, count, plan, err);
+    free(seeds);
+    free(overrides);
+    if (status) return status;
+    status = skl_choose_run(plan, argv[0], skl_chosen_variant, more, run, err);
+    if (status) skl_plan_release(plan);
+    return status;
 }

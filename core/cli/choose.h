@@ -3,16 +3,31 @@
  * a choice it is the first run that fits, and a line on stderr says which. */
 #ifndef SKL_CLI_CHOOSE_H
 #define SKL_CLI_CHOOSE_H
+#include "core/cli/cmd.h"
 #include "core/config/plan.h"
 
-/* The plan of argv[0] with the words after it as overrides; seed NULL: as the file has it.  SKL_USAGE also for a seed
- * that is no whole number. */
-int skl_choose_plan(int argc, char **argv, const char *seed, struct skl_plan *plan, struct skl_err *err);
-/* variant NULL: any.  more: what that line says besides; NULL: no line.  SKL_USAGE: the file has none of that name, the
- * nearest is in the message. */
+/* The two rows of a command's table of options. */
+#define SKL_RUN_OPTIONS \
+    {"variant", \
+     SKL_OPT_SETTING, \
+     "NAME", \
+     "the run of this variant (a name under variants:, or VARIANT/key=value)", \
+     &skl_chosen_variant, \
+     0, \
+     0}, \
+    { \
+        "seed", SKL_OPT_EACH, "N", "with this seed, listed under seeds: or not", NULL, 0, 0, skl_choose_seed \
+    }
+extern const char *skl_chosen_variant, *skl_chosen_seed; /* NULL: not said; the seed is a whole number */
+int skl_choose_seed(const char *word, struct skl_err *err);
+
+/* The plan of argv[0] with the words after it as overrides, and its run that was chosen.  more: what the line about it
+ * says besides; NULL: no line.  SKL_USAGE: the file has none of that name, the nearest is in the message. */
+int skl_choose(int argc, char **argv, const char *more, struct skl_plan *plan, const struct skl_plan_run **run,
+               struct skl_err *err);
+/* Of a plan that is there; variant NULL: any. */
 int skl_choose_run(const struct skl_plan *plan, const char *file, const char *variant, const char *more,
                    const struct skl_plan_run **run, struct skl_err *err);
-/* SKL_USAGE: not a whole number.  NULL is none. */
-int skl_choose_seed_check(const char *seed, struct skl_err *err);
-bool skl_choose_fits(const char *wanted, const char *variant, const char *setting); /* wanted NULL: any */
+/* Does a run of a list fit what was chosen? */
+bool skl_choose_fits(const char *variant, const char *setting, uint64_t seed);
 #endif

@@ -85,5 +85,6 @@ const struct skl_command skl_cmd_audit = {
     .options = options,
     .min_args = 1,
     .max_args = 1,
+    .words = {SKL_WORD_FOLDER},
     .run = run,
 };

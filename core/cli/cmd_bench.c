@@ -10,6 +10,7 @@
 #include "core/base/say.h"
 #include "core/cli/choose.h"
 #include "core/cli/cmd.h"
+#include "core/config/keys.h"
 #include "core/config/plan.h"
 #include "core/data/dataset.h"
 #include "core/device/choose/choose.h"
@@ -20,15 +21,17 @@
 static int depth, batch, threads, steps = 7, warmup = 2;
 static bool json, evaluate;
 static const char *variant, *conv;
+static const char *const *conv_words(void) { return skl_key_find("train.conv")->choices; }
 static const struct skl_option options[] = {
     {"depth", SKL_OPT_INT, "N", "model.depth", &depth, 8, 100000},
     {"batch", SKL_OPT_INT, "N", "train.batch", &batch, 1, 65536},
     {"threads", SKL_OPT_INT, "N", "threads (default: all cores)", &threads, 1, 1024},
-    {"variant", SKL_OPT_STRING, "NAME", "the config's variant, or without a config a shortcut with its defaults",
+    {"variant", SKL_OPT_SETTING, "NAME", "the config's variant, or without a config a shortcut with its defaults",
      &variant},
     SKL_PLUGIN_OPTION,
     SKL_DEVICE_OPTION,
-    {"conv", SKL_OPT_STRING, "NAME", "train.conv: auto, winograd4, winograd2, direct, gemm", &conv},
+    {"conv", SKL_OPT_CHOICE, "NAME", "train.conv: auto, winograd4, winograd2, direct, gemm", &conv,
+     .words = conv_words},
     {"steps", SKL_OPT_INT, "N", "timed steps (default 7)", &steps, 1, 100000},
     {"warmup", SKL_OPT_INT, "N", "steps before them (default 2)", &warmup, 0, 1000},
     {"eval", SKL_OPT_FLAG, NULL, "time evaluation instead of training", &evaluate},
@@ -296,5 +299,6 @@ const struct skl_command skl_cmd_bench = {
     .options = options,
     .min_args = 0,
     .max_args = -1,
+    .words = {SKL_WORD_CONFIG | SKL_WORD_KEY, SKL_WORD_KEY},
     .run = bench,
 };

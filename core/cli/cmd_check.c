@@ -153,5 +153,6 @@ const struct skl_command skl_cmd_check = {
     .options = check_options,
     .min_args = 1,
     .max_args = 1,
+    .words = {SKL_WORD_SHORTCUT | SKL_WORD_PLUGIN},
     .run = run,
 };

@@ -295,5 +295,6 @@ const struct skl_command skl_cmd_compare = {
     .options = compare_options,
     .min_args = 2,
     .max_args = 2,
+    .words = {SKL_WORD_FOLDER, SKL_WORD_FOLDER},
     .run = run,
 };

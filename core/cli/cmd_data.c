@@ -11,8 +11,8 @@
 static bool json;
 static const char *from;
 static const struct skl_option options[] = {
-    {"from", SKL_OPT_STRING, "PATH", "fetch: take the archive (or the folder with the files) at PATH, download nothing",
-     &from},
+    {"from", SKL_OPT_FILE, "PATH", "fetch: take the archive (or the folder with the files) at PATH, download nothing",
+     &from, .files = "*"},
     {"json", SKL_OPT_FLAG, NULL, "print a JSON list, one object a set", &json},
     {0},
 };
@@ -172,5 +172,6 @@ const struct skl_command skl_cmd_data = {
                 "skiplab data --json\n",
     .options = options,
     .max_args = 2,
+    .words = {SKL_WORD_FETCH, SKL_WORD_DATASET},
     .run = run,
 };

@@ -103,5 +103,6 @@ const struct skl_command skl_cmd_eval = {
     .options = options,
     .min_args = 1,
     .max_args = 1,
+    .words = {SKL_WORD_CHECKPOINT | SKL_WORD_FOLDER},
     .run = run,
 };

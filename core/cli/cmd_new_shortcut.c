@@ -196,5 +196,6 @@ const struct skl_command skl_cmd_new_shortcut = {
     .options = new_shortcut_options,
     .min_args = 1,
     .max_args = 1,
+    .words = {SKL_WORD_NEW},
     .run = run,
 };

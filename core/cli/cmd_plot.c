@@ -21,15 +21,6 @@ static const char *metric = "test_error", *only, *xlim, *out;
 static int smooth = SKL_SMOOTH_AUTO;
 static bool terminal, as_json;
 
-static int set_metric(struct skl_figure_options *o, struct skl_err *err)
-{
-    o->metric = skl_metric_find(metric);
-    if (o->metric >= 0) return SKL_OK;
-    const char *hint = skl_nearest(metric, skl_metric_names());
-    if (hint) return skl_fail(err, SKL_USAGE, "plot: unknown metric '%s' (did you mean '%s'?)", metric, hint);
-    return skl_fail(err, SKL_USAGE, "plot: unknown metric '%s' (see 'skiplab plot --help')", metric);
-}
-
 /* One side of A:B; an empty one keeps *v. */
 static bool read_bound(const char *text, size_t n, double *v)
 {
@@ -139,8 +130,8 @@ static int run(int argc, char **argv, struct skl_err *err)
 {
     struct skl_figure_options o = {.only = only, .smooth = smooth, .jobs = skl_cpu_count(), .terminal = terminal};
     struct skl_results results;
-    int status = set_metric(&o, err);
-    if (!status) status = set_limits(&o, err);
+    o.metric = skl_metric_find(metric);
+    int status = set_limits(&o, err);
     if (status) return status;
     set_size(&o);
     skl_root_add(argv[0]);
@@ -155,18 +146,18 @@ static int run(int argc, char **argv, struct skl_err *err)
 }
 
 static const struct skl_option plot_options[] = {
-    {"metric", SKL_OPT_STRING, "NAME",
+    {"metric", SKL_OPT_CHOICE, "NAME",
      "drawn against the training loss: test_error (default), test_loss, validation_error, validation_loss, "
      "train_error; train_loss draws that alone",
-     &metric, 0, 0},
-    {"only", SKL_OPT_STRING, "GLOB", "variants whose name or VARIANT/k=v matches; the baseline is always drawn", &only,
+     &metric, 0, 0, .words = skl_metric_names},
+    {"only", SKL_OPT_PATTERN, "GLOB", "variants whose name or VARIANT/k=v matches; the baseline is always drawn", &only,
      0, 0},
     {"xlim", SKL_OPT_STRING, "A:B", "iterations to show; either may be left out", &xlim, 0, 0},
     {"smooth", SKL_OPT_INT, "N",
      "draw training curves as running median over N rows of the log; 1: as logged; "
      "default: a hundredth of the rows, at most 9",
      &smooth, 1, MAX_SMOOTH},
-    {"out", SKL_OPT_STRING, "DIR",
+    {"out", SKL_OPT_FOLDER, "DIR",
      "write there; default: RESULTS/NAME/figures, or RESULTS/NAME/figures-part with --only or --xlim", &out, 0, 0},
     {"terminal", SKL_OPT_FLAG, NULL, "draw here, as text: all but panels and map; writes no file", &terminal, 0, 0},
     {"json", SKL_OPT_FLAG, NULL, "for programs: {folder, figures: [{name, svg, pdf, png, gp}, ...]}", &as_json, 0, 0},
@@ -195,5 +186,6 @@ const struct skl_command skl_cmd_plot = {
     .options = plot_options,
     .min_args = 1,
     .max_args = 1,
+    .words = {SKL_WORD_FOLDER},
     .run = run,
 };

@@ -18,19 +18,17 @@
 #include "core/train/state.h"
 #include "core/train/step.h"
 
-static const char *variant, *seed, *weights_path, *batch_path;
+static const char *weights_path, *batch_path;
 static int images = SKL_PROBE_IMAGES, threads;
 static bool json, responses;
 
 static const struct skl_option options[] = {
-    {"variant", SKL_OPT_STRING, "NAME", "the run of this variant (a name under variants:, or VARIANT/key=value)",
-     &variant},
-    {"seed", SKL_OPT_STRING, "N", "the run with this seed", &seed},
+    SKL_RUN_OPTIONS,
     {"images", SKL_OPT_INT, "N", "the first N training images (default 32)", &images, 1, 65536},
-    {"weights", SKL_OPT_STRING, "FILE", "instead of initial weights those of a safetensors file, as in 'step'",
-     &weights_path},
-    {"batch", SKL_OPT_STRING, "FILE", "with --weights: images [N,C,H,W] and labels [N] (default: the weights' file)",
-     &batch_path},
+    {"weights", SKL_OPT_FILE, "FILE", "instead of initial weights those of a safetensors file, as in 'step'",
+     &weights_path, .files = "*"},
+    {"batch", SKL_OPT_FILE, "FILE", "with --weights: images [N,C,H,W] and labels [N] (default: the weights' file)",
+     &batch_path, .files = "*"},
     {"responses", SKL_OPT_FLAG, NULL, "instead: mean and standard deviation of every 3x3 layer's response", &responses},
     SKL_PLUGIN_OPTION,
     SKL_DEVICE_OPTION,
@@ -201,10 +199,9 @@ static int probe_config(int argc, char **argv, struct skl_err *err)
 {
     struct skl_plan plan;
     const struct skl_plan_run *run = NULL;
-    int status = skl_choose_plan(argc, argv, seed, &plan, err);
+    int status = skl_choose(argc, argv, "", &plan, &run, err);
     if (status) return status;
-    status = skl_choose_run(&plan, argv[0], variant, "", &run, err);
-    if (!status) status = probe(&run->exp, NULL, err);
+    status = probe(&run->exp, NULL, err);
     skl_plan_release(&plan);
     return status;
 }
@@ -224,12 +221,11 @@ static int run(int argc, char **argv, struct skl_err *err)
     struct skl_checkpoint c;
     int status = skl_checkpoint_find(argv[0], false, &c, err);
     if (status) return status;
-    status = skl_choose_seed_check(seed, err);
-    if (!status && c.path && (argc > 1 || variant || seed || weights_path))
+    if (c.path && (argc > 1 || skl_chosen_variant || skl_chosen_seed || weights_path))
         status =
             skl_fail(err, SKL_USAGE,
                      "probe: a checkpoint has its settings and weights: no key=value, --variant, --seed or --weights");
-    else if (!status && batch_path && !weights_path)
+    else if (batch_path && !weights_path)
         status = skl_fail(err, SKL_USAGE, "probe: --batch goes with --weights FILE");
     if (!status) status = c.path ? probe_checkpoint(&c, err) : probe_config(argc, argv, err);
     skl_checkpoint_release(&c);
@@ -253,5 +249,6 @@ const struct skl_command skl_cmd_probe = {
     .options = options,
     .min_args = 1,
     .max_args = -1,
+    .words = {SKL_WORD_CONFIG | SKL_WORD_CHECKPOINT | SKL_WORD_FOLDER, SKL_WORD_KEY},
     .run = run,
 };

@@ -85,8 +85,6 @@ static int run(int argc, char **argv, struct skl_err *err)
                                    .jobs = skl_cpu_count(),
                                    .version = SKL_VERSION,
                                    .commit = SKL_COMMIT};
-    if (!o.by_validation && strcmp(select_by, "final"))
-        return skl_fail(err, SKL_USAGE, "report: --select-by '%s': either final or validation", select_by);
     for (int i = 0; i < argc; i++) skl_root_add(argv[i]);
     if (folder) skl_root_add(folder);
     int status = skl_report_read(argv, argc, &o, &report, err);
@@ -105,11 +103,17 @@ static int run(int argc, char **argv, struct skl_err *err)
     return status ? skl_context(err, "report") : SKL_OK;
 }
 
+static const char *const *rules(void)
+{
+    static const char *const words[] = {"final", "validation", NULL};
+    return words;
+}
+
 static const struct skl_option report_options[] = {
-    {"out", SKL_OPT_STRING, "DIR", "write there; default: the (first) sweep's folder", &folder, 0, 0},
-    {"select-by", SKL_OPT_STRING, "RULE",
+    {"out", SKL_OPT_FOLDER, "DIR", "write there; default: the (first) sweep's folder", &folder, 0, 0},
+    {"select-by", SKL_OPT_CHOICE, "final|validation",
      "final (default): the test error at the final iteration; validation: where the validation error is least",
-     &select_by, 0, 0},
+     &select_by, 0, 0, .words = rules},
     {"train-error", SKL_OPT_REAL, "E",
      "count iterations until the training error is E %; default: the least of 1, 2, 5, 10, 20, 50 the baseline reaches",
      &level, 0, 100},
@@ -139,5 +143,6 @@ const struct skl_command skl_cmd_report = {
     .options = report_options,
     .min_args = 1,
     .max_args = -1,
+    .words = {SKL_WORD_FOLDER, SKL_WORD_FOLDER},
     .run = run,
 };

@@ -156,5 +156,6 @@ const struct skl_command skl_cmd_shortcuts = {
     .options = shortcuts_options,
     .min_args = 0,
     .max_args = 1,
+    .words = {SKL_WORD_SHORTCUT},
     .run = run,
 };

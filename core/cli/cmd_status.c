@@ -334,5 +334,6 @@ const struct skl_command skl_cmd_status = {
     .options = status_options,
     .min_args = 1,
     .max_args = 1,
+    .words = {SKL_WORD_FOLDER},
     .run = run,
 };

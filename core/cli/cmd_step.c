@@ -1,6 +1,7 @@
 /* cmd_step.c - skiplab step: one step on given numbers. */
 #include <string.h>
 
+#include "core/cli/choose.h"
 #include "core/cli/cmd.h"
 #include "core/config/plan.h"
 #include "core/train/step.h"
@@ -8,13 +9,21 @@
 static const char *weights_path, *batch_path, *out_path, *mode = "train";
 static int threads;
 
+static const char *const *modes(void)
+{
+    static const char *const words[] = {"train", "eval", NULL};
+    return words;
+}
+
 static const struct skl_option options[] = {
-    {"weights", SKL_OPT_STRING, "FILE", "safetensors with all parameters and running statistics", &weights_path, 0, 0},
-    {"batch", SKL_OPT_STRING, "FILE", "safetensors with images [N,C,H,W] and labels [N] (default: the weights' file)",
-     &batch_path, 0, 0},
-    {"out", SKL_OPT_STRING, "FILE", "where the results go", &out_path, 0, 0},
-    {"mode", SKL_OPT_STRING, "train|eval", "train (default), or eval: loss and logits with running statistics", &mode,
-     0, 0},
+    SKL_RUN_OPTIONS,
+    {"weights", SKL_OPT_FILE, "FILE", "safetensors with all parameters and running statistics", &weights_path, 0, 0,
+     .files = "*"},
+    {"batch", SKL_OPT_FILE, "FILE", "safetensors with images [N,C,H,W] and labels [N] (default: the weights' file)",
+     &batch_path, 0, 0, .files = "*"},
+    {"out", SKL_OPT_FILE, "FILE", "where the results go", &out_path, 0, 0, .files = "*"},
+    {"mode", SKL_OPT_CHOICE, "train|eval", "train (default), or eval: loss and logits with running statistics", &mode,
+     0, 0, .words = modes},
     SKL_PLUGIN_OPTION,
     SKL_DEVICE_OPTION,
     {"threads", SKL_OPT_INT, "N", "threads (default: all cores)", &threads, 1, 4096},
@@ -24,8 +33,6 @@ static int check_options(struct skl_err *err)
 {
     if (!weights_path) return skl_fail(err, SKL_USAGE, "step: --weights FILE is needed");
     if (!out_path) return skl_fail(err, SKL_USAGE, "step: --out FILE is needed");
-    if (strcmp(mode, "train") && strcmp(mode, "eval"))
-        return skl_fail(err, SKL_USAGE, "step: --mode is 'train' or 'eval', not '%s'", mode);
     if (!batch_path) batch_path = weights_path;
     return SKL_OK;
 }
@@ -53,11 +60,12 @@ static int step(const struct skl_experiment *exp, struct skl_err *err)
 static int run(int argc, char **argv, struct skl_err *err)
 {
     struct skl_plan plan;
+    const struct skl_plan_run *chosen = NULL;
     int status = check_options(err);
-    if (!status) status = skl_plan_load(argv[0], argv + 1, argc - 1, &plan, err);
+    if (!status) status = skl_choose(argc, argv, "", &plan, &chosen, err);
     if (status) return status;
-    status = skl_device_start(plan.run[0].exp.model.shortcut, NULL, false, true, err);
-    if (!status) status = step(&plan.run[0].exp, err);
+    status = skl_device_start(chosen->exp.model.shortcut, NULL, false, true, err);
+    if (!status) status = step(&chosen->exp, err);
     skl_plan_release(&plan);
     return status;
 }
@@ -77,5 +85,6 @@ const struct skl_command skl_cmd_step = {
     .options = options,
     .min_args = 1,
     .max_args = -1,
+    .words = {SKL_WORD_CONFIG, SKL_WORD_KEY},
     .run = run,
 };

@@ -15,8 +15,11 @@
 
 static bool json;
 
-static const struct skl_option options[] = {
-    SKL_PLUGIN_OPTION, SKL_DEVICE_OPTION, {"json", SKL_OPT_FLAG, NULL, "print JSON", &json, 0, 0}, {NULL}};
+static const struct skl_option options[] = {SKL_RUN_OPTIONS,
+                                            SKL_PLUGIN_OPTION,
+                                            SKL_DEVICE_OPTION,
+                                            {"json", SKL_OPT_FLAG, NULL, "print JSON", &json, 0, 0},
+                                            {NULL}};
 
 static int describe(const struct skl_experiment *exp, struct skl_net_options *o, struct skl_net_info *info,
                     struct skl_err *err)
@@ -114,11 +117,10 @@ static int run(int argc, char **argv, struct skl_err *err)
     struct skl_plan plan;
     struct skl_net_options o;
     struct skl_net_info info;
-    int status = skl_plan_load(argv[0], argv + 1, argc - 1, &plan, err);
+    const struct skl_plan_run *chosen = NULL;
+    int status = skl_choose(argc, argv, "", &plan, &chosen, err);
     if (status) return status;
-    const struct skl_plan_run *first = NULL;
-    skl_choose_run(&plan, argv[0], NULL, "", &first, err);
-    const struct skl_experiment *exp = &first->exp;
+    const struct skl_experiment *exp = &chosen->exp;
     status = skl_device_start(exp->model.shortcut, NULL, false, true, err);
     if (!status) status = describe(exp, &o, &info, err);
     if (!status) {
@@ -136,11 +138,10 @@ const struct skl_command skl_cmd_summary = {
     .name = "summary",
     .summary = "units, parameters, multiply-adds and memory of a net",
     .usage = "CONFIG.yaml [key=value ...]",
-    .description = "What the first run's net consists of and costs.  Opens no data.  Multiply-adds count convolutions "
-                   "and the final\n"
-                   "layer of one forward pass over one image.  A row stands for units alike; the last column is the "
-                   "unit's cost in\n"
-                   "multiply-adds, times that of its residual branch alone.",
+    .description =
+        "What a run's net (the first one's, or that of --variant) consists of and costs.  Opens no data.\n"
+        "Multiply-adds count convolutions and the final layer of one forward pass over one image.  A row stands for\n"
+        "units alike; the last column is the unit's cost in multiply-adds, times that of its residual branch alone.",
     .examples = "skiplab summary configs/quickstart.yaml\n"
                 "skiplab summary configs/table1.yaml model.depth=1202 --json\n"
                 "skiplab summary configs/conv1x1-depth.yaml model.block=bottleneck model.depth=164 "
@@ -148,5 +149,6 @@ const struct skl_command skl_cmd_summary = {
     .options = options,
     .min_args = 1,
     .max_args = -1,
+    .words = {SKL_WORD_CONFIG, SKL_WORD_KEY},
     .run = run,
 };

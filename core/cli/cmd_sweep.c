@@ -200,8 +200,6 @@ static int share_devices(struct skl_err *err)
 
 static int run(int argc, char **argv, struct skl_err *err)
 {
-    if (retry && strcmp(retry, "failed"))
-        return skl_fail(err, SKL_USAGE, "sweep: --retry knows 'failed' only, not '%s'", retry);
     if (slurm_options && !slurm) return skl_fail(err, SKL_USAGE, "sweep: --slurm-options goes with --slurm");
     options.retry_failed = retry != NULL;
     int status = share_devices(err);
@@ -225,17 +223,23 @@ static int run(int argc, char **argv, struct skl_err *err)
     return status;
 }
 
+static const char *const *retried(void)
+{
+    static const char *const words[] = {"failed", NULL};
+    return words;
+}
+
 static const struct skl_option sweep_options[] = {
     {"jobs", SKL_OPT_INT, "N", "runs at a time, each a process of its own; default 1, or one a GPU (--slurm: no limit)",
      &options.jobs, 1, 1024},
     {"threads", SKL_OPT_INT, "N", "threads a run; default: all cores / jobs (--slurm: 1)", &options.threads, 1, 1024},
-    {"results", SKL_OPT_STRING, "DIR", "where the sweep's folder stands; default results", &options.results, 0, 0},
+    {"results", SKL_OPT_FOLDER, "DIR", "where the sweep's folder stands; default results", &options.results, 0, 0},
     {"dry-run", SKL_OPT_FLAG, NULL, "list the runs with their state, parameters, disk and time; start nothing",
      &dry_run, 0, 0},
-    {"only", SKL_OPT_STRING, "GLOB", "only runs whose folder (VARIANT/.../seed-N, or without /seed-N) fits",
+    {"only", SKL_OPT_PATTERN, "GLOB", "only runs whose folder (VARIANT/.../seed-N, or without /seed-N) fits",
      &options.only, 0, 0},
-    {"retry", SKL_OPT_STRING, "failed", "try runs again that ended in an error", &retry, 0, 0},
-    {"redo", SKL_OPT_STRING, "GLOB", "throw these runs' results away and begin them anew", &options.redo, 0, 0},
+    {"retry", SKL_OPT_CHOICE, "failed", "try runs again that ended in an error", &retry, 0, 0, .words = retried},
+    {"redo", SKL_OPT_PATTERN, "GLOB", "throw these runs' results away and begin them anew", &options.redo, 0, 0},
     {"extend", SKL_OPT_FLAG, NULL, "the experiment has more runs than when the sweep began: add them", &options.extend,
      0, 0},
     {"hang", SKL_OPT_REAL, "SECONDS",
@@ -275,5 +279,6 @@ const struct skl_command skl_cmd_sweep = {
     .options = sweep_options,
     .min_args = 1,
     .max_args = -1,
+    .words = {SKL_WORD_CONFIG, SKL_WORD_KEY},
     .run = run,
 };

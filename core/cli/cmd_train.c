@@ -19,18 +19,15 @@
 #include "core/train/progress.h"
 #include "core/train/run.h"
 
-static const char *variant, *results = "results", *run_dir;
-static const char *seed;
+static const char *results = "results", *run_dir;
 static int threads;
 static const char *hash;
 static bool quiet, allow_other_numerics, redo;
 
 static const struct skl_option options[] = {
-    {"variant", SKL_OPT_STRING, "NAME", "the run of this variant (a name under variants:, or VARIANT/key=value)",
-     &variant, 0, 0},
-    {"seed", SKL_OPT_STRING, "N", "with this seed, listed under seeds: or not", &seed, 0, 0},
-    {"results", SKL_OPT_STRING, "DIR", "where results go (default: results)", &results, 0, 0},
-    {"run-dir", SKL_OPT_STRING, "DIR", "the run's own folder (default: RESULTS/NAME/VARIANT/seed-N)", &run_dir, 0, 0},
+    SKL_RUN_OPTIONS,
+    {"results", SKL_OPT_FOLDER, "DIR", "where results go (default: results)", &results, 0, 0},
+    {"run-dir", SKL_OPT_FOLDER, "DIR", "the run's own folder (default: RESULTS/NAME/VARIANT/seed-N)", &run_dir, 0, 0},
     {"threads", SKL_OPT_INT, "N", "threads (default: all cores); the results do not depend on it", &threads, 1, 4096},
     SKL_PLUGIN_OPTION,
     SKL_DEVICE_OPTION,
@@ -46,14 +43,13 @@ static const struct skl_option options[] = {
 
 static bool fits_listed(const struct skl_listed_run *r, const char *sweep)
 {
-    if (!variant && !seed && run_dir) {
+    if (!skl_chosen_variant && !skl_chosen_seed && run_dir) {
         char *own = skl_path(sweep, r->dir);
         bool same = !strcmp(own, run_dir);
         free(own);
         return same;
     }
-    return skl_choose_fits(variant, r->variant, r->setting) &&
-           (!seed || strtoull(seed, NULL, 10) == r->seed);
+    return skl_choose_fits(r->variant, r->setting, r->seed);
 }
 
 /* The run of the list that --variant and --seed choose, or that stands in --run-dir; *folder: where, malloc'd. */
@@ -107,21 +103,16 @@ static void add_root(const char *sweep, const char *folder)
 static int load_file(int argc, char **argv, struct skl_plan *plan, const struct skl_plan_run **chosen, char **folder,
                      struct skl_err *err)
 {
-    int status = skl_choose_plan(argc, argv, seed, plan, err);
+    int status = skl_choose(argc, argv, quiet ? NULL : " ('skiplab sweep' does all)", plan, chosen, err);
     if (status) return status;
-    status = skl_choose_run(plan, argv[0], variant, quiet ? NULL : " ('skiplab sweep' does all)", chosen, err);
-    if (status) {
-        skl_plan_release(plan);
-    } else {
-        char *beyond = quiet || skl_progress_watched() ? NULL : skl_plan_beyond_end(*chosen, 1);
-        if (beyond) skl_say("skiplab: note: %s\n", beyond);
-        free(beyond);
-        char *sweep = skl_path(results, plan->name);
-        *folder = run_dir ? skl_strdup(run_dir) : skl_path(sweep, (*chosen)->dir);
-        add_root(sweep, *folder);
-        free(sweep);
-    }
-    return status;
+    char *beyond = quiet || skl_progress_watched() ? NULL : skl_plan_beyond_end(*chosen, 1);
+    if (beyond) skl_say("skiplab: note: %s\n", beyond);
+    free(beyond);
+    char *sweep = skl_path(results, plan->name);
+    *folder = run_dir ? skl_strdup(run_dir) : skl_path(sweep, (*chosen)->dir);
+    add_root(sweep, *folder);
+    free(sweep);
+    return SKL_OK;
 }
 
 /* ---- both ---- */
@@ -191,9 +182,7 @@ static int run(int argc, char **argv, struct skl_err *err)
     struct skl_plan plan;
     const struct skl_plan_run *chosen = NULL;
     char *folder = NULL;
-    int status = skl_choose_seed_check(seed, err);
-    if (status) return status;
-    status = skl_is_plan_file(argv[0]) ? load_listed(argc, argv, &plan, &folder, err)
+    int status = skl_is_plan_file(argv[0]) ? load_listed(argc, argv, &plan, &folder, err)
                                            : load_file(argc, argv, &plan, &chosen, &folder, err);
     if (status) return status;
     status = train(&plan, chosen ? chosen : &plan.run[0], folder, err);
@@ -219,5 +208,6 @@ const struct skl_command skl_cmd_train = {
     .options = options,
     .min_args = 1,
     .max_args = -1,
+    .words = {SKL_WORD_CONFIG, SKL_WORD_KEY},
     .run = run,
 };

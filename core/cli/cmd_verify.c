@@ -64,5 +64,6 @@ const struct skl_command skl_cmd_verify = {
     .options = options,
     .min_args = 1,
     .max_args = 1,
+    .words = {SKL_WORD_FOLDER},
     .run = run,
 };

@@ -1,5 +1,5 @@
 /* complete.c - what may stand next on a command line, for the shells.  All from the tables: a command's option rows and
- * its usage line, the keys of experiment files, the variants; and from the experiment file that stands on the line. */
+ * its kinds of words, the keys of experiment files, the variants; and from the experiment file that stands on the line. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,16 +29,6 @@ static void offer(const struct line *l, const char *word, const char *about)
 static void offer_all(const struct line *l, const char *const *names)
 {
     for (; names && *names; names++) offer(l, *names, "");
-}
-
-/* "train|eval": each word */
-static void offer_choices(const struct line *l, const char *choices)
-{
-    for (; *choices; choices += strcspn(choices, "|"), choices += *choices == '|') {
-        char *one = skl_format("%.*s", (int)strcspn(choices, "|"), choices);
-        offer(l, one, "");
-        free(one);
-    }
 }
 
 static void offer_commands(const struct line *l)
@@ -181,70 +171,30 @@ static void offer_options(const struct line *l)
     offer(l, "--help", "explain the command"), offer(l, "--version", "version, git commit, BLAS and CPU");
 }
 
-/* By the argument as --help shows it: failed and train|eval are the words themselves, capitals a kind. */
+static void offer_files(const struct line *l, const char *pattern) { fprintf(l->out, ":files\t%s\n", pattern); }
+static void offer_folders(const struct line *l) { fputs(":folders\t\n", l->out); }
+
 static void offer_value(const struct line *l, const struct skl_option *o)
 {
-    if (!strcmp(o->argument, "DIR"))
-        fputs(":folders\t\n", l->out);
-    else if (!strcmp(o->argument, "FILE") || !strcmp(o->argument, "PATH"))
-        fputs(":files\t*\n", l->out);
-    else if (!strcmp(o->argument, "PLUGIN.so"))
-        fputs(":files\t*.so\n", l->out);
-    else if (!strcmp(o->argument, "GLOB"))
-        offer_settings(l);
-    else if (!strcmp(o->name, "variant") && !offer_settings(l))
-        offer_shortcuts(l);
-    else if (o->argument[0] >= 'a' && o->argument[0] <= 'z')
-        offer_choices(l, o->argument);
-    for (int i = 0; i < skl_key_count(); i++) /* --conv: the choices of train.conv */
-        if (skl_key_get(i)->choices && strchr(skl_key_get(i)->path, '.') &&
-            !strcmp(strrchr(skl_key_get(i)->path, '.') + 1, o->name))
-            offer_all(l, skl_key_get(i)->choices);
+    if (o->kind == SKL_OPT_FOLDER) offer_folders(l);
+    if (o->kind == SKL_OPT_PATTERN) offer_settings(l);
+    if (o->kind == SKL_OPT_SETTING && !offer_settings(l)) offer_shortcuts(l);
+    if (o->files) offer_files(l, o->files);
+    if (o->words) offer_all(l, o->words());
 }
 
 /* ---- words ---- */
 
-/* By a word of the usage line: "CONFIG.yaml|CHECKPOINT", "RESULTS/NAME", "key=value", "fetch". */
-static void offer_word(struct line *l, const char *usage)
+static void offer_word(struct line *l, unsigned kinds)
 {
-    if (strstr(usage, "CONFIG")) fputs(":files\t*.yaml\n", l->out);
-    if (strstr(usage, "CHECKPOINT")) fputs(":files\t*.safetensors\n", l->out);
-    if (strstr(usage, "PLUGIN")) fputs(":files\t*.so\n", l->out);
-    if (strstr(usage, "RESULTS") || strstr(usage, "RUN") || (usage[0] >= 'A' && usage[0] <= 'Z' && !usage[1]))
-        fputs(":folders\t\n", l->out);
-    if (!strcmp(usage, "key=value")) {
-        offer_keys(l);
-    } else if (usage[0] >= 'a' && usage[0] <= 'z') {
-        offer_choices(l, usage);
-    } else if (!strncmp(usage, "NAME", 4)) {
-        if (strstr(l->command->usage, "fetch"))
-            offer_all(l, skl_key_find("data.dataset")->choices);
-        else if (strncmp(l->command->name, "new-", 4))
-            offer_shortcuts(l);
-    }
-}
-
-/* The next word of a usage line without brackets and options; false at its end.  *alone: in brackets of its own, so
- * that the one after it may stand here too. */
-static bool next_word(const char **usage, char word[64], bool *alone)
-{
-    for (;;) {
-        *usage += strspn(*usage, " ");
-        size_t n = strcspn(*usage, " ");
-        if (n == 0) return false;
-        *alone = (*usage)[0] == '[' && (*usage)[n - 1] == ']';
-        snprintf(word, 64, "%.*s", (int)(n < 63 ? n : 63), *usage);
-        *usage += n;
-        if (!strncmp(word, "--", 2)) { /* --weights FILE */
-            *usage += strspn(*usage, " ");
-            *usage += strcspn(*usage, " ");
-            continue;
-        }
-        size_t skip = strspn(word, "["), length = strcspn(word + skip, "]");
-        memmove(word, word + skip, length);
-        word[length] = 0;
-        if (strcmp(word, "...") != 0) return true;
-    }
+    if (kinds & SKL_WORD_CONFIG) offer_files(l, "*.yaml");
+    if (kinds & SKL_WORD_CHECKPOINT) offer_files(l, "*.safetensors");
+    if (kinds & SKL_WORD_PLUGIN) offer_files(l, "*.so");
+    if (kinds & SKL_WORD_FOLDER) offer_folders(l);
+    if (kinds & SKL_WORD_FETCH) offer(l, "fetch", "download a data set");
+    if (kinds & SKL_WORD_DATASET) offer_all(l, skl_key_find("data.dataset")->choices);
+    if (kinds & SKL_WORD_SHORTCUT) offer_shortcuts(l);
+    if (kinds & SKL_WORD_KEY) offer_keys(l);
 }
 
 static void offer_words(struct line *l)
@@ -258,16 +208,7 @@ static void offer_words(struct line *l)
         const struct skl_option *o = find_option(l->command, l->words[i], strlen(l->words[i]));
         i += o && o->kind != SKL_OPT_FLAG;
     }
-    const char *usage = l->command->usage;
-    char word[64], last[64] = "";
-    bool alone = false;
-    for (int i = 0; next_word(&usage, word, &alone); i++) {
-        snprintf(last, sizeof last, "%s", word);
-        if (i < at) continue;
-        offer_word(l, word);
-        if (!alone || i > at) return;
-    }
-    if (!strcmp(last, "key=value")) offer_word(l, last); /* the one that may be repeated */
+    if (l->command->max_args < 0 || at < l->command->max_args) offer_word(l, l->command->words[at > 0]);
 }
 
 static void complete_command(struct line *l)

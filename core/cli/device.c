@@ -10,6 +10,12 @@
 
 const char *skl_device_word;
 
+const char *const *skl_device_words(void)
+{
+    static const char *const words[] = {"auto", "cpu", "gpu", NULL};
+    return words;
+}
+
 /* Which of several runs at a time this is: a sweep tells its children. */
 static int turn(void)
 {

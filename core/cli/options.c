@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/grow.h"
+
 enum { MAX_OPTIONS = 64, HELP_COLUMN = 26, HELP_WIDTH = 110 };
 
 static bool bounded(const struct skl_option *o) { return o->min != 0 || o->max != 0; }
@@ -77,16 +79,39 @@ static int set_real(const struct skl_command *cmd, const struct skl_option *o, c
     return SKL_OK;
 }
 
+static int set_choice(const struct skl_command *cmd, const struct skl_option *o, const char *text, struct skl_err *err)
+{
+    const char *const *words = o->words(), *near = skl_nearest(text, words);
+    for (; *words; words++)
+        if (!strcmp(*words, text)) {
+            *(const char **)o->target = text;
+            return SKL_OK;
+        }
+    if (near)
+        return skl_fail(err, SKL_USAGE, "%s: --%s knows no '%s' (did you mean '%s'?)", cmd->name, o->name, text, near);
+    char *all = skl_strdup("");
+    for (words = o->words(); *words; words++) all = skl_append(all, "%s%s", *all ? ", " : "", *words);
+    skl_fail(err, SKL_USAGE, "%s: --%s knows no '%s', but: %s", cmd->name, o->name, text, all);
+    free(all);
+    return SKL_USAGE;
+}
+
 static int set(const struct skl_command *cmd, const struct skl_option *o, const char *text, struct skl_err *err)
 {
-    if (!*text && (o->kind == SKL_OPT_STRING || o->kind == SKL_OPT_EACH))
+    if (!*text && o->kind >= SKL_OPT_STRING)
         return skl_fail(err, SKL_USAGE, "%s: --%s wants %s, not an empty word", cmd->name, o->name, o->argument);
     switch (o->kind) {
     case SKL_OPT_INT:
         return set_int(cmd, o, text, err);
     case SKL_OPT_REAL:
         return set_real(cmd, o, text, err);
+    case SKL_OPT_CHOICE:
+        return set_choice(cmd, o, text, err);
     case SKL_OPT_STRING:
+    case SKL_OPT_FILE:
+    case SKL_OPT_FOLDER:
+    case SKL_OPT_SETTING:
+    case SKL_OPT_PATTERN:
         *(const char **)o->target = text;
         return SKL_OK;
     case SKL_OPT_EACH:
@@ -202,10 +227,15 @@ const char *skl_options_unsound(const struct skl_command *cmd)
     if (!cmd->examples || !*cmd->examples) return "no examples";
     if (cmd->max_args >= 0 && cmd->max_args < cmd->min_args) return "max_args < min_args";
     if (count_options(cmd->options) > MAX_OPTIONS) return "too many options";
+    if ((cmd->words[0] != 0) != (cmd->max_args != 0) ||
+        (cmd->words[1] != 0) != (cmd->max_args < 0 || cmd->max_args > 1))
+        return "kinds of words other than max_args allows";
     for (const struct skl_option *o = cmd->options; o && o->name; o++) {
         if (!*o->name || o->name[0] == '-') return "an option's name starts with a dash or is empty";
         if (!o->help || !*o->help) return "an option has no help";
         if (o->kind == SKL_OPT_EACH ? !o->take : !o->target) return "an option has no target";
+        if (o->kind == SKL_OPT_CHOICE && !o->words) return "a choice without its words";
+        if (o->kind == SKL_OPT_FILE && !o->files) return "a file without what it is called";
         if ((o->kind == SKL_OPT_FLAG) == (o->argument != NULL))
             return "a flag with an argument, or an option without one";
         if (!(o->min <= o->max)) return "an option's min > max";

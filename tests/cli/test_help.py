@@ -89,6 +89,20 @@ class Usage(Case):
         self.refused("sweep", "x.yaml", "--dry-run=yes", says=["takes no value"])
         self.refused("sweep", "x.yaml", "--retry", "everything", says=["failed"])
 
+    def test_a_choice_is_one_of_its_words(self):
+        """What completion offers for a value is all there is, but for settings, which come from a file, and devices."""
+        found = set()
+        for command in commands():
+            for option in re.findall(r"(?m)^  --([a-z-]+) \S", self.ends(0, command, "--help").stdout):
+                offered = [line.split("\t")[0] for line in run("help", "--complete", command, f"--{option}", "").stdout.splitlines()]
+                if not offered or offered[0].startswith(":") or option in ("variant", "only", "redo", "device"):
+                    continue
+                found.add(option)
+                with self.subTest(command, option=option):
+                    self.refused(command, f"--{option}", "no-such-word", says=[f"--{option} knows no 'no-such-word'", offered[0]])
+                    self.refused(command, f"--{option}={offered[0]}x", says=[f"did you mean '{offered[0]}'?"])
+        self.assertEqual(found, {"conv", "metric", "mode", "retry", "select-by"})
+
     def test_names_with_control_characters_stay_on_one_line(self):
         self.refused("sweep", "a\nb\x1b[31m.yaml")
 

@@ -76,6 +76,22 @@ class Probe(Case):
         self.assertGreater(json.loads(gate.stdout)[0]["gate_mean"], 0)
         self.assertNotEqual(self.units("lab.yaml", "--seed", 1), self.units("lab.yaml", "--seed", 2))
 
+    def test_every_command_on_a_file_chooses_alike(self):
+        with_runs = [c for c in commands() if {"--variant", "--seed"} <= set(re.findall(r"--[a-z]+", self.ends(0, c, "--help").stdout))]
+        self.assertLessEqual({"train", "probe", "step", "summary"}, set(with_runs))
+        more = {"step": ["--weights", "absent", "--out", "x"]}
+        for command in with_runs:
+            with self.subTest(command):
+                first = run(command, "lab.yaml", *more.get(command, ()), cwd=self.dir)
+                self.assertIn("holds 4 runs; this is plain-sum/seed-1", first.stderr)
+                gate = run(command, "lab.yaml", "--variant", "gate", *more.get(command, ()), cwd=self.dir)
+                self.assertIn("holds 2 runs of that variant; this is gate/seed-1", gate.stderr)
+                one = run(command, "lab.yaml", "--variant", "gate", "--seed", 7, *more.get(command, ()), cwd=self.dir)
+                self.assertNotIn(" runs", one.stderr)
+                self.assertIn("no variant 'gat' (did you mean 'gate'?)", self.ends(2, command, "lab.yaml", "--variant", "gat", *more.get(command, ())).stderr)
+                self.assertIn("'1.5' is not a whole number", self.ends(2, command, "lab.yaml", "--seed", "1.5", *more.get(command, ())).stderr)
+        self.assertIn("exclusive_gating", self.ends(0, "summary", "lab.yaml", "--variant", "gate").stdout)
+
     def test_the_rows_of_a_run(self):
         """Iteration 0 is the config's net, the last rows are the last checkpoint's, the ones before prev's."""
         self.ends(0, "train", "lab.yaml", "--variant", "gate", "--seed", 1, "--run-dir", "run", "--quiet")

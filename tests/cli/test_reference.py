@@ -129,6 +129,14 @@ class Complete(Case):
         self.assertEqual(set(complete("data", "")), {"fetch"})
         self.assertIn("cifar10", complete("data", "fetch", ""))
         self.assertEqual(complete("sweep", ""), {":files": "*.yaml"})
+        self.assertEqual(complete("compare", "a", ""), {":folders": ""})
+        self.assertEqual(set(complete("eval", "")), {":files", ":folders"})
+        self.assertEqual(complete("plot", "results/x", ""), {})                              # it takes one word
+        self.assertEqual(complete("new-shortcut", ""), {})
+        self.assertIn("train.conv=gemm", complete("bench", "train.conv=g"))        # a file may be left out
+        self.assertEqual(set(complete("report", "r", "--select-by", "")), {"final", "validation"})
+        self.assertIn("validation_loss", complete("plot", "r", "--metric", ""))
+        self.assertEqual(complete("data", "--from", ""), {":files": "*"})
 
     def bash(self, typed):
         script = os.path.join(SOURCE, "core/cli/install/skiplab.bash")

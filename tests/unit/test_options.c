@@ -29,6 +29,7 @@ static struct skl_command command = {.name = "cmd",
                                      .options = table,
                                      .min_args = 1,
                                      .max_args = 2,
+                                     .words = {SKL_WORD_CONFIG, SKL_WORD_KEY},
                                      .run = nothing};
 
 static int reset(void **state)
@@ -214,7 +215,9 @@ static void a_bad_table_is_found(void **state)
     struct skl_option range[] = {{"x", SKL_OPT_INT, "N", "x", &number, 2, 1}, {0}},
                       no_help[] = {{"x", SKL_OPT_FLAG, NULL, "", &flag, 0, 0}, {0}};
     struct skl_option no_take[] = {{"x", SKL_OPT_EACH, "N", "x", NULL, 0, 0, NULL}, {0}};
-    const struct skl_option *bad[] = {two, no_target, flag_argument, help, range, no_help, no_take};
+    struct skl_option no_words[] = {{"x", SKL_OPT_CHOICE, "N", "x", &text, 0, 0}, {0}},
+                      no_files[] = {{"x", SKL_OPT_FILE, "N", "x", &text, 0, 0}, {0}};
+    const struct skl_option *bad[] = {no_words, no_files, two, no_target, flag_argument, help, range, no_help, no_take};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct skl_command c = command;
         c.options = bad[i];
@@ -222,6 +225,9 @@ static void a_bad_table_is_found(void **state)
     }
     struct skl_command c = command;
     c.examples = "";
+    assert_non_null(skl_options_unsound(&c));
+    c = command;
+    c.max_args = 1; /* and kinds for two */
     assert_non_null(skl_options_unsound(&c));
 }
 
