@@ -9,7 +9,8 @@
 #include "core/base/grow.h"
 #include "core/base/say.h"
 
-#define FORM (JSON_INDENT(1) | JSON_REAL_PRECISION(9))
+#define DIGITS_SHOWN JSON_REAL_PRECISION(9)
+#define IN_FILES (DIGITS_SHOWN | JSON_INDENT(1) | JSON_SORT_KEYS)
 #define TAIL_BEFORE ",\n \"seal\": \""
 #define TAIL_AFTER "\"\n}\n"
 enum { DIGITS = 64 };
@@ -20,7 +21,7 @@ char *skl_json_seal(json_t *object)
 {
     SKL_CHECK(!json_object_set_new(object, "sealed", json_true()));
     json_object_del(object, "seal"); /* of what was read from a sealed file */
-    char *body = json_dumps(object, FORM | JSON_SORT_KEYS), hex[DIGITS + 1];
+    char *body = json_dumps(object, IN_FILES), hex[DIGITS + 1];
     if (!body) skl_out_of_memory(0);
     const size_t n = strlen(body) - 2; /* without the last "\n}" */
     skl_sha256_hex(body, n, hex);
@@ -113,11 +114,11 @@ static char *lines_of(json_t *value, size_t flags)
     return skl_append(text, "\n");
 }
 
-char *skl_json_sorted(json_t *value) { return lines_of(value, FORM | JSON_SORT_KEYS); }
+char *skl_json_sorted(json_t *value) { return lines_of(value, IN_FILES); }
 
 void skl_json_print(json_t *value)
 {
-    char *lines = lines_of(value, FORM);
+    char *lines = lines_of(value, DIGITS_SHOWN | JSON_INDENT(2));
     skl_print_raw(lines);
     free(lines);
 }
