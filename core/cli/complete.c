@@ -1,5 +1,6 @@
 /* complete.c - what may stand next on a command line, for the shells.  All from the tables: a command's option rows and
- * its kinds of words, the keys of experiment files, the variants; and from the experiment file that stands on the line. */
+ * its kinds of words, the keys of experiment files, the variants; and from the experiment file that stands on the
+ * line. */
 #include <stdlib.h>
 #include <string.h>
 
