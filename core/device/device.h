@@ -23,6 +23,10 @@
  * Only download's data and the word of `finish` need the end of the queue, so a training step has no wait in it.  What
  * the host passes by pointer (jobs, operands, results, upload's data) is used up when the call returns.
  *
+ * Ahead.  A host that trains need not wait for a step's loss: `note` keeps it on the device, and an int32 there, the
+ * *stop*, says from when on a step has gone wrong.  What is told of a stop leaves weights, momenta and running
+ * statistics as they are while it is not 0, so that steps enqueued after a wrong one change nothing.
+ *
  * Groups.  Operations work on the n images of one batch-norm group, n at most skl_needs.images.
  *
  * Bits.  On one device (and driver) an operation gives the same bits whenever it is called with the same numbers, with
@@ -112,6 +116,7 @@ struct skl_norm {
     struct skl_place mean;
     struct skl_place spread;     /* norm_bytes(c): the device's own */
     struct skl_place c1, c2, c3; /* [c] the derivative: dy = c1 g + c2 y + c3 */
+    struct skl_place stop;       /* running statistics heed it; none: nothing stops them */
 };
 
 /* ---- the shortcut's two coefficients (way 1 of core/variant/shortcut.h), spelled out ---- */
@@ -199,6 +204,11 @@ struct skl_score {
     double loss;    /* sum of the images' losses */
     int64_t errors; /* images misclassified; logits that are not numbers count */
 };
+/* What is kept of one step on the device: the host reads many at once. */
+struct skl_note {
+    struct skl_score score;
+    int64_t stopped; /* the stop before this step's loss was looked at */
+};
 
 /* ---- update ---- */
 struct skl_learned {
@@ -208,8 +218,9 @@ struct skl_learned {
 };
 struct skl_sgd {
     float lr, momentum, weight_decay;
-    bool caffe;    /* v = m v + lr (g + wd w), w -= v; else torch: v = m v + (g + wd w), w -= lr v */
-    bool nesterov; /* w takes m v + what v just took in place of v */
+    bool caffe;            /* v = m v + lr (g + wd w), w -= v; else torch: v = m v + (g + wd w), w -= lr v */
+    bool nesterov;         /* w takes m v + what v just took in place of v */
+    struct skl_place stop; /* none: nothing stops it */
 };
 
 /* ---- what a net will need of a device: the largest of each over all its operations ---- */
@@ -227,7 +238,8 @@ struct skl_needs {
 
 /* ---- the table ---- */
 enum skl_device_bits {
-    SKL_RUNS_C = 1 /* calls a variant's C functions; else only what variant_fits says */
+    SKL_RUNS_C = 1,    /* calls a variant's C functions; else only what variant_fits says */
+    SKL_GOES_AHEAD = 2 /* its calls return before their work is done: to wait costs time */
 };
 struct skl_device_ops;
 /* The head of a device; its own fields follow in a larger struct. */
@@ -313,6 +325,9 @@ struct skl_device_ops {
     /* Adds to the score, whose errors are those against `labels`; dlogits = (softmax - target) / batch. */
     void (*head_loss)(struct skl_device *d, const struct skl_head *head, int n, int batch);
     void (*read_score)(struct skl_device *d, struct skl_place score, struct skl_score *to); /* there after finish */
+    /* note = score and stop; the stop becomes 1 where the score's loss is not finite.  note: of sizeof(struct skl_note)
+     * bytes, in the host's form. */
+    void (*note)(struct skl_device *d, struct skl_place score, struct skl_place stop, struct skl_place note);
     /* dweight, dbias; the pooled pixels' gradient through `dx`. */
     void (*head_backward)(struct skl_device *d, const struct skl_head *head, const struct skl_result *dx, int n,
                           bool accumulate);

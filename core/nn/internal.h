@@ -176,7 +176,8 @@ struct skl_net {
 
     struct gradients d;
     struct skl_place sums;        /* of the operation that made some last */
-    struct skl_place flag;        /* of skl_net_finite */
+    struct skl_place stop, notes; /* of the steps that nobody has asked about: device.h */
+    int noted;                    /* so many steps */
     struct skl_place zeros, ones; /* [widest] */
     int widest;                   /* largest channel count */
     size_t activation;            /* floats of the largest activation of one image */
@@ -320,6 +321,7 @@ int add_tensor(struct skl_net *net, struct tensor_start start, bool decay, int n
                ...) __attribute__((format(printf, 6, 7)));
 void tensors_take(struct skl_net *net);
 void tensors_init(struct skl_net *net);
+void stop_if_infinite(struct skl_net *net); /* a weight or a running statistic */
 /* The next place of the net's memory; arena.memory NULL: only counted. */
 static inline struct skl_place arena_take(struct skl_net *net, size_t bytes)
 {

@@ -17,6 +17,7 @@ static void take_bn(struct skl_net *net, struct bn_layer *bn)
     n->mean = take(net, c), n->scale = take(net, c), n->shift = take(net, c);
     n->spread = arena_take(net, net->device->ops->norm_bytes(net->device, bn->n.c));
     n->c1 = take(net, c), n->c2 = take(net, c), n->c3 = take(net, c);
+    n->stop = net->stop;
 }
 
 /* ---- units ---- */
@@ -147,13 +148,14 @@ static void take_head(struct skl_net *net, size_t n)
     net->head.labels = arena_take(net, n * sizeof(int32_t));
     net->head.others = arena_take(net, n * sizeof(int32_t));
     net->head.score = arena_take(net, SKL_PLACE_ALIGN);
-    net->flag = arena_take(net, SKL_PLACE_ALIGN);
+    net->notes = arena_take(net, SKL_NET_STEPS * sizeof(struct skl_note));
 }
 
 static void take_all(struct skl_net *net)
 {
     const size_t n = (size_t)net->o.group, calls = n > SKL_EVAL_SLICE ? n : SKL_EVAL_SLICE;
     tensors_take(net);
+    net->stop = arena_take(net, SKL_PLACE_ALIGN);
     for (int i = 0; i < net->bns; i++) take_bn(net, net->bn[i]);
     take_units(net, n);
     if (!net->o.inference) {
@@ -267,6 +269,7 @@ static void fill(struct skl_net *net)
     for (int c = 0; c < net->widest; c++) ones[c] = 1;
     net->device->ops->upload(net->device, ones, (size_t)net->widest * sizeof *ones, net->ones);
     net->device->ops->clear(net->device, net->zeros, (size_t)net->widest * sizeof *ones);
+    net->device->ops->clear(net->device, net->stop, SKL_PLACE_ALIGN);
     free(ones);
 }
 

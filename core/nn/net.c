@@ -183,12 +183,46 @@ struct skl_step_result skl_net_result(struct skl_net *net)
     return result;
 }
 
+bool skl_net_goes_ahead(const struct skl_net *net) { return net->device->bits & SKL_GOES_AHEAD; }
+
+void skl_net_note(struct skl_net *net)
+{
+    SKL_CHECK(net->noted < SKL_NET_STEPS);
+    const struct skl_place note = {net->notes.memory,
+                                   net->notes.offset + (size_t)net->noted++ * sizeof(struct skl_note)};
+    net->device->ops->note(net->device, net->head.score, net->stop, note);
+}
+
+int skl_net_noted(struct skl_net *net, struct skl_step_result result[SKL_NET_STEPS], bool *sound)
+{
+    const struct skl_device_ops *ops = net->device->ops;
+    struct skl_note note[SKL_NET_STEPS];
+    const int n = net->noted;
+    int32_t stop = 0;
+    int k = 0;
+    ops->download(net->device, net->notes, (size_t)n * sizeof *note, note);
+    ops->download(net->device, net->stop, sizeof stop, &stop);
+    net_finish(net);
+    net->noted = 0;
+    *sound = !net->trouble.text[0];
+    if (!*sound) return 0;
+    while (k < n && *sound) {
+        result[k] = (struct skl_step_result){note[k].score.loss / net->o.batch, (int)note[k].score.errors};
+        *sound = isfinite(result[k].loss) && !(k + 1 < n ? note[k + 1].stopped : stop);
+        k++;
+    }
+    if (stop) ops->clear(net->device, net->stop, sizeof stop);
+    return k;
+}
+
 void skl_net_update(struct skl_net *net, const struct skl_train_config *c, double lr)
 {
     double t0 = skl_seconds();
-    const struct skl_sgd sgd = {(float)lr, (float)c->momentum, (float)c->weight_decay,
-                                c->momentum_form == SKL_MOMENTUM_CAFFE, c->nesterov};
+    const struct skl_sgd sgd = {
+        (float)lr,   (float)c->momentum, (float)c->weight_decay, c->momentum_form == SKL_MOMENTUM_CAFFE,
+        c->nesterov, net->stop};
     net->device->ops->sgd(net->device, net->learned, net->learned_tensors, &sgd);
+    if (net->noted) stop_if_infinite(net);
     net->own_stale = true;
     net->seconds[2] += skl_seconds() - t0;
 }

@@ -77,8 +77,16 @@ void skl_net_gradient(struct skl_net *net, const float *images, const struct skl
 struct skl_step_result skl_net_result(struct skl_net *net);
 /* One SGD update of every parameter from its gradient (which is left as it is): momentum and decay of c, this rate. */
 void skl_net_update(struct skl_net *net, const struct skl_train_config *c, double lr);
-/* Are all parameters and running statistics finite?  Waits. */
-bool skl_net_finite(struct skl_net *net);
+/* Instead of skl_net_result: keeps the last mini-batch's result where it is, for skl_net_noted, without waiting.
+ * From a loss that is not finite on, or weights and statistics that are not after the update behind it, gradients and
+ * updates leave weights, momenta and running statistics as they are, until skl_net_noted was asked.  At most
+ * SKL_NET_STEPS. */
+enum { SKL_NET_STEPS = 64 };
+void skl_net_note(struct skl_net *net);
+/* Waits, and tells the results noted since the last call, in order, up to the first step that went wrong: with that one
+ * *sound is false.  Returns how many. */
+int skl_net_noted(struct skl_net *net, struct skl_step_result result[SKL_NET_STEPS], bool *sound);
+bool skl_net_goes_ahead(const struct skl_net *net); /* to wait for its device costs time */
 /* Evaluation with running statistics, n <= batch images.  Returns summed loss and errors. */
 struct skl_step_result skl_net_evaluate(struct skl_net *net, const float *images, const int32_t *labels, int n,
                                         float *logits);

@@ -171,17 +171,11 @@ void tensors_init(struct skl_net *net)
 }
 
 /* The gaps between tensors are 0. */
-bool skl_net_finite(struct skl_net *net)
+void stop_if_infinite(struct skl_net *net)
 {
-    const struct skl_device_ops *ops = net->device->ops;
     size_t floats = 0;
-    int32_t flag = 0;
     for (int i = 0; i < net->tensors; i++) floats += padded(net->tensor[i].count);
-    ops->clear(net->device, net->flag, sizeof flag);
-    ops->find_infinite(net->device, net->at[0].value, floats, net->flag);
-    ops->download(net->device, net->flag, sizeof flag, &flag);
-    net_finish(net);
-    return !flag;
+    net->device->ops->find_infinite(net->device, net->at[0].value, floats, net->stop);
 }
 
 int skl_net_tensors(const struct skl_net *net, const struct skl_tensor **tensors)

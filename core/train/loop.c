@@ -7,6 +7,7 @@
 #include "core/train/schedule.h"
 #include "core/train/signals.h"
 
+#define TAKE_EVERY 0.5    /* seconds that a device goes ahead before its results are asked for */
 #define RECORD_EVERY 10.0 /* seconds between two run.json of a running run */
 
 double skl_training_seconds(const struct skl_training *t) { return t->seconds_before + skl_seconds() - t->start; }
@@ -172,43 +173,6 @@ static bool hopeless(const struct skl_training *t)
            mean_error(t) > exp->give_up.train_error_above;
 }
 
-static void judge(struct skl_training *t, double loss)
-{
-    struct skl_state *s = &t->state;
-    if (!isfinite(loss) || !skl_net_finite(t->session.net))
-        s->outcome = SKL_DIVERGED;
-    else if (s->iteration < s->end && hopeless(t))
-        s->outcome = SKL_STOPPED;
-    if (s->outcome != SKL_RUNNING) s->end = t->progress.end = s->iteration;
-}
-
-static int iterate(struct skl_training *t, struct skl_err *err)
-{
-    struct skl_session *session = &t->session;
-    const struct skl_train_config *c = &session->exp->train;
-    struct skl_state *s = &t->state;
-    double start = skl_seconds();
-    struct skl_step_result r = skl_session_iteration(session, s->iteration, s->end);
-    s->loss_sum += r.loss;
-    s->errors += r.errors;
-    s->count++;
-    t->changed = true;
-    t->saved = false;
-    int status = skl_session_sound(session, err);
-    if (!status && s->iteration == 0) status = train_row(t, 0, r.loss, 100.0 * r.errors / c->batch, err);
-    s->iteration++;
-    judge(t, r.loss);
-    if (!status) status = skl_session_sound(session, err);
-    t->busy += skl_seconds() - start;
-    t->done++;
-    struct skl_progress_now now = {s->iteration, mean_loss(s), mean_error(t), skl_training_speed(t), c->batch};
-    bool row = skl_due(s->iteration, c->log_every, s->end);
-    if (!status && row) status = rows_at_log(t, err);
-    t->progress.left = skl_training_left(t);
-    skl_progress_show(&t->progress, &now, row);
-    return status;
-}
-
 static bool test_due(const struct skl_training *t)
 {
     const struct skl_state *s = &t->state;
@@ -226,15 +190,93 @@ static bool save_due(const struct skl_training *t)
     return !t->saved && skl_due(t->state.iteration, t->session.exp->train.checkpoint_every, t->state.end);
 }
 
+static void judge(struct skl_training *t, bool sound)
+{
+    struct skl_state *s = &t->state;
+    if (!sound)
+        s->outcome = SKL_DIVERGED;
+    else if (s->iteration < s->end && hopeless(t))
+        s->outcome = SKL_STOPPED;
+    if (s->outcome != SKL_RUNNING) s->end = t->progress.end = s->iteration;
+}
+
+/* One result more; the last one that is taken is judged. */
+static int add_result(struct skl_training *t, const struct skl_step_result *r, struct skl_err *err)
+{
+    struct skl_state *s = &t->state;
+    s->loss_sum += r->loss;
+    s->errors += r->errors;
+    s->count++;
+    s->iteration++;
+    t->done++;
+    return s->iteration > 1 ? SKL_OK : train_row(t, 0, r->loss, 100.0 * r->errors / t->session.exp->train.batch, err);
+}
+
+/* Takes what the net has noted: state.iteration is how many results are known. */
+static int take(struct skl_training *t, struct skl_err *err)
+{
+    struct skl_step_result result[SKL_NET_STEPS];
+    struct skl_state *s = &t->state;
+    bool sound;
+    const double start = skl_seconds();
+    const int n = skl_net_noted(t->session.net, result, &sound);
+    int status = skl_session_sound(&t->session, err);
+    t->ahead = 0, t->took = skl_seconds(), t->busy += t->took - start;
+    for (int i = 0; i < n && !status; i++) status = add_result(t, &result[i], err);
+    if (status) return status;
+    judge(t, sound);
+    struct skl_progress_now now = {s->iteration, mean_loss(s), mean_error(t), skl_training_speed(t),
+                                   t->session.exp->train.batch};
+    const bool row = skl_due(s->iteration, t->session.exp->train.log_every, s->end);
+    if (row) status = rows_at_log(t, err);
+    t->progress.left = skl_training_left(t);
+    skl_progress_show(&t->progress, &now, row);
+    return status;
+}
+
+static bool due_at(const struct skl_training *t, int64_t iteration)
+{
+    const struct skl_experiment *exp = t->session.exp;
+    const int64_t end = t->state.end;
+    return iteration >= end || iteration == 1 || iteration == exp->give_up.iteration ||
+           skl_due(iteration, exp->train.log_every, end) || skl_due(iteration, exp->train.test_every, end) ||
+           skl_due(iteration, exp->train.checkpoint_every, end) || skl_probing_due(&t->probing, iteration, end);
+}
+
+/* Is somebody waiting for the results of the steps so far? */
+static bool wanted(const struct skl_training *t)
+{
+    return !skl_net_goes_ahead(t->session.net) || t->ahead == SKL_NET_STEPS || atomic_load(&skl_signal_stop) ||
+           skl_seconds() - t->took > TAKE_EVERY || due_at(t, t->state.iteration + t->ahead);
+}
+
+static int iterate(struct skl_training *t, struct skl_err *err)
+{
+    const double start = skl_seconds();
+    skl_session_iteration(&t->session, t->state.iteration + t->ahead, t->state.end);
+    t->ahead++;
+    t->changed = true;
+    t->saved = false;
+    t->busy += skl_seconds() - start;
+    return wanted(t) || skl_session_sound(&t->session, NULL) ? take(t, err) : SKL_OK;
+}
+
+static int what_is_due(struct skl_training *t, struct skl_err *err)
+{
+    int status = SKL_OK;
+    if (test_due(t)) status = test(t, err);
+    if (!status && probe_due(t)) status = skl_probing_rows(&t->probing, &t->session, t->state.iteration, err);
+    if (!status && save_due(t)) status = skl_training_save(t, true, err);
+    return status;
+}
+
 int skl_training_loop(struct skl_training *t, struct skl_err *err)
 {
     for (int status = SKL_OK; !status;) {
-        if (test_due(t)) status = test(t, err);
-        if (!status && probe_due(t)) status = skl_probing_rows(&t->probing, &t->session, t->state.iteration, err);
-        if (!status && save_due(t)) status = skl_training_save(t, true, err);
+        if (!t->ahead) status = what_is_due(t, err);
         if (status) return status;
         if (t->state.iteration >= t->state.end) return SKL_OK;
-        if (atomic_load(&skl_signal_stop)) return SKL_INTERRUPTED;
+        if (!t->ahead && atomic_load(&skl_signal_stop)) return SKL_INTERRUPTED;
         status = iterate(t, err);
         if (status) return status;
     }

@@ -1,5 +1,8 @@
 /* loop.h - a run's iterations: what is trained, logged, tested and saved, and when.
  *
+ * A device that goes ahead is asked for the results of its steps when one of these is due, or after half a second: what
+ * it did behind a step that went wrong is void.
+ *
  * After each iteration, in this order: a row of train.csv, a row of test.csv (and validation.csv), rows of probe.csv, a
  * checkpoint, each where due.  A checkpoint records the lengths of the logs, so a run that goes on from it cuts away
  * whatever was written later and writes it again. */
@@ -27,6 +30,7 @@ struct skl_training {
 
     bool last_scheduled; /* last.safetensors is whole and scheduled: the next one moves it to prev */
     bool saved;          /* the state now is that of a scheduled checkpoint */
+    int ahead;           /* steps whose results are not known yet; state does not count them */
     bool changed;        /* since the last checkpoint or the resume */
 
     double seconds_before, start; /* of earlier parts of the run; clock at the start of this one */
@@ -34,6 +38,7 @@ struct skl_training {
     int64_t done;                 /* iterations */
     double row_busy;              /* the same two at the last row of timing.csv */
     int64_t row_done;
+    double took;         /* clock when the results of the steps were last taken from the net */
     double recorded;     /* clock when run.json was last written */
     int64_t evaluated;   /* images, in this part of the run's evaluations, */
     double evaluating;   /* and seconds for them */

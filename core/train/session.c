@@ -128,18 +128,18 @@ struct skl_identity skl_session_identity(const struct skl_session *s)
     return id;
 }
 
-static struct skl_step_result update(struct skl_net *net, const struct skl_train_config *c, int64_t t)
+static void update(struct skl_net *net, const struct skl_train_config *c, int64_t t)
 {
-    struct skl_step_result r = skl_net_result(net);
-    if (isfinite(r.loss)) skl_net_update(net, c, skl_lr(c, t));
-    return r;
+    skl_net_update(net, c, skl_lr(c, t));
 }
 
 struct skl_step_result skl_iteration(struct skl_net *net, const struct skl_train_config *c, int64_t t,
                                      const float *images, const struct skl_targets *targets)
 {
     skl_net_gradient(net, images, targets, t, NULL);
-    return update(net, c, t);
+    const struct skl_step_result r = skl_net_result(net);
+    if (isfinite(r.loss)) update(net, c, t);
+    return r;
 }
 
 void skl_session_load(struct skl_session *s, int64_t t)
@@ -150,12 +150,13 @@ void skl_session_load(struct skl_session *s, int64_t t)
     s->loaded = t;
 }
 
-struct skl_step_result skl_session_iteration(struct skl_session *s, int64_t t, int64_t end)
+void skl_session_iteration(struct skl_session *s, int64_t t, int64_t end)
 {
     skl_session_load(s, t);
     skl_net_gradient(s->net, s->images, &(struct skl_targets){s->labels, s->others, s->mix}, t, NULL);
+    skl_net_note(s->net);
+    update(s->net, &s->exp->train, t);
     if (t + 1 < end) skl_session_load(s, t + 1);
-    return update(s->net, &s->exp->train, t);
 }
 
 int skl_part_count(const struct skl_session *s, enum skl_part part)

@@ -40,8 +40,8 @@ char *skl_numerics_key(const struct skl_net *net);
 
 /* The mini-batch of iteration t to images and labels, unless it stands there. */
 void skl_session_load(struct skl_session *s, int64_t t);
-/* Iteration t of a run of `end`, as skl_iteration; while a device works, the host makes the next mini-batch. */
-struct skl_step_result skl_session_iteration(struct skl_session *s, int64_t t, int64_t end);
+/* Iteration t of a run of `end`, its result noted (net.h); while a device works, the host makes the next mini-batch. */
+void skl_session_iteration(struct skl_session *s, int64_t t, int64_t end);
 /* Iteration t: forward, backward and one update on a mini-batch.  No update where the loss is not
  * finite. */
 struct skl_step_result skl_iteration(struct skl_net *net, const struct skl_train_config *c, int64_t t,

@@ -1,6 +1,7 @@
 #include "core/train/verify.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,12 +113,20 @@ static void test_row(struct replay *r, enum skl_log log, enum skl_part part)
     compare_row(r, log, row);
 }
 
+static struct skl_step_result step(struct skl_session *s, int64_t iteration, int64_t end)
+{
+    struct skl_step_result result[SKL_NET_STEPS];
+    bool sound;
+    skl_session_iteration(s, iteration, end);
+    return skl_net_noted(s->net, result, &sound) ? result[0] : (struct skl_step_result){NAN, 0};
+}
+
 static struct skl_step_result iterate(struct replay *r)
 {
     struct skl_session *s = &r->session;
     const struct skl_train_config *c = &s->exp->train;
     struct skl_state *now = &r->state;
-    struct skl_step_result result = skl_session_iteration(s, now->iteration, r->newer.iteration);
+    const struct skl_step_result result = step(s, now->iteration, r->newer.iteration);
     if (now->iteration == 0) train_row(r, result.loss, result.errors, 1);
     now->loss_sum += result.loss;
     now->errors += result.errors;

@@ -147,3 +147,45 @@ void check_head(struct lab *lab)
         head_once(lab, 17, (struct skl_shape){2, 2, 20}, 11, DATA_NORMAL, aims[i]);
     }
 }
+
+/* A loss that is not finite stops what is told of it: weights, momenta and running statistics stay to the bit. */
+static void expect_stopped(struct lab *lab, double loss, int32_t was)
+{
+    const struct skl_shape s = {3, 2, 5};
+    const bool stops = was || !isfinite(loss);
+    lab_reset(lab);
+    struct tensor score = out(lab, 16), stop = out(lab, 1), note = out(lab, 6), bias = put(lab, 5, DATA_NORMAL);
+    struct tensor w = put(lab, 300, DATA_NORMAL), g = put(lab, 300, DATA_NORMAL), v = put(lab, 300, DATA_NORMAL);
+    struct operand x = make_operand(lab, 0, 90, s.c, DATA_NORMAL);
+    struct result y = make_result(lab, STATISTICS, 90, s.c, DATA_NORMAL);
+    struct norm norm = make_norm(lab, s.c);
+    const struct skl_score before = {loss, 77};
+    struct skl_note after;
+    writable(lab, &w), writable(lab, &v);
+    memcpy(score.before, &before, sizeof before), memcpy(stop.before, &was, sizeof was);
+    norm.n.stop = stop.place;
+    lab_upload(lab);
+    lab->ops->note(lab->d, score.place, stop.place, note.place);
+    lab->ops->sgd(lab->d, &(struct skl_learned){w.place, g.place, v.place, 300, true}, 1,
+                  &(struct skl_sgd){0.1f, 0.9f, 0.01f, .stop = stop.place});
+    lab->ops->map(lab->d, &x.o, &y.r, 3, s);
+    lab->ops->bn_forward(lab->d, &norm.n, y.sums.place, bias.place, 0.75);
+    lab_download(lab, "note");
+    memcpy(&after, note.after, sizeof after);
+    CHECK(!memcmp(&after.score, &before, sizeof before) && after.stopped == was, "note of %g: %g %lld %lld", loss,
+          after.score.loss, (long long)after.score.errors, (long long)after.stopped);
+    memcpy(&was, stop.after, sizeof was);
+    CHECK((was != 0) == stops, "note: a loss of %g gives a stop of %d", loss, (int)was);
+    CHECK(stops == !memcmp(w.before, w.after, 300 * sizeof(float)), "sgd and a stop: weights");
+    CHECK(stops == !memcmp(v.before, v.after, 300 * sizeof(float)), "sgd and a stop: momenta");
+    CHECK(stops == !memcmp(norm.running_mean.before, norm.running_mean.after, 5 * sizeof(float)), "running means");
+    CHECK(stops == !memcmp(norm.running_var.before, norm.running_var.after, 5 * sizeof(float)), "running variances");
+    CHECK(isfinite(norm.scale.after[4]) && norm.scale.after[4] > 0, "a stop keeps bn_forward from its scale");
+}
+
+void check_note(struct lab *lab)
+{
+    static const double losses[] = {0, 2.3, -1e300, INFINITY, -INFINITY, NAN};
+    for (size_t i = 0; i < sizeof losses / sizeof *losses; i++)
+        for (int was = 0; was < 2; was++) expect_stopped(lab, losses[i], was);
+}

@@ -54,6 +54,7 @@ static const struct row {
     ROW(head_forward, check_head),
     ROW(head_loss, check_head),
     ROW(read_score, check_head),
+    ROW(note, check_note),
     ROW(head_backward, check_head),
     ROW(sgd, check_sgd),
     ROW(find_infinite, check_find_infinite),

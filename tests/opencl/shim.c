@@ -6,6 +6,7 @@
  *   launch=N     the N-th kernel launched (from 1) fails with CL_OUT_OF_RESOURCES, and all after it
  *   hang=N       after the N-th launch no event ever completes, and ten minutes pass each time somebody looks
  *   memory=N     buffers of more than N bytes cannot be made
+ *   reads=FILE   how often something was read from the device's memory so far
  *   wrong=NAME   kernel NAME is never run
  *   broken=NAME  a text with kernel NAME in it does not build */
 #ifndef _GNU_SOURCE
@@ -109,6 +110,15 @@ cl_int clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint 
     if (number("launch=") && launches >= number("launch=")) return CL_OUT_OF_RESOURCES;
     if (named("wrong=", name) && !event) return CL_SUCCESS;
     return REAL(clEnqueueNDRangeKernel)(queue, kernel, dims, offset, global, local, events, list, event);
+}
+
+cl_int clEnqueueReadBuffer(cl_command_queue queue, cl_mem buffer, cl_bool blocking, size_t offset, size_t size,
+                           void *to, cl_uint events, const cl_event *list, cl_event *event)
+{
+    static int reads;
+    FILE *f = word("reads=") ? fopen(word("reads="), "w") : NULL;
+    if (f) fprintf(f, "%d\n", ++reads), fclose(f);
+    return REAL(clEnqueueReadBuffer)(queue, buffer, blocking, offset, size, to, events, list, event);
 }
 
 cl_int clGetEventInfo(cl_event event, cl_event_info what, size_t size, void *value, size_t *size_ret)

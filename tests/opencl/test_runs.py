@@ -32,6 +32,15 @@ static void backward(const struct skl_call *k, const float *x, const float *h, c
 SKL_SHORTCUT(plain_c) = {SKL_SHORTCUT_HEAD(plain_c), .summary = "s", .formula = "y = x + F", .source = "s", .on_shortcut = "1",
                          .on_residual = "1", .forward = forward, .backward = backward};
 """
+NOT_A_NUMBER = """#include "core/variant/shortcut.h"
+static void affine(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b)
+{
+    (void)b;
+    if (k->iteration == 9) a->constant = __builtin_nanf("");
+}
+SKL_SHORTCUT(breaks) = {SKL_SHORTCUT_HEAD(breaks), .summary = "s", .formula = "y = x + F", .source = "s", .on_shortcut = "1",
+                        .on_residual = "1", .affine = affine};
+"""
 
 
 class Gpu(Lab):
@@ -47,6 +56,12 @@ class Gpu(Lab):
         folder = self.folder()
         self.train(folder, *DEVICE, code=0)
         self.whole = self.files(folder)
+
+    def plugin(self, name, source):
+        self.write(name + ".c", source)
+        subprocess.run(["cc", *"-std=gnu11 -O2 -ffp-contract=off -fvisibility=hidden -fPIC -shared -I".split(), SOURCE, name + ".c", "-o", name + ".so"],
+                       cwd=self.dir, check=True)
+        return f"./{name}.so"
 
     # ---- results ----
     def test_every_variant_as_on_the_cpu(self):
@@ -77,6 +92,41 @@ class Gpu(Lab):
         self.same(folder, f"{kills} kills")
         print(f"{kills} kills", end=" ")
 
+    # ---- a device that goes ahead ----
+    def test_nothing_is_read_between_rows(self):
+        self.write("x.yaml", config(shortcut="{type: identity}", iterations=60, log=30, test=60, checkpoint=60))
+        self.train(self.folder(), *DEVICE, code=0)      # what it compiles is in the cache then
+        start, reads = time.monotonic(), self.path("reads")
+        self.train(self.folder(), *DEVICE, env=self.shim(f"reads={reads}"), code=0)
+        half_seconds = (time.monotonic() - start) / 0.5
+        with open(reads) as f:
+            count = int(f.read())
+        with open(os.path.join(self.dir, "run0", "last.safetensors"), "rb") as f:
+            tensors = len(json.loads(f.read(struct.unpack("<Q", f.read(8))[0])))
+        # two for results, once a row and at most once in half a second; all tensors for a checkpoint and a hash; evaluations
+        self.assertLess(count, 2 * (half_seconds + 4) + 3 * tensors + 12)
+
+    def test_divergence_between_rows(self):
+        """What a device did behind the step that went wrong is void, however far it was ahead: weights that overflow, a loss that is
+        not a number."""
+        plugin = self.plugin("breaks", NOT_A_NUMBER)
+        for shortcut, words in (("identity", ()), ("breaks", ("--plugin", plugin))):
+            seen = []
+            for every in (1, 40):
+                text = config(shortcut=f"{{type: {shortcut}}}", iterations=40, log=every, test=40, checkpoint=40)
+                if not words:
+                    text = text.replace("lr: 0.05", "lr: 1000").replace("warmup: {lr: 0.01, iterations: 2}", "warmup: {lr: 0.01, iterations: 5}")
+                self.write("x.yaml", text)
+                folder = self.folder()
+                self.train(folder, *DEVICE, *words)
+                state = self.state(folder)
+                self.assertEqual(state["state"], "diverged", state)
+                with open(os.path.join(folder, "last.safetensors"), "rb") as f:
+                    data = f.read()
+                seen.append((state["iteration"], state["cause"], data[8 + struct.unpack("<Q", data[:8])[0]:]))
+                self.assertTrue(5 < state["iteration"] < 40, state)
+            self.assertEqual(seen[0], seen[1])
+
     # ---- which device ----
     def test_refusals(self):
         self.write("x.yaml", config(iterations=2))
@@ -88,9 +138,7 @@ class Gpu(Lab):
             self.assertEqual(said.count("\n"), 1, said)
 
     def test_a_plugin_without_a_formula(self):
-        self.write("plain_c.c", PLAIN_C)
-        subprocess.run(["cc", *"-std=gnu11 -O2 -ffp-contract=off -fvisibility=hidden -fPIC -shared -I".split(), SOURCE, "plain_c.c", "-o", "plain_c.so"],
-                       cwd=self.dir, check=True)
+        self.plugin("plain_c", PLAIN_C)
         self.write("x.yaml", config(shortcut="{type: plain_c}", iterations=2))
         plugin = ("--plugin", "./plain_c.so")
         for words in (("train", "x.yaml", "--run-dir", "r", *plugin), ("probe", "x.yaml", *plugin), ("bench", "x.yaml", *plugin),

@@ -371,6 +371,26 @@ static void try_sgd(struct lab *l, size_t n, bool caffe, bool nesterov)
     same(l, value, 3 * n, 1e-6, "sgd", "value"), same(l, momentum, 3 * n, 1e-6, "sgd", "momentum");
 }
 
+/* A sound loss, then one that is not: what is told of the stop changes in the first step alone. */
+static void try_note(struct lab *l)
+{
+    enum { FLOATS = 300 };
+    const struct skl_score score[2] = {{2.5, 7}, {INFINITY, 8}};
+    const size_t value = tensor(l, FLOATS), grad = tensor(l, FLOATS), momentum = tensor(l, FLOATS);
+    const size_t scores = zeros(l, 32), stop = zeros(l, 16), notes = zeros(l, 32);
+    for (int w = 0; w < 2; w++)
+        for (size_t i = 0; i < 2; i++) {
+            struct skl_device *d = l->d[w];
+            const struct skl_learned t = {at(l, w, value), at(l, w, grad), at(l, w, momentum), FLOATS, true};
+            d->ops->upload(d, &score[i], sizeof *score, skl_further(at(l, w, scores), 16 * i));
+            d->ops->note(d, skl_further(at(l, w, scores), 16 * i), at(l, w, stop),
+                         skl_further(at(l, w, notes), 16 * i));
+            d->ops->sgd(d, &t, 1, &(struct skl_sgd){0.1f, 0.9f, 1e-2f, .stop = at(l, w, stop)});
+        }
+    same_bytes(l, notes, 32 * sizeof(float), "note");
+    same(l, value, FLOATS, 1e-6, "sgd after a stop", "value");
+}
+
 static void try_find_infinite(struct lab *l)
 {
     enum { FLOATS = 3000 };
@@ -478,7 +498,7 @@ static void try_all(struct lab *l, const struct skl_conv_plan *plan[2])
     next(l), try_small(l, odd, t->images);
     next(l), try_head(l, odd, t->images);
     for (int form = 0; form < 4; form++) next(l), try_sgd(l, form ? 77 : 5000, form & 1, form & 2);
-    next(l), try_find_infinite(l);
+    next(l), try_find_infinite(l), try_note(l);
     try_affine(l, odd, t->images);
 }
 

@@ -195,6 +195,7 @@ const struct skl_device_ops skl_device_cpu = {
     .head_forward = cpu_head_forward,
     .head_loss = cpu_head_loss,
     .read_score = cpu_read_score,
+    .note = cpu_note,
     .head_backward = cpu_head_backward,
     .sgd = cpu_sgd,
     .find_infinite = cpu_find_infinite,

@@ -1,4 +1,5 @@
 /* Average pooling, the fully connected layer, softmax cross-entropy. */
+#include <math.h>
 #include "core/base/rng.h"
 #include "core/device/cpu/internal.h"
 #include "core/device/cpu/kernels/reference.h"
@@ -62,6 +63,15 @@ void cpu_head_loss(struct skl_device *d, const struct skl_head *head, int n, int
         score->loss += z[best] - wanted + (sum > 0 ? skl_log(sum) : sum);
         score->errors += !(best == labels[i] && z[best] == z[best]);
     }
+}
+
+void cpu_note(struct skl_device *d, struct skl_place score, struct skl_place stop, struct skl_place to)
+{
+    struct skl_note *note = (struct skl_note *)(void *)at(to);
+    int32_t *flag = (int32_t *)(void *)at(stop);
+    cpu_read_score(d, score, &note->score);
+    note->stopped = *flag;
+    if (!isfinite(note->score.loss)) *flag = 1;
 }
 
 void cpu_read_score(struct skl_device *d, struct skl_place score, struct skl_score *to)

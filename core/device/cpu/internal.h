@@ -129,9 +129,12 @@ void cpu_merge_forward(struct skl_device *d, const struct skl_merge *job);
 void cpu_merge_backward(struct skl_device *d, const struct skl_merge *job);
 void cpu_head_forward(struct skl_device *d, const struct skl_head *head, const struct skl_operand *x, int n);
 void cpu_head_loss(struct skl_device *d, const struct skl_head *head, int n, int batch);
+void cpu_note(struct skl_device *d, struct skl_place score, struct skl_place stop, struct skl_place note);
 void cpu_read_score(struct skl_device *d, struct skl_place score, struct skl_score *to);
 void cpu_head_backward(struct skl_device *d, const struct skl_head *head, const struct skl_result *dx, int n,
                        bool accumulate);
+/* Is this a stop that is not 0? */
+bool stopped(struct skl_place stop);
 void cpu_find_infinite(struct skl_device *d, struct skl_place at, size_t floats, struct skl_place flag);
 void cpu_sgd(struct skl_device *d, const struct skl_learned *tensor, int tensors, const struct skl_sgd *sgd);
 #endif

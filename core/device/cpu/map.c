@@ -80,6 +80,8 @@ void cpu_keep_bits(struct skl_device *d, uint64_t key, double drop, int first, i
 }
 
 /* ---- update ---- */
+bool stopped(struct skl_place stop) { return skl_there(stop) && *(const int32_t *)(const void *)at(stop); }
+
 struct sgd_job {
     const struct cpu *cpu;
     const struct skl_learned *tensor;
@@ -95,6 +97,7 @@ static void sgd_tensor(void *arg, int i, int worker)
 void cpu_sgd(struct skl_device *d, const struct skl_learned *tensor, int tensors, const struct skl_sgd *sgd)
 {
     struct sgd_job job = {cpu_of(d), tensor, sgd};
+    if (stopped(sgd->stop)) return;
     skl_parallel(job.cpu->pool, tensors, sgd_tensor, &job);
 }
 

@@ -42,10 +42,12 @@ void cpu_bn_forward(struct skl_device *d, const struct skl_norm *norm, struct sk
 {
     float *running_mean = at(norm->running_mean), *running_var = at(norm->running_var);
     const float *b = at(bias);
+    const bool stop = stopped(norm->stop);
     for (int c = 0; c < norm->c; c++) {
         const struct moments m = join(sums_at(sums), c);
         const double var = m.count > 1 ? m.var * m.count / (m.count - 1) : m.var;
         apply(norm, c, m.mean, m.var);
+        if (stop) continue;
         running_mean[c] = (float)(remember * running_mean[c] + (1 - remember) * (m.mean + (b ? b[c] : 0)));
         running_var[c] = (float)(remember * running_var[c] + (1 - remember) * var);
     }

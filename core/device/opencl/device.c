@@ -11,7 +11,7 @@ static int device_open(int index, struct skl_pool *pool, struct skl_device **dev
     struct opencl *d;
     const int status = opencl_open(index, &d, err);
     if (status) return status;
-    d->head = (struct skl_device){&skl_device_opencl, d->about.name, d->about.driver, 0, d->about.memory};
+    d->head = (struct skl_device){&skl_device_opencl, d->about.name, d->about.driver, SKL_GOES_AHEAD, d->about.memory};
     *device = &d->head;
     return SKL_OK;
 }
@@ -123,6 +123,7 @@ const struct skl_device_ops skl_device_opencl = {
     .head_forward = opencl_head_forward,
     .head_loss = opencl_head_loss,
     .read_score = read_score,
+    .note = opencl_note,
     .head_backward = opencl_head_backward,
     .sgd = opencl_sgd,
     .find_infinite = opencl_find_infinite,

@@ -38,6 +38,13 @@ void opencl_head_loss(struct skl_device *device, const struct skl_head *head, in
     call_run(&k, 1, 0, 0, ITEMS);
 }
 
+void opencl_note(struct skl_device *device, struct skl_place score, struct skl_place stop, struct skl_place note)
+{
+    struct call k = head_call(opencl_of(device), "note");
+    call_place(&k, score), call_place(&k, stop), call_place(&k, note);
+    call_run(&k, 1, 0, 0, ITEMS);
+}
+
 void opencl_head_backward(struct skl_device *device, const struct skl_head *head, const struct skl_result *dx, int n,
                           bool accumulate)
 {

@@ -91,6 +91,7 @@ void call_buffer(struct call *c, struct skl_memory *m); /* the buffer alone */
 void call_int(struct call *c, int v);
 void call_float(struct call *c, double v);
 void call_ulong(struct call *c, uint64_t v);
+void call_stop(struct call *c, struct skl_place stop); /* STOP of kernels/common.cl */
 void call_float8(struct call *c, const float v[8]);
 /* groups[] of `size` work-items each, in one to three dimensions (0 ends); items stand in the first. */
 void call_run(struct call *c, size_t groups_x, size_t groups_y, size_t groups_z, size_t items);
@@ -172,6 +173,7 @@ void opencl_merge_backward(struct skl_device *d, const struct skl_merge *job);
 /* ---- head.c ---- */
 void opencl_head_forward(struct skl_device *d, const struct skl_head *head, const struct skl_operand *x, int n);
 void opencl_head_loss(struct skl_device *d, const struct skl_head *head, int n, int batch);
+void opencl_note(struct skl_device *d, struct skl_place score, struct skl_place stop, struct skl_place note);
 void opencl_head_backward(struct skl_device *d, const struct skl_head *head, const struct skl_result *dx, int n,
                           bool accumulate);
 

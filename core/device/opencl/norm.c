@@ -25,6 +25,7 @@ void opencl_bn_forward(struct skl_device *d, const struct skl_norm *norm, struct
     call_place(&k, norm->running_mean), call_place(&k, norm->running_var);
     call_float(&k, remember), call_float(&k, 1 - remember);
     call_place(&k, norm->mean), call_place(&k, norm->spread), call_place(&k, norm->scale), call_place(&k, norm->shift);
+    call_stop(&k, norm->stop);
     run_channels(&k, norm->c);
 }
 

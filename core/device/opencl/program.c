@@ -184,6 +184,12 @@ void call_ulong(struct call *c, uint64_t v)
     argument(c, sizeof x, &x);
 }
 
+void call_stop(struct call *c, struct skl_place stop)
+{
+    call_place(c, stop);
+    call_int(c, skl_there(stop));
+}
+
 void call_float8(struct call *c, const float v[8]) { argument(c, 8 * sizeof *v, v); }
 
 static struct spent *spent_on(struct opencl *d, const char *name)

@@ -205,6 +205,7 @@ static void learn(struct opencl *d, const struct learned *rows, int n, const str
     call_buffer(&k, first->value.memory), call_buffer(&k, first->grad.memory), call_buffer(&k, first->momentum.memory);
     call_float(&k, sgd->lr), call_float(&k, sgd->momentum), call_float(&k, sgd->weight_decay), call_int(&k, sgd->caffe);
     call_int(&k, sgd->nesterov);
+    call_stop(&k, sgd->stop);
     call_run(&k, (size_t)n, 0, 0, 256);
 }
 

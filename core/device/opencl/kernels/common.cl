@@ -12,6 +12,10 @@
 #define AT(name) ((__global float *)((__global char *)name + name##_at))
 #define BYTES_AT(name) (name + name##_at)
 
+/* An int that stops what changes a net, where there is one. */
+#define STOP BYTES(stop), int may_stop
+#define STOPPED (may_stop && *(__global const int *)BYTES_AT(stop))
+
 /* ---- the load of a layer: v = relu?( scale x + shift + add_scale keep? add ), also written to out if asked ---- */
 struct load {
     __global const float *x, *scale, *shift, *add, *add_scale;

@@ -84,6 +84,19 @@ loss(TENSOR(logits), BYTES(labels), BYTES(others), TENSOR(dlogits), BYTES(score)
     to[1] += (ulong)red[ITEMS];
 }
 
+/* Three 64-bit numbers: the score's two, the stop as it was (device.h).  A double is not finite where all bits of its
+ * exponent are set. */
+KERNEL(ITEMS)
+note(BYTES(score), BYTES(stop), BYTES(to))
+{
+    if (get_local_id(0) != 0) return;
+    __global const ulong *from = (__global const ulong *)BYTES_AT(score);
+    __global ulong *row = (__global ulong *)BYTES_AT(to);
+    __global int *flag = (__global int *)BYTES_AT(stop);
+    row[0] = from[0], row[1] = from[1], row[2] = (ulong)*flag;
+    if ((from[0] >> 52 & 0x7ff) == 0x7ff) *flag = 1;
+}
+
 /* Item (k, j): dweight[k][j]; j = c: dbias[k]. */
 KERNEL(ITEMS)
 head_weights(TENSOR(dlogits), TENSOR(pooled), int n, int c, int classes, TENSOR(dweight), TENSOR(dbias), int accumulate)

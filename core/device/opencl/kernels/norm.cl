@@ -50,7 +50,7 @@ static void apply(__global const float *gamma, __global const float *beta, int c
 KERNEL(ITEMS)
 bn_forward(TENSOR(part), int parts, int channels, TENSOR(gamma), TENSOR(beta), TENSOR(bias), int biased,
            TENSOR(running_mean), TENSOR(running_var), float remember, float fresh, TENSOR(mean), TENSOR(spread),
-           TENSOR(scale), TENSOR(shift))
+           TENSOR(scale), TENSOR(shift), STOP)
 {
     __local float red[SUMS_NUMBERS * ITEMS];
     const int c = get_group_id(0);
@@ -58,6 +58,7 @@ bn_forward(TENSOR(part), int parts, int channels, TENSOR(gamma), TENSOR(beta), T
     if (get_local_id(0) != 0) return;
     const float variance = s.b / s.n, seen = s.pivot + (biased ? s.a + AT(bias)[c] : s.a);
     apply(AT(gamma), AT(beta), c, s.pivot, s.a, variance, AT(mean), AT(spread), AT(scale), AT(shift));
+    if (STOPPED) return;
     __global float *rm = AT(running_mean) + c, *rv = AT(running_var) + c;
     *rm = fma(remember, *rm, fresh * seen);
     *rv = fma(remember, *rv, fresh * (s.n > 1 ? s.b / (s.n - 1) : variance));

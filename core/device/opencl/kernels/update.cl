@@ -23,8 +23,9 @@ struct learned {
 };
 KERNEL(ITEMS)
 sgd(__global const uchar *table, __global float *value, __global const float *grad, __global float *momentum, float lr,
-    float m, float weight_decay, int caffe, int nesterov)
+    float m, float weight_decay, int caffe, int nesterov, STOP)
 {
+    if (STOPPED) return;
     const struct learned t = ((__global const struct learned *)table)[get_group_id(0)];
     const float wd = t.decay ? weight_decay : 0;
     for (int i = get_local_id(0); i < t.count; i += ITEMS) {
