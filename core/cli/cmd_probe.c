@@ -14,6 +14,7 @@
 #include "core/config/plan.h"
 #include "core/io/json.h"
 #include "core/nn/probe.h"
+#include "core/train/begin.h"
 #include "core/train/session.h"
 #include "core/train/state.h"
 #include "core/train/step.h"
@@ -176,8 +177,9 @@ static int probe_data(const struct skl_experiment *exp, const char *checkpoint, 
     if (status) return status;
     const int have = skl_part_count(&session, SKL_PART_TRAIN), n = images < have ? images : have;
     skl_loader_clean(session.loader, SKL_PART_TRAIN, 0, n, session.images, session.labels);
+    struct skl_beginning b;
     status = skl_loader_sound(session.loader, err);
-    if (!status && checkpoint) status = load_checkpoint(checkpoint, &session, err);
+    if (!status) status = checkpoint ? load_checkpoint(checkpoint, &session, err) : skl_begin(&session, &b, err);
     if (!status) status = probe_and_print(exp, session.net, session.images, session.labels, n, err);
     skl_session_close(&session);
     return status;

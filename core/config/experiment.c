@@ -32,6 +32,7 @@ void skl_experiment_copy(const struct skl_experiment *from, struct skl_experimen
     to->variant = from->variant ? skl_strdup(from->variant) : NULL;
     to->data.dataset = from->data.dataset ? skl_strdup(from->data.dataset) : NULL;
     to->data.path = from->data.path ? skl_strdup(from->data.path) : NULL;
+    to->train.init_from = from->train.init_from ? skl_strdup(from->train.init_from) : NULL;
 }
 
 void skl_experiment_release(struct skl_experiment *exp)
@@ -41,6 +42,7 @@ void skl_experiment_release(struct skl_experiment *exp)
     free(exp->variant);
     free(exp->data.dataset);
     free(exp->data.path);
+    free(exp->train.init_from);
     memset(exp, 0, sizeof *exp);
 }
 

@@ -71,8 +71,9 @@ struct skl_train_config {
     double weight_decay;
     int weight_decay_on;
     int init, fc_init;
-    int conv; /* enum skl_conv_algo */
-    int64_t log_every, test_every, checkpoint_every;
+    int conv;        /* enum skl_conv_algo */
+    char *init_from; /* "PATH", "PATH:strict" or "PATH:partial"; NULL: none */
+    int64_t log_every, test_every, checkpoint_every, keep_every;
 };
 struct skl_experiment {
     char *name, *label; /* the sweep's; label NULL: none */
@@ -92,7 +93,8 @@ struct skl_experiment {
     char hash[65]; /* SHA-256 of the canonical settings (not name, label, paper) */
 };
 
-/* Owned by the experiment: name, label, variant, data.dataset, data.path.  The shortcut is the registry's. */
+/* Owned by the experiment: name, label, variant, data.dataset, data.path, train.init_from.  The shortcut is the
+ * registry's. */
 struct skl_ynode;
 void skl_experiment_defaults(struct skl_experiment *exp); /* every key's default; hash and names empty */
 /* Reads the run keys of a merged tree (model, data, train, give_up, probe; `paper` and the keys of the whole file

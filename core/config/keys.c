@@ -150,10 +150,14 @@ static const struct skl_key keys[] = {
     CHOICE(train.weight_decay_on, SKL_DECAY_ALL, decays, "every parameter, or weights only (no batch norm, no biases)"),
     CHOICE(train.init, SKL_HE_FAN_IN, inits, "He normal initial weights over fan-in or fan-out"),
     CHOICE(train.fc_init, SKL_FC_UNIFORM, fc_inits, "last layer: uniform 1/sqrt(fan-in), He normal, or normal 0.01"),
+    TEXT(
+        train.init_from, LATER | SKL_KEY_PATH, NULL, NULL,
+        "safetensors file whose weights the run begins with, relative to the experiment file; FILE:partial: what fits"),
     CHOICE(train.conv, 0, convs, "convolution algorithm"),
     KEY(train.log_every, H, 100, 1, BILLION, "iterations a row of train.csv"),
     KEY(train.test_every, H, 1000, 1, BILLION, "iterations between evaluations: rows of test.csv"),
     KEY(train.checkpoint_every, 0, 1000, 1, BILLION, "iterations between checkpoints"),
+    KEY(train.keep_every, 0, 0, 0, BILLION, "iterations between checkpoints that stay, kept-N.safetensors; 0: none"),
 
     KEY(give_up.iteration, H, 0, 0, BILLION, "at this iteration a hopeless run stops; 0: never"),
     KEY(give_up.train_error_above, H, 80, 0, 100, "hopeless: training error above this, in %"),

@@ -211,9 +211,28 @@ static void check_file(struct visit *v, const char *name)
         else if (v->files)
             skl_audit_tell(v->audit, SKL_EDITED, path, "run.json does not record it");
         bool newest = !strcmp(name, last);
-        if (newest || !strcmp(name, prev)) check_checkpoint(v, path, newest);
+        if (newest || !strcmp(name, prev) || skl_is_kept(name)) check_checkpoint(v, path, newest);
     }
     free(path);
+}
+
+/* Those that are there, and those that run.json has. */
+static void check_kept(struct visit *v)
+{
+    char **names;
+    int count;
+    const char *recorded;
+    const json_t *entry;
+    struct skl_err err = {0};
+    if (skl_kept_list(v->folder, &names, &count, &err)) skl_audit_tell(v->audit, SKL_EDITED, v->folder, "%s", err.text);
+    for (int i = 0; i < count; i++) check_file(v, names[i]);
+    json_object_foreach((json_t *)v->files, recorded, entry)
+    {
+        bool seen = !skl_is_kept(recorded);
+        for (int i = 0; i < count; i++) seen = seen || !strcmp(names[i], recorded);
+        if (!seen) check_file(v, recorded);
+    }
+    skl_list_free(names, count);
 }
 
 /* What every finished run has, whatever run.json's list says. */
@@ -294,6 +313,7 @@ static void check_run(struct visit *v, const char *planned)
     if (running) return; /* its files are changing under our eyes */
     if (s->config_hash[0]) check_settings(v, planned);
     for (int i = 0; skl_result_files[i]; i++) check_file(v, skl_result_files[i]);
+    check_kept(v);
     check_figures(v, SKL_FILE_TEST, "loss", s->test_loss_final);
     check_figures(v, SKL_FILE_TEST, "error", s->test_error_final);
     note_leftovers(v);

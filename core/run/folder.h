@@ -1,6 +1,8 @@
 /* folder.h - what a run's folder holds, by name; docs/results.md says what is in each. */
 #ifndef SKL_FOLDER_H
 #define SKL_FOLDER_H
+#include <stdbool.h>
+#include <stdint.h>
 
 #define SKL_FILE_CONFIG "config.yaml"
 #define SKL_FILE_RECORD "run.json"
@@ -19,4 +21,11 @@
 /* Those that a finished run is made of and that equal runs have equal, in the order of run.json's list;
  * NULL-terminated.  Not among them: run.json itself, timing.csv, stderr.log. */
 extern const char *const skl_result_files[];
+
+/* "kept-4000.safetensors": a checkpoint that stays (train.keep_every), malloc'd; is a name such a one's? */
+char *skl_kept_name(int64_t iteration);
+bool skl_is_kept(const char *name);
+/* The names of those in a folder, by iteration; freed by skl_list_free (core/base/fs.h). */
+struct skl_err;
+int skl_kept_list(const char *folder, char ***names, int *count, struct skl_err *err);
 #endif

@@ -77,21 +77,27 @@ bool skl_record_get_flag(const struct skl_record *r, const char *key)
     return json_is_true(json_object_get(r->json, key));
 }
 
+static int add_file(json_t *files, const char *folder, const char *name, struct skl_err *err)
+{
+    char *path = skl_path(folder, name), hex[65];
+    bool there;
+    int64_t n;
+    int status = skl_is_there(path, &there, err);
+    if (!status && there) status = skl_file_sha256(path, -1, hex, &n, err);
+    if (!status && there)
+        json_object_set_new(files, name, json_pack("{s:I, s:s}", "bytes", (json_int_t)n, "sha256", hex));
+    free(path);
+    return status;
+}
+
 int skl_record_files(struct skl_record *r, const char *folder, struct skl_err *err)
 {
     json_t *files = json_object();
-    int status = SKL_OK;
-    for (int i = 0; skl_result_files[i] && !status; i++) {
-        char *path = skl_path(folder, skl_result_files[i]), hex[65];
-        bool there;
-        int64_t n;
-        status = skl_is_there(path, &there, err);
-        if (!status && there) status = skl_file_sha256(path, -1, hex, &n, err);
-        if (!status && there)
-            json_object_set_new(files, skl_result_files[i],
-                                json_pack("{s:I, s:s}", "bytes", (json_int_t)n, "sha256", hex));
-        free(path);
-    }
+    char **kept;
+    int count, status = skl_kept_list(folder, &kept, &count, err);
+    for (int i = 0; skl_result_files[i] && !status; i++) status = add_file(files, folder, skl_result_files[i], err);
+    for (int i = 0; i < count && !status; i++) status = add_file(files, folder, kept[i], err);
+    skl_list_free(kept, count);
     set(r, "files", files);
     return status;
 }

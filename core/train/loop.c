@@ -1,8 +1,11 @@
 #include "core/train/loop.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "core/base/clock.h"
+#include "core/base/desk.h"
+#include "core/run/folder.h"
 #include "core/train/rows.h"
 #include "core/train/schedule.h"
 #include "core/train/signals.h"
@@ -185,9 +188,28 @@ static bool probe_due(const struct skl_training *t)
     return t->state.outcome != SKL_DIVERGED && skl_probing_due(&t->probing, t->state.iteration, t->state.end);
 }
 
+/* Does the checkpoint of this iteration stay? */
+static bool stays(const struct skl_training *t, int64_t iteration)
+{
+    const int64_t every = t->session.exp->train.keep_every;
+    return every && iteration > 0 && iteration % every == 0;
+}
+
 static bool save_due(const struct skl_training *t)
 {
-    return !t->saved && skl_due(t->state.iteration, t->session.exp->train.checkpoint_every, t->state.end);
+    return !t->saved && (stays(t, t->state.iteration) ||
+                         skl_due(t->state.iteration, t->session.exp->train.checkpoint_every, t->state.end));
+}
+
+/* Also of a checkpoint that was there already: its run may have ended before it had its second name. */
+static int keep(struct skl_training *t, struct skl_err *err)
+{
+    char *name = skl_kept_name(t->state.iteration), *kept = skl_path(t->folder, name),
+         *last = skl_path(t->folder, SKL_FILE_LAST);
+    int status = skl_desk_double(skl_claim_desk(t->claim), last, kept, err);
+    t->kept = true;
+    free(name), free(kept), free(last);
+    return status;
 }
 
 static void judge(struct skl_training *t, bool sound)
@@ -240,7 +262,8 @@ static bool due_at(const struct skl_training *t, int64_t iteration)
     const int64_t end = t->state.end;
     return iteration >= end || iteration == 1 || iteration == exp->give_up.iteration ||
            skl_due(iteration, exp->train.log_every, end) || skl_due(iteration, exp->train.test_every, end) ||
-           skl_due(iteration, exp->train.checkpoint_every, end) || skl_probing_due(&t->probing, iteration, end);
+           skl_due(iteration, exp->train.checkpoint_every, end) || stays(t, iteration) ||
+           skl_probing_due(&t->probing, iteration, end);
 }
 
 /* Is somebody waiting for the results of the steps so far? */
@@ -256,7 +279,7 @@ static int iterate(struct skl_training *t, struct skl_err *err)
     skl_session_iteration(&t->session, t->state.iteration + t->ahead, t->state.end);
     t->ahead++;
     t->changed = true;
-    t->saved = false;
+    t->saved = t->kept = false;
     t->busy += skl_seconds() - start;
     return wanted(t) || skl_session_sound(&t->session, NULL) ? take(t, err) : SKL_OK;
 }
@@ -267,6 +290,7 @@ static int what_is_due(struct skl_training *t, struct skl_err *err)
     if (test_due(t)) status = test(t, err);
     if (!status && probe_due(t)) status = skl_probing_rows(&t->probing, &t->session, t->state.iteration, err);
     if (!status && save_due(t)) status = skl_training_save(t, true, err);
+    if (!status && stays(t, t->state.iteration) && !t->kept) status = keep(t, err);
     return status;
 }
 

@@ -31,6 +31,7 @@ struct skl_training {
     bool last_scheduled; /* last.safetensors is whole and scheduled: the next one moves it to prev */
     bool saved;          /* the state now is that of a scheduled checkpoint */
     int ahead;           /* steps whose results are not known yet; state does not count them */
+    bool kept;           /* this iteration's checkpoint has its second name (keep_every), if it gets one */
     bool changed;        /* since the last checkpoint or the resume */
 
     double seconds_before, start; /* of earlier parts of the run; clock at the start of this one */

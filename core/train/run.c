@@ -15,6 +15,7 @@
 #include "core/device/device.h"
 #include "core/run/folder.h"
 #include "core/run/settings.h"
+#include "core/train/begin.h"
 #include "core/train/loop.h"
 #include "core/train/rows.h"
 #include "core/train/signals.h"
@@ -34,6 +35,15 @@ static int wipe(const char *folder, int desk, struct skl_err *err)
         status = skl_desk_remove(desk, path, err);
         free(path);
     }
+    char **kept;
+    int count = 0;
+    if (!status) status = skl_kept_list(folder, &kept, &count, err);
+    for (int i = 0; i < count && !status; i++) {
+        char *path = skl_path(folder, kept[i]);
+        status = skl_desk_remove(desk, path, err);
+        free(path);
+    }
+    if (count) skl_list_free(kept, count);
     return status;
 }
 
@@ -123,6 +133,19 @@ static int open_logs(struct skl_training *t, struct skl_err *err)
 
 /* ---- start ---- */
 
+/* Weights of another run, where init_from says so. */
+static int begin(struct skl_training *t, struct skl_err *err)
+{
+    struct skl_beginning b;
+    int status = skl_begin(&t->session, &b, err);
+    if (status || !b.count) return status;
+    skl_record_text(&t->record, "init_from", b.path);
+    skl_record_text(&t->record, "init_from_sha256", b.sha256);
+    skl_progress_say(&t->progress, false, "%d of %d tensors from %s%s%s", b.taken, b.count, b.path,
+                     *b.kept ? "; initial: " : "", b.kept);
+    return SKL_OK;
+}
+
 static int resume(struct skl_training *t, bool allow_other_numerics, struct skl_err *err)
 {
     struct skl_resume from;
@@ -132,7 +155,8 @@ static int resume(struct skl_training *t, bool allow_other_numerics, struct skl_
     if (from.warning[0]) skl_progress_say(&t->progress, true, "%s", from.warning);
     bool mixed = from.other_numerics || skl_record_get_flag(&t->record, "other_numerics");
     skl_record_flag(&t->record, "other_numerics", from.found && mixed);
-    if (!from.found) return SKL_OK;
+    if (!from.found) return begin(t, err);
+    t->kept = from.from_prev; /* the newest one, then, is another that is damaged */
     t->saved = t->state.scheduled;
     t->last_scheduled = t->state.scheduled && !from.from_prev;
     t->progress.end = t->state.end;

@@ -13,6 +13,7 @@
 #include "core/io/csv.h"
 #include "core/run/claim.h"
 #include "core/run/folder.h"
+#include "core/train/begin.h"
 #include "core/train/progress.h"
 #include "core/train/rows.h"
 #include "core/train/schedule.h"
@@ -196,6 +197,8 @@ static int replay(struct replay *r, const struct skl_experiment *exp, int thread
     if (!status && r->state.iteration == 0) {
         skl_session_close(&r->session);
         status = skl_session_open(&r->session, exp, threads, false, err);
+        struct skl_beginning b;
+        if (!status) status = skl_begin(&r->session, &b, err);
     }
     if (!status) status = open_logs(r, err);
     if (status) return status;

@@ -42,6 +42,19 @@ const char *skl_weights_hint(const struct skl_st *file)
     return "";
 }
 
+static bool same_shape(const struct skl_st_tensor *found, const struct skl_tensor *want)
+{
+    bool same = found->ndim == want->ndim;
+    for (int i = 0; i < want->ndim; i++) same = same && found->shape[i] == want->shape[i];
+    return same;
+}
+
+const struct skl_st_tensor *skl_weights_fit(const struct skl_st *file, const struct skl_tensor *t)
+{
+    const struct skl_st_tensor *found = skl_st_find(file, t->name);
+    return found && found->dtype == SKL_F32 && same_shape(found, t) ? found : NULL;
+}
+
 static int check_tensor(const struct skl_st *file, const char *name, const struct skl_tensor *want, const char *path,
                         struct skl_err *err)
 {
@@ -52,13 +65,9 @@ static int check_tensor(const struct skl_st *file, const char *name, const struc
     if (found->dtype != SKL_F32)
         return skl_fail(err, SKL_DATA, "%s: tensor '%s' has type %s, F32 is needed", path, name,
                         dtype_name(found->dtype));
+    if (same_shape(found, want)) return SKL_OK;
     int64_t shape[4] = {0};
-    bool same = found->ndim == want->ndim;
-    for (int i = 0; i < want->ndim; i++) {
-        shape[i] = want->shape[i];
-        same = same && found->shape[i] == shape[i];
-    }
-    if (same) return SKL_OK;
+    for (int i = 0; i < want->ndim; i++) shape[i] = want->shape[i];
     char there[128], here[128];
     shape_text(found->ndim, found->shape, there, sizeof there);
     shape_text(want->ndim, shape, here, sizeof here);

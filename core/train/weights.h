@@ -13,6 +13,8 @@ enum skl_weights_mode {
  * path stands in the message.  The net is unchanged unless everything fits.  *.num_batches_tracked is ignored. */
 int skl_weights_load(struct skl_net *net, const struct skl_st *file, enum skl_weights_mode mode, const char *path,
                      struct skl_err *err);
+/* The tensor of this name, type and shape; NULL: the file has none. */
+const struct skl_st_tensor *skl_weights_fit(const struct skl_st *file, const struct skl_tensor *t);
 /* The most that a checkpoint of this net takes, in bytes: a larger file is none of it. */
 size_t skl_weights_file_limit(struct skl_net *net);
 /* Is every tensor of the file the net's, or one that is ignored (SKL_WEIGHTS_ONLY)?  For a file that brings a

@@ -1,0 +1,116 @@
+"""Where a run begins (train.init_from), and checkpoints that stay (train.keep_every)."""
+import json
+import struct
+
+from skl import *
+
+CONFIG = """name: t
+model: {depth: 8, width: 4}
+data: {dataset: synthetic, synthetic: {train: 64, test: 16, size: 8, channels: 3, classes: 4}}
+train: {iterations: 9, batch: 16, lr: 0.05, log_every: 3, test_every: 9, checkpoint_every: 4}
+"""
+
+
+def tensors(path):
+    """Name to bytes of a safetensors file, and its metadata."""
+    with open(path, "rb") as f:
+        blob = f.read()
+    end = 8 + struct.unpack("<Q", blob[:8])[0]
+    header = json.loads(blob[8:end])
+    meta = header.pop("__metadata__")
+    return {k: blob[end + t["data_offsets"][0]:end + t["data_offsets"][1]] for k, t in header.items()}, meta
+
+
+class Recipe(Case):
+    def setUp(self):
+        super().setUp()
+        self.write("t.yaml", CONFIG)
+
+    def train(self, folder, *words, status=0):
+        return self.ends(status, "train", "t.yaml", "--run-dir", folder, *words).stderr
+
+
+class InitFrom(Recipe):
+    def setUp(self):
+        super().setUp()
+        self.train("first", "--quiet")
+
+    def weights(self, folder):
+        return {k: v for k, v in tensors(self.path(folder, "last.safetensors"))[0].items()
+                if "running" not in k and not k.startswith("momentum")}
+
+    def test_the_weights_are_the_files(self):
+        self.train("second", "train.init_from=first/last.safetensors", "train.iterations=1", "train.lr=0")
+        self.assertEqual(self.weights("second"), self.weights("first"))
+        record = json.loads(self.read("second", "run.json"))
+        self.assertEqual(record["init_from"], self.path("first/last.safetensors"))
+        with open(self.path("first/last.safetensors"), "rb") as f:
+            self.assertEqual(record["init_from_sha256"], __import__("hashlib").sha256(f.read()).hexdigest())
+
+    def test_what_fits(self):
+        said = self.train("second", "--seed", "2", "train.init_from=first/last.safetensors:partial", "model.shortcut={type: conv1x1}",
+                          "train.iterations=1", "train.lr=0")
+        self.assertRegex(said, r"37 of 52 tensors from .*first/last.safetensors; initial: layer1.0.shortcut.conv.weight, .*\.\.\.")
+        ours, theirs = self.weights("second"), self.weights("first")
+        self.assertEqual({k: ours[k] for k in theirs}, theirs)
+        self.train("alone", "--quiet", "--seed", "2", "model.shortcut={type: conv1x1}", "train.iterations=1", "train.lr=0")
+        alone = self.weights("alone")
+        self.assertEqual({k: v for k, v in ours.items() if k not in theirs}, {k: v for k, v in alone.items() if k not in theirs})
+
+    def test_what_does_not(self):
+        for words, says in (
+                (["train.init_from=first/last.safetensors", "model.shortcut={type: conv1x1}"], r":partial.*shortcut.conv.weight' is missing"),
+                (["train.init_from=first/last.safetensors", "model.width=8"], r":partial.*has shape"),
+                (["train.init_from=first/train.csv:partial"], r"train.csv"),
+                (["train.init_from=gone.safetensors"], r"gone.safetensors"),
+                (["train.init_from=first/last.safetensors:partial", "model={depth: 8, width: 5}", "data.synthetic.classes=3"], r"not one tensor has")):
+            with self.subTest(words):
+                shutil.rmtree(self.path("other"), ignore_errors=True)
+                self.assertRegex(self.train("other", "--quiet", *words, status=3), r"\Askiplab: [^\n]*" + says + r"[^\n]*\n\Z")
+        self.assertRegex(self.train("first", "train.init_from=x", status=2), r"train.init_from: absent there, \S*/x here")
+
+    def test_it_is_read_once(self):
+        words = "train.init_from=copy.safetensors", "train.checkpoint_every=100"
+        shutil.copy(self.path("first/last.safetensors"), self.path("copy.safetensors"))
+        self.train("second", *words)
+        self.ends(0, "verify", "second")      # replays from the beginning
+        before = exact(self.path("second"))
+        os.unlink(self.path("copy.safetensors"))
+        os.unlink(self.path("second/run.json"))
+        self.train("second", *words)
+        self.assertEqual(exact(self.path("second")), before)
+
+
+class KeepEvery(Recipe):
+    def kept(self):
+        return sorted(n for n in os.listdir(self.path("r")) if n.startswith("kept-"))
+
+    def test_they_stay(self):
+        self.train("r", "--quiet", "train.keep_every=3")
+        self.assertEqual(self.kept(), ["kept-3.safetensors", "kept-6.safetensors", "kept-9.safetensors"])
+        for n in (3, 6, 9):
+            self.assertEqual(tensors(self.path("r", f"kept-{n}.safetensors"))[1]["iteration"], str(n))
+            self.ends(0, "eval", f"r/kept-{n}.safetensors")
+        self.train("plain", "--quiet")
+        self.assertEqual(self.read("r", "test.csv"), self.read("plain", "test.csv"))
+        self.ends(0, "verify", "r")
+        self.ends(0, "audit", "r")
+        os.unlink(self.path("r", "kept-6.safetensors"))
+        self.assertRegex(self.ends(3, "audit", "r").stdout, r"kept-6.safetensors")
+        shutil.copy(self.path("r", "kept-3.safetensors"), self.path("r", "kept-6.safetensors"))
+        self.assertRegex(self.ends(3, "audit", "r").stdout, r"kept-6.safetensors")
+        self.train("r", "--quiet", "--redo")
+        self.assertEqual(self.kept(), [])
+
+    def test_killed_before_the_second_name(self):
+        self.train("r", "--quiet", "train.keep_every=3")
+        whole = tree(self.path("r"))["kept-9.safetensors"][0]
+        os.unlink(self.path("r", "kept-9.safetensors"))
+        os.unlink(self.path("r", "run.json"))
+        self.train("r", "--quiet", "train.keep_every=3")
+        self.assertEqual(tree(self.path("r"))["kept-9.safetensors"][0], whole)
+        self.ends(0, "audit", "r")
+
+
+if __name__ == "__main__":
+    main()
