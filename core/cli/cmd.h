@@ -39,7 +39,7 @@ enum {
     SKL_WORD_KEY = 8,    /* key=value */
     SKL_WORD_SHORTCUT = 16,
     SKL_WORD_PLUGIN = 32,
-    SKL_WORD_FETCH = 64, /* the word "fetch" */
+    SKL_WORD_OF_DATA = 64, /* fetch, check, export */
     SKL_WORD_DATASET = 128,
     SKL_WORD_NEW = 256 /* a name that is not there yet */
 };

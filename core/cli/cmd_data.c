@@ -5,15 +5,20 @@
 #include <string.h>
 #include "core/base/say.h"
 #include "core/cli/cmd.h"
+#include "core/cli/pictures.h"
 #include "core/data/sets.h"
 #include "core/io/json.h"
 
 static bool json;
 static const char *from;
+static int train, test, threads;
 static const struct skl_option options[] = {
     {"from", SKL_OPT_FILE, "PATH", "fetch: take the archive (or the folder with the files) at PATH, download nothing",
      &from, .files = "*"},
-    {"json", SKL_OPT_FLAG, NULL, "print a JSON list, one object a set", &json},
+    {"train", SKL_OPT_INT, "N", "export: the first N training images (default: all)", &train, 1, 1000000000},
+    {"test", SKL_OPT_INT, "N", "export: the first N test images (default: all)", &test, 1, 1000000000},
+    {"threads", SKL_OPT_INT, "N", "check, export: threads (default: all cores)", &threads, 1, 4096},
+    {"json", SKL_OPT_FLAG, NULL, "print a JSON list, one object a set; check: one object", &json},
     {0},
 };
 
@@ -124,14 +129,15 @@ static int fetch(const char *name, struct skl_err *err)
 {
     const struct skl_set *set;
     struct listing l;
+    char *folder;
     int status = skl_set_find(name, &set, err);
+    if (!status && set->pictures) status = skl_fetch(set, from, &folder, err); /* says why not */
     if (status) return status;
     look(set, &l);
     if (l.why.status == SKL_OK) {
         skl_say("skiplab: %s is here already\n", name);
     } else {
         forget(&l);
-        char *folder;
         status = skl_fetch(set, from, &folder, err);
         if (status) return status;
         free(folder);
@@ -148,30 +154,61 @@ static int fetch(const char *name, struct skl_err *err)
     return status;
 }
 
+/* Options belong to some of the words. */
+static int check_options(bool fetches, bool checks, bool exports, struct skl_err *err)
+{
+    if (from && !fetches) return skl_fail(err, SKL_USAGE, "data: --from belongs to 'data fetch NAME'");
+    if ((train || test) && !exports)
+        return skl_fail(err, SKL_USAGE, "data: --train and --test belong to 'data export NAME DIR'");
+    if (threads && !checks && !exports)
+        return skl_fail(err, SKL_USAGE, "data: --threads belongs to 'data check DIR' and 'data export NAME DIR'");
+    if (json && exports) return skl_fail(err, SKL_USAGE, "data: --json is not for 'data export'");
+    return SKL_OK;
+}
+
 static int run(int argc, char **argv, struct skl_err *err)
 {
-    if (argc > 0 && strcmp(argv[0], "fetch") != 0)
-        return skl_fail(err, SKL_USAGE, "data: unknown word '%s' (did you mean 'data fetch %s'?)", argv[0], argv[0]);
-    if (argc == 1) return skl_fail(err, SKL_USAGE, "data fetch: which set? 'skiplab data' lists them");
-    if (argc == 2) return fetch(argv[1], err);
-    if (from) return skl_fail(err, SKL_USAGE, "data: --from belongs to 'data fetch NAME'");
+    const char *word = argc ? argv[0] : "";
+    const bool fetches = !strcmp(word, "fetch"), checks = !strcmp(word, "check"), exports = !strcmp(word, "export");
+    if (argc > 0 && !fetches && !checks && !exports) {
+        static const char *const words[] = {"fetch", "check", "export", NULL};
+        const char *near = skl_nearest(word, words);
+        return skl_fail(err, SKL_USAGE, "data: unknown word '%s' (did you mean 'data %s%s'?)", word,
+                        near ? near : "fetch ", near ? "" : word);
+    }
+    int status = check_options(fetches, checks, exports, err);
+    if (status) return status;
+    if (argc == 1)
+        return skl_fail(err, SKL_USAGE, "data %s: %s", word,
+                        checks ? "which folder?" : "which set? 'skiplab data' lists them");
+    if (exports && argc == 2) return skl_fail(err, SKL_USAGE, "data export: into which folder? It must be a new one");
+    if (argc == 3 && !exports) return skl_fail(err, SKL_USAGE, "data %s: one word too many: '%s'", word, argv[2]);
+    if (fetches) return fetch(argv[1], err);
+    if (checks) return skl_data_check(argv[1], threads, json, err);
+    if (exports) return skl_data_export(argv[1], argv[2], train, test, threads, err);
     list_sets();
     return SKL_OK;
 }
 
 const struct skl_command skl_cmd_data = {
     .name = "data",
-    .summary = "which datasets are here; fetch one, checksum verified",
-    .usage = "[fetch NAME]",
-    .description = "Without words: lists the known datasets, where they are and whether they can be read.\n"
-                   "fetch NAME downloads one with curl, checks size and SHA-256 of every file, and puts it into\n"
-                   "${XDG_DATA_HOME:-~/.local/share}/skiplab/NAME.",
+    .summary = "which datasets are here; fetch one, check a folder of pictures",
+    .usage = "[fetch|check|export NAME|DIR [DIR]]",
+    .description =
+        "Without words: lists the known datasets, where they are and whether they can be read.\n"
+        "fetch NAME downloads one with curl, checks size and SHA-256 of every file, and puts it into\n"
+        "${XDG_DATA_HOME:-~/.local/share}/skiplab/NAME.\n"
+        "check DIR reads every picture of DIR/train/CLASS and DIR/val/CLASS: how many a class has, sizes, what\n"
+        "is unusual, and the name of each file that cannot be read; exit 3 where there is one.\n"
+        "export NAME DIR writes a set as such a folder, JPEGs of four sizes, to try things with.",
     .examples = "skiplab data\n"
                 "skiplab data fetch cifar10\n"
                 "skiplab data fetch cifar10 --from cifar-10-binary.tar.gz\n"
+                "skiplab data export fashion-mnist fashion-pictures --train 600 --test 100\n"
+                "skiplab data check fashion-pictures\n"
                 "skiplab data --json\n",
     .options = options,
-    .max_args = 2,
-    .words = {SKL_WORD_FETCH, SKL_WORD_DATASET},
+    .max_args = 3,
+    .words = {SKL_WORD_OF_DATA, SKL_WORD_DATASET | SKL_WORD_FOLDER},
     .run = run,
 };

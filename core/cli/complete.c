@@ -192,7 +192,11 @@ static void offer_word(struct line *l, unsigned kinds)
     if (kinds & SKL_WORD_CHECKPOINT) offer_files(l, "*.safetensors");
     if (kinds & SKL_WORD_PLUGIN) offer_files(l, "*.so");
     if (kinds & SKL_WORD_FOLDER) offer_folders(l);
-    if (kinds & SKL_WORD_FETCH) offer(l, "fetch", "download a data set");
+    if (kinds & SKL_WORD_OF_DATA) {
+        offer(l, "fetch", "download a data set");
+        offer(l, "check", "read every picture of a folder");
+        offer(l, "export", "write a data set as a folder of pictures");
+    }
     if (kinds & SKL_WORD_DATASET) offer_all(l, skl_key_find("data.dataset")->choices);
     if (kinds & SKL_WORD_SHORTCUT) offer_shortcuts(l);
     if (kinds & SKL_WORD_KEY) offer_keys(l);

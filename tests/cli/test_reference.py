@@ -126,7 +126,7 @@ class Complete(Case):
         names = {s["name"] for s in shortcuts()}
         self.assertEqual(set(complete("shortcuts", "")), names)
         self.assertEqual(set(complete("check", "")) - {":files"}, names)
-        self.assertEqual(set(complete("data", "")), {"fetch"})
+        self.assertEqual(set(complete("data", "")), {"fetch", "check", "export"})
         self.assertIn("cifar10", complete("data", "fetch", ""))
         self.assertEqual(complete("sweep", ""), {":files": "*.yaml"})
         self.assertEqual(complete("compare", "a", ""), {":folders": ""})

@@ -39,7 +39,7 @@ EXTRA = {
 MAY_CALL = {"config": {"shortcuts"}, "shortcuts": {"variant", "base"}}
 # Libraries that only one place knows.
 OWNERS = {"cblas.h": "core/device/cpu/kernels/gemm.c", "yaml.h": "core/io/yaml.c", "zlib.h": "core/data/",
-          "jpeglib.h": "core/data/pictures/jpeg.c", "spng.h": "core/data/pictures/png.c"}
+          "jpeglib.h": "core/data/pictures/jpeg", "spng.h": "core/data/pictures/png.c"}
 
 BANNED = ("strcpy strcat sprintf vsprintf gets strtok atoi atol atof system popen rand srand random alloca tmpnam mktemp "
           "setlocale longjmp abort _exit _Exit quick_exit").split()
