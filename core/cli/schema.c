@@ -19,6 +19,8 @@ static const struct {
     {"plugins", "{'type': 'array', 'items': {'anyOf': [{'type': 'string'}, {'type': 'object', 'required': ['name', "
                 "'sha256'], 'additionalProperties': false, 'properties': {'name': {'type': 'string'}, 'sha256': "
                 "{'type': 'string', 'pattern': '^[0-9a-f]{64}$'}}}]}}"},
+    {"model.units", "{'type': 'array', 'minItems': 1, 'maxItems': 5, 'items': {'type': 'integer', 'minimum': 1, "
+                    "'maximum': 1000}}"},
     {"model.shortcut", "{'$ref': '#/definitions/shortcut'}"},
     {"model.shortcut_at", "{'anyOf': [{'enum': ['all', 'same_shape']}, {'type': 'array', 'minItems': 2, 'maxItems': 2, "
                           "'items': {'type': 'integer', 'minimum': 0}}]}"},

@@ -8,6 +8,7 @@
 #include "core/config/forms.h"
 #include "core/config/keys.h"
 #include "core/config/pictures.h"
+#include "core/config/model.h"
 #include "core/config/registry.h"
 #include "core/config/tree.h"
 #include "core/variant/descriptor.h"
@@ -83,18 +84,6 @@ int skl_experiment_check_keys(const struct skl_ynode *tree, struct skl_err *err)
 }
 
 /* ---- what spans keys ---- */
-
-static int check_model(const struct skl_ynode *tree, const struct skl_model_config *m, struct skl_err *err)
-{
-    int layers = m->block == SKL_BASIC ? 6 : 9;
-    if (m->depth >= layers + 2 && (m->depth - 2) % layers == 0) return SKL_OK;
-    int below = (m->depth - 2) / layers * layers + 2;
-    if (below < layers + 2) below = layers + 2;
-    const char *at = skl_tree_get(tree, "model.depth") ? "model.depth" : "model.block";
-    return skl_tree_fail(skl_tree_place(tree, at), true, err,
-                         "model.depth must be %dn+2 with %s blocks, not %d; nearest: %d or %d", layers,
-                         m->block == SKL_BASIC ? "basic" : "bottleneck", m->depth, below, below + layers);
-}
 
 static int check_data(const struct skl_ynode *tree, const struct skl_data_config *d, struct skl_err *err)
 {
@@ -173,7 +162,7 @@ int skl_experiment_read(const struct skl_ynode *tree, struct skl_experiment *exp
 {
     skl_experiment_defaults(exp);
     int status = read_level(tree, "", exp, err);
-    if (!status) status = check_model(tree, &exp->model, err);
+    if (!status) status = skl_model_resolve(tree, &exp->model, err);
     if (!status && strcmp(exp->data.dataset, "synthetic") != 0) exp->data.size = skl_is_folder(&exp->data) ? 224 : 32;
     if (!status) status = read_forms(tree, exp, err);
     if (!status) status = check_data(tree, &exp->data, err);

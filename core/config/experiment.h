@@ -8,6 +8,8 @@
 #include "core/base/err.h"
 #include "core/variant/shortcut.h"
 
+enum skl_family { SKL_CIFAR, SKL_IMAGENET };
+enum skl_stride_in { SKL_STRIDE_IN_3X3, SKL_STRIDE_IN_1X1 };
 enum skl_block { SKL_BASIC, SKL_BOTTLENECK };
 enum skl_order { SKL_ORIGINAL, SKL_BN_AFTER_ADD, SKL_RELU_BEFORE_ADD, SKL_RELU_ONLY_PREACT, SKL_FULL_PREACT };
 enum skl_projection { SKL_PROJECTION_A, SKL_PROJECTION_B };
@@ -19,11 +21,14 @@ enum skl_init_rule { SKL_HE_FAN_IN, SKL_HE_FAN_OUT };
 enum skl_fc_init { SKL_FC_UNIFORM, SKL_FC_HE, SKL_FC_NORMAL_001 };
 enum skl_schedule { SKL_STEP, SKL_COSINE, SKL_LINEAR, SKL_ONE_CYCLE, SKL_CONSTANT };
 enum skl_warmup_shape { SKL_WARMUP_FLAT, SKL_WARMUP_LINEAR };
-enum { SKL_MAX_DROPS = 16 };
+enum { SKL_MAX_DROPS = 16, SKL_MAX_STAGES = 5 };
 
 struct skl_model_config {
-    int depth, width;
-    int block, order, projection; /* the enums above */
+    int family, depth, width;  /* depth: also where units were given */
+    int stages;                /* of units; 0: as the depth says (model.h) */
+    int units[SKL_MAX_STAGES]; /* of each stage */
+    int block, stride_in;      /* the enums above, family too */
+    int order, projection;
     const struct skl_shortcut *shortcut;
     _Alignas(16) char shortcut_opts[SKL_OPTS_MAX];
     int shortcut_from, shortcut_to; /* units the variant stands in (shortcut_at); identity elsewhere. all: 0, INT_MAX */

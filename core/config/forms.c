@@ -6,6 +6,7 @@
 #include "core/base/grow.h"
 #include "core/config/keys.h"
 #include "core/config/pictures.h"
+#include "core/config/model.h"
 #include "core/config/registry.h"
 #include "core/config/tree.h"
 #include "core/config/tryout.h"
@@ -147,7 +148,8 @@ int skl_read_shortcut_at(const struct skl_ynode *node, struct skl_experiment *ex
     struct skl_model_config *m = &exp->model;
     m->shortcut_same_shape = node->kind == SKL_YSCALAR && strcmp(node->text, "same_shape") == 0;
     if (m->shortcut_same_shape || (node->kind == SKL_YSCALAR && strcmp(node->text, "all") == 0)) return SKL_OK;
-    long long from = 0, to = 0, units = (m->depth - 2) / (m->block == SKL_BASIC ? 2 : 3);
+    int convs;
+    long long from = 0, to = 0, units = skl_model_units(m, &convs);
     if (node->kind != SKL_YLIST || skl_tree_count(node) != 2 || skl_yaml_int(node->child, &from) ||
         skl_yaml_int(node->child->next, &to))
         return skl_tree_fail(node, true, err, "model.shortcut_at must be all, same_shape, or [from, to]");

@@ -4,12 +4,15 @@
 #include <string.h>
 #include "core/config/forms.h"
 #include "core/config/keys.h"
+#include "core/config/model.h"
 #include "core/config/paths.h"
 #include "core/config/pictures.h"
 #include "core/config/plan.h"
 #include "core/config/registry.h"
 #include "core/config/tree.h"
 
+static const char *const families[] = {"cifar", "imagenet", NULL};
+static const char *const strides[] = {"3x3", "1x1", NULL};
 static const char *const blocks[] = {"basic", "bottleneck", NULL};
 static const char *const orders[] = {"original",         "bn_after_add", "relu_before_add",
                                      "relu_only_preact", "full_preact",  NULL};
@@ -71,9 +74,19 @@ static const struct skl_key keys[] = {
     WHOLE_FILE("include", NULL, "a path, relative to this file", "an experiment file this one is laid over"),
     WHOLE_FILE("plugins", NULL, "a list of paths, relative to this file", "shortcut plug-ins to load"),
 
-    KEY(model.depth, H, 110, 8, 10000, "weighted layers: 6n+2 with basic blocks, 9n+2 with bottlenecks"),
-    KEY(model.width, H, 16, 1, 1024, "channels of the first stage; the others have 2x and 4x"),
-    CHOICE(model.block, SKL_BASIC, blocks, "two 3x3 convolutions, or 1x1, 3x3, 1x1 to 4x the width"),
+    CHOICE_OF(
+        model.family, LATER, SKL_CIFAR, families,
+        "cifar: 3x3 stem, three stages; imagenet: 7x7 stem of stride 2, 3x3 max pooling of stride 2, four stages"),
+    KEY(model.depth, H, 110, 4, 10000,
+        "weighted layers: 6n+2 with basic blocks, 9n+2 with bottlenecks; imagenet: 18, 34, 50, 101, 152"),
+    FORM("model.units", LATER, "as the depth says", "a list of 1 to 5 numbers", NULL, skl_write_units,
+         "the units of each stage, instead of a depth"),
+    KEY(model.width, H, 16, 1, 1024,
+        "channels of the first stage (a bottleneck's inner ones), imagenet: 64 if not given; each next one has 2x"),
+    CHOICE(model.block, SKL_BASIC, blocks,
+           "two 3x3 convolutions, or 1x1, 3x3, 1x1 to 4x the width; imagenet: from 50 layers on bottleneck by itself"),
+    CHOICE_OF(model.stride_in, LATER, SKL_STRIDE_IN_3X3, strides,
+              "the convolution in which a bottleneck halves the size; the first paper's: 1x1"),
     CHOICE(model.order, SKL_ORIGINAL, orders, "where activations and batch norms stand in a unit"),
     CHOICE(model.projection, SKL_PROJECTION_A, projections,
            "x where a unit changes the shape: A every second pixel and zero channels, B strided 1x1 convolution"),

@@ -39,7 +39,7 @@ struct skl_key {
     const char *const *choices; /* NULL-terminated */
     const char *form;           /* FORM: "a list of ..." */
     /* FORM: read() after all plain keys; write() gives the value as YAML (malloc'd; NULL: nothing to write),
-     * `exact` with %.17g for the hash.  Both NULL where plan.c reads the key. */
+     * `exact` with %.17g for the hash.  Both NULL where plan.c reads the key; read NULL: model.c does. */
     int (*read)(const struct skl_ynode *node, struct skl_experiment *exp, struct skl_err *err);
     char *(*write)(const struct skl_experiment *exp, bool exact);
 };

@@ -185,6 +185,24 @@ struct skl_merge {
     bool accumulate;
 };
 
+/* ---- max pooling: 3x3, stride 2, padding 1 ---- */
+/* What comes out: half the size, rounded up. */
+static inline struct skl_shape skl_max_pooled(struct skl_shape in)
+{
+    return (struct skl_shape){(in.h + 1) / 2, (in.w + 1) / 2, in.c};
+}
+/* Output (y, x) looks at the pixels (2y - 1 + i, 2x - 1 + j), 0 <= i, j < 3, that lie inside the image, channel by
+ * channel.  Of equal values the first in the order of i, then j, is the chosen one; what is not a number is larger
+ * than any number. */
+struct skl_max_pool {
+    struct skl_shape in;     /* of one image */
+    struct skl_operand x;    /* [n, in]; out is none */
+    struct skl_place y;      /* forward: [n, skl_max_pooled(in)]; not what x reads */
+    struct skl_place chosen; /* one byte an element of y: 3 i + j.  Forward: written; none: not wanted */
+    struct skl_place dy;     /* backward: [n, skl_max_pooled(in)] */
+    struct skl_result dx;    /* backward: [n, in], the sum of dy over the windows that chose a pixel, row by row */
+};
+
 /* ---- the head: average pooling, fully connected layer, softmax cross-entropy ---- */
 struct skl_head {
     struct skl_shape shape; /* what is pooled */
@@ -238,8 +256,9 @@ struct skl_needs {
 
 /* ---- the table ---- */
 enum skl_device_bits {
-    SKL_RUNS_C = 1,    /* calls a variant's C functions; else only what variant_fits says */
-    SKL_GOES_AHEAD = 2 /* its calls return before their work is done: to wait costs time */
+    SKL_RUNS_C = 1,     /* calls a variant's C functions; else only what variant_fits says */
+    SKL_GOES_AHEAD = 2, /* its calls return before their work is done: to wait costs time */
+    SKL_MAX_POOLS = 4   /* has max_pool_forward and max_pool_backward; else these slots are NULL */
 };
 struct skl_device_ops;
 /* The head of a device; its own fields follow in a larger struct. */
@@ -313,6 +332,9 @@ struct skl_device_ops {
      * shape `out`, to in the shape `in`. */
     void (*pad)(struct skl_device *d, struct skl_place from, struct skl_place to, int n, struct skl_shape in,
                 struct skl_shape out, bool backward);
+    void (*max_pool_forward)(struct skl_device *d, const struct skl_max_pool *job, int n);
+    /* Reads chosen and dy; x is not looked at. */
+    void (*max_pool_backward)(struct skl_device *d, const struct skl_max_pool *job, int n);
     /* Bits for the operand's and result's keep: element e counted from the mini-batch's first, image `first` being the
      * group's first; kept iff word e%4 of philox(key, 0, e/4) >= drop * 2^32.  image: elements, a multiple of 8. */
     void (*keep_bits)(struct skl_device *d, uint64_t key, double drop, int first, int n, size_t image,

@@ -73,6 +73,7 @@ struct skl_result value_sink(struct skl_net *net, int value)
 {
     struct skl_result sink = {.y = {NULL, 0}};
     if (net->watch) return sink; /* the probe wants the gradient as it is; it applies the sink afterwards */
+    if (value == 0 && net->plan.stem.pool) return sink; /* batch norm and ReLU are beneath the pooling */
     if (value == 0) {
         sink = summed(net, sink.y, net->stem_bn, net->stem_y);
         sink.mask = net->stem_z;

@@ -15,7 +15,7 @@
 #include "core/nn/net.h"
 #include "core/variant/decl.h"
 
-enum { SKL_MAX_CONVS = 3, SKL_MAX_STAGES = 5, SKL_EVAL_SLICE = 128 };
+enum { SKL_MAX_CONVS = 3, SKL_EVAL_SLICE = 128 };
 enum skl_tensor_kind {
     SKL_KIND_CONV,
     SKL_KIND_FC,
@@ -42,7 +42,9 @@ struct tensor_places {
 struct net_plan {
     struct {
         int size, stride; /* of the convolution */
+        bool pool;        /* max pooling after its batch norm and ReLU */
     } stem;
+    int least; /* side of the images */
     int stages;
     struct {
         int units, channels, stride; /* stride: of its first unit */
@@ -152,6 +154,7 @@ struct skl_net {
     struct skl_net_options o;
     struct skl_device *device;
     struct net_plan plan;
+    int slice; /* images that an evaluation takes at once */
     struct skl_tensor *tensor;
     struct tensor_start *start;
     struct tensor_places *at;
@@ -165,6 +168,7 @@ struct skl_net {
     struct conv_layer stem;
     struct bn_layer *stem_bn;
     struct skl_place stem_y, stem_z, stem_ye, stem_ze;
+    struct skl_place chosen; /* of max pooling: from forward to backward */
     struct unit *unit;
     int units;
     struct value *value; /* value[i]: input of unit i; value[units]: the last output */

@@ -7,6 +7,12 @@
 
 static struct skl_place take(struct skl_net *net, size_t floats) { return arena_take(net, floats * sizeof(float)); }
 
+/* Of any pass. */
+static size_t most_images(const struct skl_net *net)
+{
+    return (size_t)(net->o.group > net->slice ? net->o.group : net->slice);
+}
+
 static void take_bn(struct skl_net *net, struct bn_layer *bn)
 {
     const size_t c = (size_t)bn->n.c;
@@ -44,8 +50,7 @@ static size_t coefficient_floats(const struct unit *u, size_t n)
 
 static void take_unit(struct skl_net *net, struct unit *u, size_t n)
 {
-    const size_t c = (size_t)u->place.out.c, calls = n > SKL_EVAL_SLICE ? n : SKL_EVAL_SLICE;
-    if (!net->o.inference) take_training(net, u, n);
+    const size_t c = (size_t)u->place.out.c, calls = most_images(net);
     if (!u->variant->affine) {
         if (u->decl.keep) u->keep = take(net, calls * u->decl.keep);
         return;
@@ -108,7 +113,8 @@ static void take_shared(struct skl_net *net, struct shared *s, size_t size)
 
 static void take_evaluation(struct skl_net *net)
 {
-    const size_t n = net->o.batch < SKL_EVAL_SLICE ? (size_t)net->o.batch : SKL_EVAL_SLICE, size = n * net->activation;
+    const int n = net->o.batch < net->slice ? net->o.batch : net->slice;
+    const size_t size = (size_t)n * net->activation;
     struct shared s;
     take_shared(net, &s, size);
     for (int i = 0; i < net->units; i++) {
@@ -151,19 +157,34 @@ static void take_head(struct skl_net *net, size_t n)
     net->notes = arena_take(net, SKL_NET_STEPS * sizeof(struct skl_note));
 }
 
+static void take_trained(struct skl_net *net, size_t n)
+{
+    for (int i = 0; i < net->units; i++) take_training(net, &net->unit[i], n);
+    net->stem_y = take(net, n * shape_floats(conv_out(&net->stem)));
+    net->stem_z = take(net, n * shape_floats(net->value[0].shape));
+    if (net->plan.stem.pool) net->chosen = arena_take(net, n * shape_floats(net->value[0].shape));
+    take_gradients(net, n);
+}
+
+/* Nothing of a training pass is wanted when an evaluation begins, nor the other way round: they share their memory. */
+static void take_passes(struct skl_net *net, size_t n)
+{
+    const size_t begin = net->arena.used;
+    if (!net->o.inference) take_trained(net, n);
+    const size_t end = net->arena.used;
+    net->arena.used = begin;
+    take_evaluation(net);
+    if (net->arena.used < end) net->arena.used = end;
+}
+
 static void take_all(struct skl_net *net)
 {
-    const size_t n = (size_t)net->o.group, calls = n > SKL_EVAL_SLICE ? n : SKL_EVAL_SLICE;
+    const size_t n = (size_t)net->o.group, calls = most_images(net);
     tensors_take(net);
     net->stop = arena_take(net, SKL_PLACE_ALIGN);
     for (int i = 0; i < net->bns; i++) take_bn(net, net->bn[i]);
     take_units(net, n);
-    if (!net->o.inference) {
-        net->stem_y = take(net, n * shape_floats(conv_out(&net->stem)));
-        net->stem_z = take(net, n * shape_floats(conv_out(&net->stem)));
-        take_gradients(net, n);
-    }
-    take_evaluation(net);
+    take_passes(net, n);
     take_head(net, calls);
     net->images = take(net, calls * (size_t)net->o.size * (size_t)net->o.size * (size_t)net->o.channels);
     net->sums = arena_take(net, net->device->ops->sums_bytes(net->device, net->widest));
@@ -186,7 +207,7 @@ static int list_convs(const struct skl_net *net, const struct skl_conv_plan **li
 
 static struct skl_needs needs_of(const struct skl_net *net, const struct skl_conv_plan **list)
 {
-    struct skl_needs needs = {.images = net->o.group > SKL_EVAL_SLICE ? net->o.group : SKL_EVAL_SLICE,
+    struct skl_needs needs = {.images = (int)most_images(net),
                               .group = net->o.group,
                               .inference = net->o.inference,
                               .activation = net->activation,
@@ -234,7 +255,7 @@ static void host_reserve(struct skl_net *net)
     net->host_coef = skl_alloc_array(net->coef_floats + 1, sizeof(float));
     net->host_coef_sent = skl_alloc_array(net->coef_floats + 1, sizeof(float));
     net->host_dcoef = skl_alloc_array(2 * (size_t)net->widest * (size_t)net->units, sizeof(float));
-    const size_t n = net->o.group > SKL_EVAL_SLICE ? (size_t)net->o.group : SKL_EVAL_SLICE;
+    const size_t n = most_images(net);
     for (int i = 0; i < net->units; i++) {
         struct unit *u = &net->unit[i];
         if (!u->variant->affine) continue;

@@ -241,8 +241,8 @@ struct skl_step_result skl_net_evaluate(struct skl_net *net, const float *images
     clear_score(net);
     for (int i = 0; i < net->bns; i++)
         net->device->ops->bn_recall(net->device, &net->bn[i]->n, value_of(net, net->bn[i]->bias));
-    for (int first = 0; first < n; first += SKL_EVAL_SLICE) {
-        begin(net, false, first, n - first < SKL_EVAL_SLICE ? n - first : SKL_EVAL_SLICE, 0);
+    for (int first = 0; first < n; first += net->slice) {
+        begin(net, false, first, n - first < net->slice ? n - first : net->slice, 0);
         forward(net, images);
         head_loss(net, &(struct skl_targets){.labels = labels});
         read_logits(net, logits);

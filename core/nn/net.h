@@ -1,4 +1,4 @@
-/* net.h - a CIFAR residual net: built from a model configuration, trained one mini-batch at a time.
+/* net.h - a residual net: built from a model configuration, trained one mini-batch at a time.
  *
  * Images are [n, size, size, channels] float32.  All memory is allocated in skl_net_new; a step allocates nothing.
  * A mini-batch is cut into batch-norm groups of `group` images that run one after another, forward and backward, so
@@ -115,10 +115,6 @@ struct skl_net_info {
 int skl_net_describe(const struct skl_model_config *model, const struct skl_net_options *options,
                      struct skl_net_info *info, struct skl_err *err);
 void skl_net_info_release(struct skl_net_info *info);
-/* 6n+2 (basic), 9n+2 (bottleneck): n, or SKL_USAGE. */
-int skl_depth_units(int depth, int block, int *n, struct skl_err *err);
-/* Units of such a net, and its 3x3 convolutions in them; 0 where its depth is none. */
-int skl_model_units(const struct skl_model_config *model, int *convs3x3);
 /* The convolution kernels in use, "winograd4-avx2 x104, gemm x5": for the run's record. malloc'd. */
 char *skl_net_kernels(const struct skl_net *net);
 /* What the bits of its results depend on besides model, data and seed: device, kernels, library. malloc'd. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/base/grow.h"
+#include "core/config/model.h"
 #include "core/config/registry.h"
 #include "core/nn/internal.h"
 
@@ -43,7 +44,7 @@ static struct conv_layer plan_conv(struct skl_net *net, struct skl_shape in, int
 }
 
 /* ---- one unit ---- */
-enum { BOTTLENECK = 4, CIFAR_STAGES = 3 }; /* a bottleneck unit's channels to its inner ones */
+enum { BOTTLENECK = 4 }; /* a bottleneck unit's channels to its inner ones */
 
 static bool changes_shape(const struct unit *u)
 {
@@ -146,7 +147,7 @@ static void plan_branch_bn(struct skl_net *net, struct unit *u, int j, int c, bo
     *place = bn;
 }
 
-/* F: basic 3x3, 3x3; bottleneck 1x1, 3x3 (with the stride), 1x1 to four times the width. */
+/* F: basic 3x3, 3x3; bottleneck 1x1, 3x3, 1x1 to four times the width, the stride in the first or the second. */
 static void plan_branch(struct skl_net *net, struct unit *u, int stride)
 {
     const int order = net->model.order;
@@ -160,46 +161,28 @@ static void plan_branch(struct skl_net *net, struct unit *u, int stride)
     u->end_relu = order == SKL_RELU_BEFORE_ADD;
     u->post_relu = order == SKL_ORIGINAL || order == SKL_BN_AFTER_ADD;
     struct skl_shape s = u->place.in;
+    const int strided = bottleneck && net->model.stride_in == SKL_STRIDE_IN_3X3 ? 1 : 0;
     for (int j = 0; j < u->convs; j++) {
         const int k = j == u->convs - 1 ? u->place.out.c : inner, size = bottleneck && j != 1 ? 1 : 3;
         if (full && (j > 0 || !first)) plan_branch_bn(net, u, j, s.c, true, prefix);
         snprintf(name, sizeof name, "conv%d", j + 1);
-        u->conv[j] = plan_conv(net, s, k, size, j == (bottleneck ? 1 : 0) ? stride : 1, SKL_HE, prefix, name);
+        u->conv[j] = plan_conv(net, s, k, size, j == strided ? stride : 1, SKL_HE, prefix, name);
         s = conv_out(&u->conv[j]);
         if (!full) plan_branch_bn(net, u, j, s.c, false, prefix);
     }
 }
 
 /* ---- the net ---- */
-int skl_depth_units(int depth, int block, int *n, struct skl_err *err)
+/* The stem of the family, then stages, each with twice the channels at half the size. */
+static int plan_stages(const struct skl_model_config *m, struct net_plan *plan, struct skl_err *err)
 {
-    const int layers = CIFAR_STAGES * (block == SKL_BOTTLENECK ? 3 : 2);
-    if (depth < layers + 2 || (depth - 2) % layers != 0)
-        return skl_fail(err, SKL_USAGE, "depth %d is not %dn+2 (%s units): try %d or %d", depth, layers,
-                        block == SKL_BOTTLENECK ? "bottleneck" : "basic",
-                        depth < layers + 2 ? layers + 2 : (depth - 2) / layers * layers + 2,
-                        depth < layers + 2 ? 2 * layers + 2 : (depth - 2) / layers * layers + 2 + layers);
-    *n = (depth - 2) / layers;
-    return SKL_OK;
-}
-
-int skl_model_units(const struct skl_model_config *m, int *convs3x3)
-{
-    int n = 0;
-    if (skl_depth_units(m->depth, m->block, &n, NULL)) n = 0;
-    *convs3x3 = CIFAR_STAGES * n * (m->block == SKL_BOTTLENECK ? 1 : 2);
-    return CIFAR_STAGES * n;
-}
-
-/* The study's nets for CIFAR: a 3x3 stem, three stages, each with twice the channels at half the size. */
-static int plan_cifar(const struct skl_model_config *m, struct net_plan *plan, struct skl_err *err)
-{
-    int per_stage;
-    int status = skl_depth_units(m->depth, m->block, &per_stage, err);
-    if (status) return status;
-    *plan = (struct net_plan){.stem = {.size = 3, .stride = 1}, .stages = CIFAR_STAGES};
+    const bool imagenet = m->family == SKL_IMAGENET;
+    int units[SKL_MAX_STAGES];
+    *plan = (struct net_plan){.stem = {.size = 3, .stride = 1}, .least = 4, .stages = skl_model_stages(m, units)};
+    if (plan->stages == 0) return skl_fail(err, SKL_USAGE, "no net of these blocks has a depth of %d", m->depth);
+    if (imagenet) plan->stem.size = 7, plan->stem.stride = 2, plan->stem.pool = true, plan->least = 32;
     for (int i = 0; i < plan->stages; i++) {
-        plan->stage[i].units = per_stage;
+        plan->stage[i].units = units[i];
         plan->stage[i].channels = (m->width << i) * (m->block == SKL_BOTTLENECK ? BOTTLENECK : 1);
         plan->stage[i].stride = i > 0 ? 2 : 1;
     }
@@ -231,6 +214,7 @@ static int plan_units(struct skl_net *net, struct skl_err *err)
     net->unit = skl_alloc_array((size_t)net->units, sizeof *net->unit);
     net->value = skl_alloc_array((size_t)net->units + 1, sizeof *net->value);
     net->value[0].shape = conv_out(&net->stem);
+    if (net->plan.stem.pool) net->value[0].shape = skl_max_pooled(net->value[0].shape);
     for (int s = 0; s < net->plan.stages; s++)
         for (int k = 0; k < net->plan.stage[s].units && !status; k++) status = plan_unit(net, i++, s, k, err);
     return status;
@@ -257,6 +241,7 @@ static void measure(struct skl_net *net)
 {
     measure_shape(net, (struct skl_shape){net->o.size, net->o.size, net->o.channels});
     measure_shape(net, (struct skl_shape){1, 1, net->o.classes});
+    measure_shape(net, conv_out(&net->stem));
     for (int i = 0; i <= net->units; i++) measure_shape(net, net->value[i].shape);
     for (int i = 0; i < net->units; i++) {
         for (int j = 0; j < net->unit[i].convs; j++) measure_shape(net, conv_out(&net->unit[i].conv[j]));
@@ -266,10 +251,16 @@ static void measure(struct skl_net *net)
 
 int net_plan(struct skl_net *net, struct skl_err *err)
 {
-    int status = plan_cifar(&net->model, &net->plan, err);
+    int status = plan_stages(&net->model, &net->plan, err);
     if (status) return status;
-    if (net->o.size < 4)
-        return skl_fail(err, SKL_USAGE, "images of %dx%d are too small: 4x4 at least", net->o.size, net->o.size);
+    if (net->plan.stem.pool && !(net->device->bits & SKL_MAX_POOLS))
+        return skl_fail(err, SKL_USAGE,
+                        "%s cannot compute the max pooling of model.family imagenet yet: give --device cpu",
+                        net->device->level);
+    net->slice = net->plan.stem.pool ? net->o.group : SKL_EVAL_SLICE;
+    const int size = net->o.size, least = net->plan.least;
+    if (size < least)
+        return skl_fail(err, SKL_USAGE, "images of %dx%d are too small: %dx%d at least", size, size, least, least);
     const struct skl_shape image = {net->o.size, net->o.size, net->o.channels};
     net->stem =
         plan_conv(net, image, net->model.width, net->plan.stem.size, net->plan.stem.stride, SKL_HE, "", "conv1");

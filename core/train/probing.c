@@ -7,6 +7,7 @@
 
 #include "core/base/fs.h"
 #include "core/base/grow.h"
+#include "core/config/model.h"
 #include "core/nn/probe.h"
 #include "core/run/folder.h"
 #include "core/train/schedule.h"

@@ -98,6 +98,66 @@ void check_pad(struct lab *lab)
     pad_once(lab, 17, (struct skl_shape){1, 1, 2}, (struct skl_shape){1, 1, 5}, 1);
 }
 
+/* ---- max pooling ---- */
+/* The first largest of the nine that lie inside; v: of one image, by element. */
+static int chosen_pixel(const double *v, struct skl_shape in, int y, int x, int ch)
+{
+    int best = -1;
+    double most = 0;
+    for (int k = 0; k < 9; k++) {
+        const int iy = 2 * y - 1 + k / 3, ix = 2 * x - 1 + k % 3;
+        if (iy < 0 || iy >= in.h || ix < 0 || ix >= in.w) continue;
+        const double value = v[(size_t)((iy * in.w + ix) * in.c + ch)];
+        if (best < 0 || value > most) best = k, most = value;
+    }
+    return best;
+}
+
+static void max_pool_once(struct lab *lab, int x_asks, int dx_asks, int n, struct skl_shape in)
+{
+    const struct skl_shape to = skl_max_pooled(in);
+    const size_t large = (size_t)(n * in.h * in.w * in.c), small = (size_t)(n * to.h * to.w * to.c);
+    double *v = malloc(large * sizeof *v), *sum = calloc(large, sizeof *sum), *size = calloc(large, sizeof *size);
+    int *want = malloc(small * sizeof *want);
+    lab_reset(lab);
+    struct operand x = make_operand(lab, x_asks, large, in.c, DATA_ZEROS);
+    struct tensor y = out(lab, small), chosen = out_bytes(lab, small), dy = put(lab, small, DATA_NORMAL);
+    struct result dx = make_result(lab, dx_asks, large, in.c, DATA_NORMAL);
+    for (size_t i = 0; i < large; i++) v[i] = (double)(float)operand_value(&x, i, &size[i]), size[i] = 0;
+    const struct skl_max_pool job = {in, x.o, y.place, chosen.place, dy.place, dx.r};
+    lab_upload(lab);
+    lab->ops->max_pool_forward(lab->d, &job, n);
+    lab->ops->max_pool_backward(lab->d, &job, n);
+    lab_download(lab, "max_pool");
+    for (size_t i = 0; i < small; i++) {
+        const int ch = (int)(i % (size_t)to.c), pixel = (int)i / to.c, image = pixel / (to.h * to.w);
+        const double *from = v + (size_t)image * (size_t)(in.h * in.w * in.c);
+        const int oy = pixel / to.w % to.h, ox = pixel % to.w, k = ((const uint8_t *)(void *)chosen.after)[i];
+        want[i] = chosen_pixel(from, in, oy, ox, ch);
+        const int iy = 2 * oy - 1 + want[i] / 3, ix = 2 * ox - 1 + want[i] % 3;
+        const double most = from[(iy * in.w + ix) * in.c + ch];
+        close_to(y.after[i], most, 1e-6 * fabs(most) + 1e-6, "max_pool", i);
+        if (!(x_asks & SCALED)) CHECK(k == want[i], "max_pool: element %zu chose %d, not %d", i, k, want[i]);
+        const size_t at = (size_t)((image * in.h + 2 * oy - 1 + k / 3) * in.w + 2 * ox - 1 + k % 3);
+        if (k > 8 || at * (size_t)in.c >= large) continue;
+        sum[at * (size_t)in.c + (size_t)ch] += dy.before[i];
+        size[at * (size_t)in.c + (size_t)ch] += 3e-7 * fabs((double)dy.before[i]);
+    }
+    expect_result(lab, &dx, sum, size, large, "max_pool");
+    free(v), free(sum), free(size), free(want);
+}
+
+void check_max_pool(struct lab *lab)
+{
+    static const struct skl_shape shapes[] = {{1, 1, 3}, {2, 2, 8}, {5, 7, 16}, {8, 6, 33}, {9, 9, 64}};
+    for (int s = 0; s < 5; s++)
+        for (int n = 1; n < 20; n += 8) {
+            max_pool_once(lab, RELU, MASKED | SUMS, n, shapes[s]);
+            max_pool_once(lab, SCALED | RELU, MASKED | SCALED | SUMS, n, shapes[s]);
+            max_pool_once(lab, 0, 0, n, shapes[s]);
+        }
+}
+
 /* ---- dropout ---- */
 void check_keep_bits(struct lab *lab)
 {

@@ -391,6 +391,71 @@ static void check_pool(const struct skl_kernels *kernels)
     }
 }
 
+/* The place in row order of the first largest of the window's pixels (core/device/device.h). */
+static int first_largest(const float *const rows[3], int w, int c, int ox, int ch)
+{
+    int best = -1;
+    float most = 0;
+    for (int k = 0; k < 9; k++) {
+        const int x = 2 * ox - 1 + k % 3;
+        if (!rows[k / 3] || x < 0 || x >= w) continue;
+        const float v = rows[k / 3][x * c + ch];
+        if (best >= 0 && (isnan(most) || !(isnan(v) || v > most))) continue;
+        best = k, most = v;
+    }
+    return best;
+}
+
+/* Few different values, so that many are equal; some are no numbers. */
+static void check_max_pool_row(const struct skl_kernels *kernels, int w, int c, int missing)
+{
+    const int ow = (w + 1) / 2;
+    const size_t in = (size_t)(w * c), out = (size_t)(ow * c);
+    float *row[3], *y = guarded_floats(out), *dx = guarded_floats(in), *dy[2];
+    uint8_t *chosen[2];
+    for (int i = 0; i < 3; i++) {
+        row[i] = guarded_floats(in);
+        for (size_t e = 0; e < in; e++)
+            row[i][e] = random_below(40) ? (float)(random_below(5) - 2) : random_below(2) ? NAN : -INFINITY;
+    }
+    const float *rows[3] = {missing & 1 ? NULL : row[0], row[1], missing & 2 ? NULL : row[2]};
+    for (int i = 0; i < 2; i++)
+        dy[i] = tensor(true, out, DATA_NORMAL), chosen[i] = guarded(out), memset(chosen[i], 77, out);
+    kernels->max_pool(rows, w, c, y, NULL);
+    kernels->max_pool(rows, w, c, y, chosen[0]);
+    for (size_t e = 0; e < out; e++) {
+        const int ox = (int)e / c, ch = (int)e % c, want = first_largest(rows, w, c, ox, ch);
+        const float value = rows[want / 3][(2 * ox - 1 + want % 3) * c + ch];
+        CHECK(chosen[0][e] == want && memcmp(&y[e], &value, sizeof value) == 0,
+              "%s max_pool: w %d, channel %d of %d: %g, chosen %d, not %d", kernels->level, w, ch, c, (double)y[e],
+              chosen[0][e], want);
+        chosen[1][e] = (uint8_t)random_below(9);
+        while ((chosen[1][e] % 3 == 0 && ox == 0) || 2 * ox - 1 + chosen[1][e] % 3 >= w) chosen[1][e] = 4;
+    }
+    /* the first as its row 2, the second as its row 0, as an odd input row is seen */
+    const struct skl_pooled_row pooled[2] = {{dy[0], chosen[0], 2}, {dy[1], chosen[1], 0}};
+    fill_nan(dx, in);
+    kernels->max_unpool(pooled, 2, w, c, dx);
+    for (size_t e = 0; e < in; e++) {
+        float want = 0;
+        for (int r = 0; r < 2; r++)
+            for (int ox = 0; ox < ow; ox++) {
+                const int at = ox * c + (int)e % c, k = pooled[r].chosen[at];
+                if (k / 3 == pooled[r].i && 2 * ox - 1 + k % 3 == (int)e / c) want += pooled[r].dy[at];
+            }
+        CHECK(dx[e] == want, "%s max_unpool: w %d, element %zu: %g, not %g", kernels->level, w, e, (double)dx[e],
+              (double)want);
+    }
+    void *all[] = {row[0], row[1], row[2], y, dx, dy[0], dy[1], chosen[0], chosen[1]};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) guarded_free(all[i]);
+}
+
+static void check_max_pool(const struct skl_kernels *kernels)
+{
+    for (int i = 0; i < 24; i++)
+        check_max_pool_row(kernels, 1 + i % 9, i % 3 ? 1 + random_below(150) : 64 * (1 + i % 2), i % 4);
+}
+
 void check_vector(const struct skl_kernels *kernels)
 {
     check_rows(kernels);
@@ -400,4 +465,5 @@ void check_vector(const struct skl_kernels *kernels)
     check_sigmoid(kernels);
     check_sgd(kernels);
     check_pool(kernels);
+    check_max_pool(kernels);
 }

@@ -2,6 +2,7 @@
 #include "tests/unit/scratch.h"
 #include "core/base/fs.h"
 #include "core/config/keys.h"
+#include "core/config/model.h"
 #include "core/config/plan.h"
 #include "core/config/registry.h"
 
@@ -56,7 +57,7 @@ static const struct bad bad[] = {
     {"model:\n\tdepth: 20\n", "2:1", "a tab"},
     {"", "1:1", "empty"},
     /* types */
-    {"model: {depth: twenty}\n", "1:16", "model.depth must be a whole number from 8 to 10000, not 'twenty'"},
+    {"model: {depth: twenty}\n", "1:16", "model.depth must be a whole number from 4 to 10000, not 'twenty'"},
     {"model: {depth: \"20\"}\n", "1:16", "not \"20\" (write it without quotes)"},
     {"model: {depth: [20]}\n", "1:16", "not a list"},
     {"model: {depth: {n: 20}}\n", "1:16", "not a mapping"},
@@ -154,6 +155,22 @@ static const struct bad bad[] = {
     {"variants:\n  - set: {model.depth: 20}\n", "2:5", "needs a name"},
     {"variants:\n  - nam: a\n", "2:5", "unknown key 'nam' (did you mean 'name'?)"},
     {"variants:\n  - {name: a}\n  - {name: a}\n", "3:12", "a second variant named 'a'"},
+    {"model: {family: imagenet}\n", "1:17",
+     "model.family imagenet needs model.depth, 18, 34, 50, 101 or 152, or model.units"},
+    {"model: {family: imagenet, depth: 20}\n", "1:34",
+     "model.depth must be 18, 34, 50, 101 or 152 in model.family imagenet, not 20"},
+    {"model: {family: imagenet, depth: 50, block: basic}\n", "1:45",
+     "model.block contradicts model.depth 50, whose blocks are bottleneck"},
+    {"model: {family: alexnet}\n", "1:17", "model.family must be one of cifar, imagenet"},
+    {"model: {units: 3}\n", "1:16", "model.units must be a list of 1 to 5 numbers"},
+    {"model: {units: []}\n", "1:16", "model.units must be a list of 1 to 5 numbers"},
+    {"model: {units: [1, 1, 1, 1, 1, 1]}\n", "1:16", "model.units must be a list of 1 to 5 numbers"},
+    {"model: {units: [1, 0]}\n", "1:20", "model.units: a stage has from 1 to 1000 units"},
+    {"model: {units: [1, x]}\n", "1:20", "model.units: a stage has from 1 to 1000 units"},
+    {"model: {units: [1000, 1000, 1000, 1000, 1000], block: bottleneck}\n", "1:16", "model.units make 15002 layers"},
+    {"model: {units: [1, 1], depth: 8}\n", "1:31", "model.depth 8 contradicts model.units, which make 6 layers"},
+    {"model: {stride_in: 1x1}\n", "1:20", "model.stride_in 1x1 needs bottleneck blocks"},
+    {"model: {units: [2, 2], shortcut_at: [2, 4]}\n", "1:37", "must lie in [0, 3]"},
     {"variants:\n  - name: figures\n", "2:11", "taken by the sweep's own files"},
     {"variants:\n  - name: plan.json\n", "2:11", "taken by the sweep's own files"},
     {"variants:\n  - name: a/b\n", "2:11", "a variant's name must be"},
@@ -318,6 +335,63 @@ static void shortcut_options(void **state)
     skl_plan_release(&plan);
 }
 
+/* ---- stages ---- */
+
+static void stages_are(const char *text, int depth, int block, int width, const char *units)
+{
+    struct skl_plan plan = must_load(text);
+    const struct skl_model_config *m = &plan.run[0].exp.model;
+    int unit[SKL_MAX_STAGES], n = skl_model_stages(m, unit);
+    char *said = skl_strdup("");
+    for (int i = 0; i < n; i++) {
+        char *longer = skl_format("%s%s%d", said, i ? " " : "", unit[i]);
+        free(said);
+        said = longer;
+    }
+    if (m->depth != depth || m->block != block || m->width != width || strcmp(said, units))
+        fail_msg("%s is depth %d, block %d, width %d, units %s", text, m->depth, m->block, m->width, said);
+    free(said);
+    skl_plan_release(&plan);
+}
+
+static void stages(void **state)
+{
+    stages_are("model: {depth: 20}\n", 20, SKL_BASIC, 16, "3 3 3");
+    stages_are("model: {family: cifar, units: [1, 2]}\n", 8, SKL_BASIC, 16, "1 2");
+    stages_are("model: {family: imagenet, depth: 18}\n", 18, SKL_BASIC, 64, "2 2 2 2");
+    stages_are("model: {family: imagenet, depth: 34, block: basic}\n", 34, SKL_BASIC, 64, "3 4 6 3");
+    stages_are("model: {family: imagenet, depth: 50, width: 8}\n", 50, SKL_BOTTLENECK, 8, "3 4 6 3");
+    stages_are("model: {family: imagenet, depth: 101}\n", 101, SKL_BOTTLENECK, 64, "3 4 23 3");
+    stages_are("model: {family: imagenet, depth: 152}\n", 152, SKL_BOTTLENECK, 64, "3 8 36 3");
+    stages_are("model: {family: imagenet, units: [3, 4, 6, 3]}\n", 34, SKL_BASIC, 64, "3 4 6 3");
+    stages_are("model: {family: imagenet, units: [1], block: bottleneck, depth: 5}\n", 5, SKL_BOTTLENECK, 64, "1");
+}
+
+/* One net, one hash; and what a run writes of itself is read back as the same net. */
+static void one_net_one_hash(void **state)
+{
+    static const char *const pairs[][2] = {
+        {"model: {depth: 20}\n", "model: {family: cifar, units: [3, 3, 3], stride_in: 3x3}\n"},
+        {"model: {family: imagenet, depth: 50}\n",
+         "model: {family: imagenet, block: bottleneck, units: [3, 4, 6, 3]}\n"},
+        {"model: {family: imagenet, units: [1, 2, 3, 4, 5]}\n",
+         "model: {depth: 32, width: 64, family: imagenet, units: [1, 2, 3, 4, 5]}\n"},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        struct skl_plan a = must_load(pairs[i][0]), b = must_load(pairs[i][1]);
+        assert_string_equal(a.run[0].exp.hash, b.run[0].exp.hash);
+        char *text = skl_plan_emit(&a, &a.run[0]);
+        struct skl_plan again = must_load(text);
+        assert_string_equal(again.run[0].exp.hash, a.run[0].exp.hash);
+        free(text);
+        skl_plan_release(&a), skl_plan_release(&b), skl_plan_release(&again);
+    }
+    struct skl_plan a = must_load("model: {depth: 29, block: bottleneck}\n"),
+                    b = must_load("model: {depth: 29, block: bottleneck, stride_in: 1x1}\n");
+    assert_string_not_equal(a.run[0].exp.hash, b.run[0].exp.hash);
+    skl_plan_release(&a), skl_plan_release(&b);
+}
+
 /* ---- hash ---- */
 
 static const char small[] = "model: {depth: 20, shortcut: {type: exclusive_gating, gate_bias: -6.5}}\n"
@@ -413,7 +487,8 @@ static void table_is_sound(void **state)
         if (k->kind == SKL_KEY_CHOICE) assert_true(k->choices && k->choices[(int)k->def]);
         if (k->kind == SKL_KEY_FORM) assert_true(k->form && *k->form);
         if (k->flags & SKL_KEY_HASHED) assert_false(k->flags & SKL_KEY_PLAN);
-        if (k->kind == SKL_KEY_FORM && k->flags & SKL_KEY_HASHED) assert_true(k->read && k->write);
+        if (k->kind == SKL_KEY_FORM && k->flags & SKL_KEY_HASHED)
+            assert_true(k->write && (k->read || !strcmp(k->path, "model.units")));
         if (skl_key_is_section(k->path)) fail_msg("%s is a key and a section", k->path);
     }
     skl_experiment_release(&e);
@@ -470,6 +545,8 @@ int main(void)
         cmocka_unit_test(derived_values),
         cmocka_unit_test(sizes),
         cmocka_unit_test(shortcut_options),
+        cmocka_unit_test(stages),
+        cmocka_unit_test(one_net_one_hash),
         cmocka_unit_test(golden_hash),
         cmocka_unit_test(what_the_hash_covers),
         cmocka_unit_test(table_is_sound),

@@ -104,7 +104,7 @@ static int cpu_open(int index, struct skl_pool *pool, struct skl_device **device
     skl_gemm_setup();
     *cpu = (struct cpu){.kernels = skl_kernels_for(skl_cpu_best()), .pool = pool};
     cpu->d = (struct skl_device){
-        .ops = &skl_device_cpu, .level = cpu->kernels->level, .library = skl_gemm_version(), .bits = SKL_RUNS_C};
+        .ops = &skl_device_cpu, .level = cpu->kernels->level, .library = skl_gemm_version(), .bits = SKL_RUNS_C | SKL_MAX_POOLS};
     *device = &cpu->d;
     return SKL_OK;
 }
@@ -189,6 +189,8 @@ const struct skl_device_ops skl_device_cpu = {
     .coef_sums = cpu_coef_sums,
     .map = cpu_map,
     .pad = cpu_pad,
+    .max_pool_forward = cpu_max_pool_forward,
+    .max_pool_backward = cpu_max_pool_backward,
     .keep_bits = cpu_keep_bits,
     .merge_forward = cpu_merge_forward,
     .merge_backward = cpu_merge_backward,

@@ -123,6 +123,8 @@ void cpu_map(struct skl_device *d, const struct skl_operand *x, const struct skl
              struct skl_shape shape);
 void cpu_pad(struct skl_device *d, struct skl_place from, struct skl_place to, int n, struct skl_shape in,
              struct skl_shape out, bool backward);
+void cpu_max_pool_forward(struct skl_device *d, const struct skl_max_pool *job, int n);
+void cpu_max_pool_backward(struct skl_device *d, const struct skl_max_pool *job, int n);
 void cpu_keep_bits(struct skl_device *d, uint64_t key, double drop, int first, int n, size_t image,
                    struct skl_place bits);
 void cpu_merge_forward(struct skl_device *d, const struct skl_merge *job);

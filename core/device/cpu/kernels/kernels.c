@@ -13,6 +13,8 @@ static const struct skl_kernels skl_table_ref = {
     .sigmoid = skl_ref_sigmoid,
     .sgd = skl_ref_sgd,
     .pool = skl_ref_pool,
+    .max_pool = skl_ref_max_pool,
+    .max_unpool = skl_ref_max_unpool,
     .fma_burst = skl_ref_fma_burst,
 };
 

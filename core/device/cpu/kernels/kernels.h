@@ -106,6 +106,14 @@ struct skl_conv_kernel {
 };
 
 /* ---- the table ---- */
+/* A row of outputs of max pooling, 3x3 of stride 2 and padding 1 (core/device/device.h), that looks at some input row
+ * as its row i. */
+struct skl_pooled_row {
+    const float *dy;       /* [ow][c], ow = (w + 1) / 2 */
+    const uint8_t *chosen; /* [ow][c]: 3 i + j */
+    int i;
+};
+
 struct skl_kernels {
     const char *level; /* "avx2": name of the CPU level the table was made for */
     enum skl_cpu_level cpu;
@@ -130,6 +138,12 @@ struct skl_kernels {
     double (*fma_burst)(int64_t rounds);
     /* Average pooling over `pixels` pixels of one image: y[c]. */
     void (*pool)(int pixels, int c, const float *x, float *y);
+    /* One row of max pooling, y[ow][c], of the three input rows [w][c], NULL outside the image; the middle one is
+     * inside. chosen [ow][c], NULL: not wanted. */
+    void (*max_pool)(const float *const rows[3], int w, int c, float *y, uint8_t *chosen);
+    /* The gradient of one input row, dx[w][c] overwritten: from the rows of outputs that look at it, added in their
+     * order and each from left to right. */
+    void (*max_unpool)(const struct skl_pooled_row *pooled, int count, int w, int c, float *dx);
 };
 
 /* The table for this CPU (or a lower level); built once, constant afterwards. */

@@ -97,6 +97,36 @@ void skl_ref_pool(int pixels, int c, const float *x, float *y)
     }
 }
 
+void skl_ref_max_pool(const float *const rows[3], int w, int c, float *y, uint8_t *chosen)
+{
+    for (int ox = 0; ox < (w + 1) / 2; ox++)
+        for (int ch = 0; ch < c; ch++) {
+            int best = -1;
+            float most = 0;
+            for (int k = 0; k < 9; k++) {
+                const int x = 2 * ox - 1 + k % 3;
+                if (!rows[k / 3] || x < 0 || x >= w) continue;
+                const float v = rows[k / 3][(size_t)x * (size_t)c + (size_t)ch];
+                if (best < 0 || v > most || (isnan(v) && !isnan(most))) best = k, most = v;
+            }
+            y[(size_t)ox * (size_t)c + (size_t)ch] = most;
+            if (chosen) chosen[(size_t)ox * (size_t)c + (size_t)ch] = (uint8_t)best;
+        }
+}
+
+void skl_ref_max_unpool(const struct skl_pooled_row *pooled, int count, int w, int c, float *dx)
+{
+    memset(dx, 0, sizeof *dx * (size_t)w * (size_t)c);
+    for (int r = 0; r < count; r++)
+        for (int ox = 0; ox < (w + 1) / 2; ox++)
+            for (int ch = 0; ch < c; ch++) {
+                const size_t at = (size_t)ox * (size_t)c + (size_t)ch;
+                if (pooled[r].chosen[at] / 3 != pooled[r].i) continue;
+                const int x = 2 * ox - 1 + pooled[r].chosen[at] % 3;
+                dx[(size_t)x * (size_t)c + (size_t)ch] += pooled[r].dy[at];
+            }
+}
+
 double skl_ref_fma_burst(int64_t rounds)
 {
     volatile float x = 1;

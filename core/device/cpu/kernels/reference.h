@@ -12,6 +12,8 @@ void skl_ref_sigmoid(size_t n, const float *x, float *y);
 void skl_ref_sgd(size_t n, float *w, const float *g, float *v, float lr, float momentum, float weight_decay, bool caffe,
                  bool nesterov);
 void skl_ref_pool(int pixels, int c, const float *x, float *y);
+void skl_ref_max_pool(const float *const rows[3], int w, int c, float *y, uint8_t *chosen);
+void skl_ref_max_unpool(const struct skl_pooled_row *pooled, int count, int w, int c, float *dx);
 double skl_ref_fma_burst(int64_t rounds);
 
 /* Convolution by its definition, one image, sums in double: y[oh][ow][k].  x is what was loaded. */

@@ -339,6 +339,65 @@ static void pool(int pixels, int c, const float *x, float *y)
     }
 }
 
+/* ---- max pooling: loops that the compiler makes vectors of ---- */
+enum { POOLED = 64 }; /* channels at a time */
+
+/* What is larger, or not a number where none was before, takes its place. */
+INLINE void look(int n, const float *x, int32_t number, float *most, int32_t *chosen)
+{
+    for (int i = 0; i < n; i++) {
+        const bool takes = (x[i] > most[i]) | ((x[i] != x[i]) & (most[i] == most[i]));
+        most[i] = takes ? x[i] : most[i];
+        chosen[i] = takes ? number : chosen[i];
+    }
+}
+
+INLINE void max_pool_block(const float *const rows[3], int left, int w, int c, int n, float *y, uint8_t *chosen)
+{
+    float most[POOLED];
+    int32_t number[POOLED];
+    bool begun = false;
+    for (int i = 0; i < 3; i++)
+        for (int j = 0; rows[i] && j < 3; j++) {
+            if (left + j < 0 || left + j >= w) continue;
+            const float *x = rows[i] + (size_t)(left + j) * (size_t)c;
+            for (int k = 0; !begun && k < n; k++) most[k] = x[k], number[k] = 3 * i + j;
+            if (begun) look(n, x, 3 * i + j, most, number);
+            begun = true;
+        }
+    memcpy(y, most, sizeof *y * (size_t)n);
+    for (int k = 0; chosen && k < n; k++) chosen[k] = (uint8_t)number[k];
+}
+
+static void max_pool(const float *const rows[3], int w, int c, float *y, uint8_t *chosen)
+{
+    for (int ox = 0; ox < (w + 1) / 2; ox++)
+        for (int ch = 0; ch < c; ch += POOLED) {
+            const float *const at[3] = {rows[0] ? rows[0] + ch : NULL, rows[1] + ch, rows[2] ? rows[2] + ch : NULL};
+            const size_t to = (size_t)ox * (size_t)c + (size_t)ch;
+            uint8_t *number = chosen ? chosen + to : NULL;
+            if (c - ch >= POOLED)
+                max_pool_block(at, 2 * ox - 1, w, c, POOLED, y + to, number);
+            else
+                max_pool_block(at, 2 * ox - 1, w, c, c - ch, y + to, number);
+        }
+}
+
+static void max_unpool(const struct skl_pooled_row *pooled, int count, int w, int c, float *dx)
+{
+    memset(dx, 0, sizeof *dx * (size_t)w * (size_t)c);
+    for (int r = 0; r < count; r++)
+        for (int ox = 0; ox < (w + 1) / 2; ox++)
+            for (int j = 0, x = 2 * ox - 1; j < 3; j++, x++) {
+                if (x < 0 || x >= w) continue;
+                const float *restrict dy = pooled[r].dy + (size_t)ox * (size_t)c;
+                const uint8_t *restrict chosen = pooled[r].chosen + (size_t)ox * (size_t)c;
+                float *restrict to = dx + (size_t)x * (size_t)c;
+                const uint8_t number = (uint8_t)(3 * pooled[r].i + j);
+                for (int ch = 0; ch < c; ch++) to[ch] += chosen[ch] == number ? dy[ch] : 0;
+            }
+}
+
 INLINE void sum_vector(const float *partial, int chunks, size_t stride, bool accumulate, float *dw, int n)
 {
     vf sum = vf_load_n(partial, n);
@@ -386,5 +445,7 @@ const struct skl_kernels SKL_NAME(skl_table) = {
     .sigmoid = sigmoid,
     .sgd = sgd,
     .pool = pool,
+    .max_pool = max_pool,
+    .max_unpool = max_unpool,
     .fma_burst = fma_burst,
 };
