@@ -103,8 +103,10 @@ static int cpu_open(int index, struct skl_pool *pool, struct skl_device **device
     struct cpu *cpu = skl_alloc(sizeof *cpu);
     skl_gemm_setup();
     *cpu = (struct cpu){.kernels = skl_kernels_for(skl_cpu_best()), .pool = pool};
-    cpu->d = (struct skl_device){
-        .ops = &skl_device_cpu, .level = cpu->kernels->level, .library = skl_gemm_version(), .bits = SKL_RUNS_C | SKL_MAX_POOLS};
+    cpu->d = (struct skl_device){.ops = &skl_device_cpu,
+                                 .level = cpu->kernels->level,
+                                 .library = skl_gemm_version(),
+                                 .bits = SKL_RUNS_C | SKL_MAX_POOLS};
     *device = &cpu->d;
     return SKL_OK;
 }
