@@ -79,9 +79,9 @@ void close_to(double got, double want, double tolerance, const char *what, size_
 
 /* ---- the checks: one of each operation of the table ---- */
 typedef void check_fn(struct lab *lab);
-check_fn check_memory, check_map, check_pad, check_max_pool, check_keep_bits, check_bn_forward, check_bn_recall, check_bn_backward,
-    check_bias_backward, check_blend, check_coef_sums, check_conv_forward, check_conv_backward, check_merge_forward,
-    check_merge_backward, check_head, check_note, check_sgd, check_find_infinite;
+check_fn check_memory, check_map, check_pad, check_max_pool, check_keep_bits, check_bn_forward, check_bn_recall,
+    check_bn_backward, check_bias_backward, check_blend, check_coef_sums, check_conv_forward, check_conv_backward,
+    check_merge_forward, check_merge_backward, check_head, check_note, check_sgd, check_find_infinite;
 /* conv.c and merge.c: the plans that their checks use, for lab_ready. */
 int conv_plans(struct lab *lab, struct skl_conv_plan *plan);
 int merge_plans(struct lab *lab, struct skl_conv_plan *plan);
