@@ -22,7 +22,7 @@
 static const char *results = "results", *run_dir;
 static int threads;
 static const char *hash;
-static bool quiet, allow_other_numerics, redo;
+static bool quiet, allow_other_numerics, redo, extend;
 
 static const struct skl_option options[] = {
     SKL_RUN_OPTIONS,
@@ -34,6 +34,8 @@ static const struct skl_option options[] = {
     {"quiet", SKL_OPT_FLAG, NULL, "no progress on stderr", &quiet, 0, 0},
     {"hash", SKL_OPT_STRING, "HEX", "refuse to train other settings than those of this hash (run.json: config_hash)",
      &hash, 0, 0},
+    {"extend", SKL_OPT_FLAG, NULL, "the folder's run had fewer iterations: it goes on to train.iterations", &extend, 0,
+     0},
     {"redo", SKL_OPT_FLAG, NULL, "throw away what the folder holds and start again", &redo, 0, 0},
     {"allow-other-numerics", SKL_OPT_FLAG, NULL,
      "resume on another CPU type or BLAS although the bits will differ; marks the run", &allow_other_numerics, 0, 0},
@@ -153,6 +155,7 @@ static int train(const struct skl_plan *plan, const struct skl_plan_run *chosen,
                                 .quiet = quiet,
                                 .allow_other_numerics = allow_other_numerics,
                                 .redo = redo,
+                                .extend = extend,
                                 .version = SKL_VERSION,
                                 .commit = SKL_COMMIT,
                                 .admit_data = admit_data,

@@ -66,6 +66,7 @@ static int start_process(struct skl_driver *d, struct skl_job *j, struct skl_err
     int n = 9;
     if (plugin) argv[n++] = "--plugin", argv[n++] = (char *)(uintptr_t)plugin;
     if (j->redo) argv[n++] = "--redo";
+    if (d->options->extend) argv[n++] = "--extend";
     if (d->options->allow_other_numerics) argv[n++] = "--allow-other-numerics";
     if (d->options->device) argv[n++] = "--device", argv[n++] = (char *)(uintptr_t)d->options->device;
     share_devices(d, j);

@@ -21,7 +21,7 @@ struct skl_sweep_options {
     const char *device;  /* as given to --device; NULL: not given */
     double hang_seconds; /* a run without a sign of life for so long is killed, and failed; 0: never */
     bool retry_failed, fail_fast, allow_other_numerics;
-    bool extend; /* the plan may add runs to those of the earlier sweep */
+    bool extend; /* the plan may add runs to those of the earlier sweep, or iterations (core/run/longer.h) */
 };
 
 /* SKL_OK, SKL_FAILED: a run failed (the others are finished), SKL_INTERRUPTED, SKL_USAGE: a pattern fits no run,

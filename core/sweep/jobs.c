@@ -10,6 +10,7 @@
 #include "core/base/say.h"
 #include "core/run/claim.h"
 #include "core/sweep/plan_file.h"
+#include "core/run/longer.h"
 #include "core/run/settings.h"
 
 bool skl_sweep_retryable(const struct skl_run_state *state)
@@ -50,13 +51,17 @@ static int check_settings(const struct skl_driver *d, struct skl_err *err)
         struct skl_job *j = &d->job[i];
         struct skl_run_state s;
         if (j->redo || skl_job_read(j, &s, NULL) || !strcmp(s.state, "waiting") || belongs(j, &s)) continue;
+        struct skl_shorter shorter;
+        struct skl_err ignored = {0};
+        if (d->options->extend && !skl_longer_look(d->plan, j->run, j->folder, &shorter, &ignored)) continue;
         if (others++) continue;
-        status = skl_settings_check(d->plan, j->run, j->folder, err);
+        status = d->options->extend ? skl_longer_look(d->plan, j->run, j->folder, &shorter, err)
+                                    : skl_settings_check(d->plan, j->run, j->folder, err);
         if (!status)
             status = skl_fail(err, SKL_USAGE, "%s: run.json says that other settings were trained here", j->folder);
     }
     if (others > 1) skl_context(err, "%d runs are in the way; the first", others);
-    if (others) skl_advise(err, SKL_OTHER_SETTINGS_ADVICE);
+    if (others && !d->options->extend) skl_advise(err, SKL_OTHER_SETTINGS_ADVICE);
     return status;
 }
 

@@ -10,6 +10,7 @@
 #include "core/sweep/jobs.h"
 #include "core/sweep/plan_file.h"
 #include "core/sweep/plan_lock.h"
+#include "core/run/longer.h"
 #include "core/run/settings.h"
 
 /* likely: where it stands as long as nobody edits the experiment. */
@@ -47,18 +48,49 @@ static int lacks(const char *folder, const struct skl_listed_run *first, int cou
                     folder, first->dir, count > 1 ? " and others" : "");
 }
 
+/* Were the settings that it was planned with these, but for fewer iterations?  What the run has done is looked at by
+ * skl_longer_look. */
+static bool is_longer(const struct skl_plan_run *run, const struct skl_listed_run *before)
+{
+    struct skl_experiment shorter;
+    skl_experiment_copy(&run->exp, &shorter);
+    shorter.train.iterations = before->iterations;
+    skl_experiment_hash(&shorter);
+    const bool same = !strcmp(shorter.hash, before->hash);
+    skl_experiment_release(&shorter);
+    return same && before->iterations < run->exp.train.iterations;
+}
+
+/* More iterations were asked for, but they move other settings too. */
+static int not_longer(const struct skl_plan_run *run, const char *folder, const char *there, struct skl_err *err)
+{
+    struct skl_plan before;
+    struct skl_err why = {0};
+    int status = SKL_OK;
+    if (skl_plan_load_text("plan.json", there, run->exp.seed, &before, NULL)) return SKL_OK;
+    if (before.run[0].exp.train.iterations != run->exp.train.iterations &&
+        skl_longer_check(&before.run[0].exp, &run->exp, &why))
+        status = skl_fail(err, SKL_USAGE, "%s/%s cannot go on to %lld iterations: %s", folder, run->dir,
+                          (long long)run->exp.train.iterations, why.text);
+    skl_plan_release(&before);
+    return status;
+}
+
 /* What differs, key by key: all runs of a setting differ in the seed alone, and plan.json keeps one of each. */
 static int changed(const struct skl_plan *plan, const char *folder, const struct skl_listed_run *first, int count,
-                   struct skl_err *err)
+                   bool extend, struct skl_err *err)
 {
     const struct skl_plan_run *run = NULL;
     for (int i = 0; i < plan->count && !run; i++)
         if (!strcmp(plan->run[i].setting, first->setting)) run = &plan->run[i];
     char *there = skl_run_list_settings(folder, first->setting), *here = run ? skl_plan_emit(plan, run) : NULL;
     char *diff = there && here ? skl_settings_diff(there, here) : skl_strdup("");
-    int status = skl_fail(err, SKL_USAGE, "%s: %d run%s planned with other settings; %s: %s", folder, count,
+    int status = extend && there && run ? not_longer(run, folder, there, err) : SKL_OK;
+    if (!status) {
+        status = skl_fail(err, SKL_USAGE, "%s: %d run%s planned with other settings; %s: %s", folder, count,
                           count > 1 ? "s were" : " was", first->dir, *diff ? diff : "its hash is another");
-    skl_advise(err, SKL_OTHER_SETTINGS_ADVICE);
+        skl_advise(err, SKL_OTHER_SETTINGS_ADVICE);
+    }
     free(diff);
     free(there);
     free(here);
@@ -98,10 +130,10 @@ static int compare(const struct skl_plan *plan, const struct skl_run_list *old, 
         const struct skl_plan_run *run = planned(plan, old->run[i].dir, i);
         bool differs = run && strcmp(run->exp.hash, old->run[i].hash) && !(o->redo && skl_plan_matches(run, o->redo));
         if (!run && !lacking_count++) lacking = &old->run[i];
-        if (differs && !other_count++) other = &old->run[i];
+        if (differs && !(o->extend && is_longer(run, &old->run[i])) && !other_count++) other = &old->run[i];
     }
     if (lacking) return lacks(folder, lacking, lacking_count, err);
-    if (other) return changed(plan, folder, other, other_count, err);
+    if (other) return changed(plan, folder, other, other_count, o->extend, err);
     if (rebuilt(plan, folder, old, o, err)) return SKL_USAGE;
     if (plan->count == old->count) return SKL_OK;
     if (!o->extend) return added(plan, folder, old, err);

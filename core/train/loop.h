@@ -10,6 +10,7 @@
 #define SKL_LOOP_H
 #include "core/io/csv.h"
 #include "core/run/claim.h"
+#include "core/run/longer.h"
 #include "core/train/probing.h"
 #include "core/train/progress.h"
 #include "core/run/record.h"
@@ -18,6 +19,9 @@
 
 struct skl_training {
     const char *folder;
+    const struct skl_plan *plan;
+    const struct skl_plan_run *run;
+    struct skl_shorter shorter; /* the run of fewer iterations that goes on as this one */
     const struct skl_claim *claim;
     struct skl_session session;
     struct skl_snapshot snapshot;

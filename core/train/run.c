@@ -146,11 +146,45 @@ static int begin(struct skl_training *t, struct skl_err *err)
     return SKL_OK;
 }
 
+/* What the newest checkpoint is of: this run, or the shorter one that it goes on from. */
+static struct skl_identity found_identity(const struct skl_training *t)
+{
+    struct skl_identity id = t->identity;
+    char *last = skl_path(t->folder, SKL_FILE_LAST);
+    struct skl_st st;
+    bool adopted = false;
+    if (t->shorter.iterations && !skl_st_look(last, false, &st, NULL)) {
+        const char *hash = skl_st_meta(&st, "config_hash");
+        adopted = hash && !strcmp(hash, id.config_hash);
+        skl_st_release(&st);
+    }
+    if (t->shorter.iterations && !adopted) id.config_hash = t->shorter.hash, id.iterations = t->shorter.iterations;
+    free(last);
+    return id;
+}
+
+/* The shorter run becomes this one.  The checkpoint goes first: killed in between, the folder still says that it is the
+ * shorter one's, and --extend finds a checkpoint of this one. */
+static int adopt(struct skl_training *t, bool found, struct skl_err *err)
+{
+    const int desk = skl_claim_desk(t->claim);
+    char *prev = skl_path(t->folder, SKL_FILE_PREV);
+    int status = SKL_OK;
+    if (t->state.outcome == SKL_RUNNING) t->state.end = t->run->exp.train.iterations;
+    if (found) status = skl_state_save(t->folder, desk, &t->snapshot, &t->state, &t->identity, false, err);
+    if (!status) status = skl_desk_remove(desk, prev, err); /* the shorter run's: nobody could go on from it */
+    if (!status) status = skl_settings_write(t->plan, t->run, t->folder, desk, err);
+    free(prev);
+    return status;
+}
+
 static int resume(struct skl_training *t, bool allow_other_numerics, struct skl_err *err)
 {
     struct skl_resume from;
     t->state = (struct skl_state){.end = t->session.exp->train.iterations};
-    int status = skl_state_load(t->folder, t->session.net, &t->state, &t->identity, allow_other_numerics, &from, err);
+    const struct skl_identity id = found_identity(t);
+    int status = skl_state_load(t->folder, t->session.net, &t->state, &id, allow_other_numerics, &from, err);
+    if (!status && t->shorter.iterations) status = adopt(t, from.found, err);
     if (status) return status;
     if (from.warning[0]) skl_progress_say(&t->progress, true, "%s", from.warning);
     bool mixed = from.other_numerics || skl_record_get_flag(&t->record, "other_numerics");
@@ -158,7 +192,7 @@ static int resume(struct skl_training *t, bool allow_other_numerics, struct skl_
     if (!from.found) return begin(t, err);
     t->kept = from.from_prev; /* the newest one, then, is another that is damaged */
     t->saved = t->state.scheduled;
-    t->last_scheduled = t->state.scheduled && !from.from_prev;
+    t->last_scheduled = t->state.scheduled && (!from.from_prev || t->shorter.iterations);
     t->progress.end = t->state.end;
     skl_record_integer(&t->record, "resumes", (int64_t)skl_record_get_real(&t->record, "resumes", 0) + 1);
     skl_progress_say(&t->progress, false, "resumed at iteration %lld", (long long)t->state.iteration);
@@ -341,10 +375,12 @@ static void release(struct skl_training *t)
 }
 
 static int train(const struct skl_plan *plan, const struct skl_plan_run *run, const char *folder,
-                 const struct skl_claim *claim, const struct skl_run_options *options, struct skl_err *err)
+                 const struct skl_claim *claim, const struct skl_run_options *options,
+                 const struct skl_shorter *shorter, struct skl_err *err)
 {
-    struct skl_training t = {.folder = folder, .claim = claim, .session.exp = &run->exp};
-    int status = skl_settings_write(plan, run, folder, skl_claim_desk(claim), err);
+    struct skl_training t = {
+        .folder = folder, .claim = claim, .plan = plan, .run = run, .shorter = *shorter, .session.exp = &run->exp};
+    int status = shorter->iterations ? SKL_OK : skl_settings_write(plan, run, folder, skl_claim_desk(claim), err);
     if (status) return status;
     skl_progress_start(&t.progress, run->dir, run->exp.train.iterations, options->quiet);
     status = skl_record_open(&t.record, folder, skl_claim_desk(claim), err);
@@ -375,14 +411,17 @@ int skl_run(const struct skl_plan *plan, const struct skl_plan_run *run, const c
     skl_signals_catch();
     clean(folder);
     int status = options->redo ? wipe(folder, desk, err) : SKL_OK;
-    if (!status) status = skl_settings_check(plan, run, folder, err);
+    struct skl_shorter shorter = {0};
+    if (!status)
+        status = options->extend ? skl_longer_look(plan, run, folder, &shorter, err)
+                                 : skl_settings_check(plan, run, folder, err);
     if (!status) status = skl_run_state_read(folder, &there, err);
     if (there.damaged) status = SKL_OK; /* it is written anew */
     if (!status) status = check_build(&there, run, folder, options->allow_other_numerics, err);
     if (!status && is_complete(&there, run->exp.hash)) {
         if (!options->quiet) skl_say("%s: already done\n", run->dir);
     } else if (!status) {
-        status = train(plan, run, folder, claim, options, err);
+        status = train(plan, run, folder, claim, options, &shorter, err);
         if (status == SKL_FAILED || status == SKL_DATA)
             skl_run_state_fail(folder, desk, skl_cause_of_error(err), err ? err->text : "", NULL, NULL);
     }

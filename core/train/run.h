@@ -12,6 +12,7 @@ struct skl_run_options {
     bool quiet;  /* no progress on stderr */
     bool allow_other_numerics;
     bool redo;                    /* throw away what is there */
+    bool extend;                  /* a run of fewer iterations that is there goes on (core/run/longer.h) */
     const char *version, *commit; /* of the program, for run.json; NULL: unknown */
     /* Asked before anything is trained: may this set, with this fingerprint, be it?  NULL: nobody is. */
     int (*admit_data)(void *context, const char *set, const char *fingerprint, struct skl_err *err);

@@ -112,5 +112,51 @@ class KeepEvery(Recipe):
         self.ends(0, "audit", "r")
 
 
+class Longer(Case):
+    """sweep --extend train.iterations=N: the bits of a sweep that was planned so."""
+
+    LAST = 24
+
+    def sweep(self, *words, status=0, results="r"):
+        return self.ends(status, "sweep", "t.yaml", "--results", results, *words).stderr
+
+    def write_config(self, **train):
+        train = {"iterations": 12, "batch": 16, "lr": 0.05, "warmup": "{lr: 0.01, iterations: 2}", "lr_drops": "{at: [9, 18]}", "log_every": 3,
+                 "test_every": 6, "checkpoint_every": 4, **train}
+        self.write("t.yaml", CONFIG[:CONFIG.index("\ntrain:") + 1] + "probe: {every: 6}\ntrain: {" + ", ".join(f"{k}: {v}" for k, v in train.items()) +
+                   "}\nseeds: 2\nvariants: [{name: a}, {name: b, set: {model.shortcut: {type: dropout}}}]\n")
+
+    def test_as_if_planned_so(self):
+        self.write_config()
+        self.sweep(f"train.iterations={self.LAST}", results="planned")
+        want = exact(self.path("planned"))
+        self.assertEqual(len([p for p in want if p.endswith("prev.safetensors")]), 4)
+        self.sweep("--only", "*/seed-1")
+        self.write_config(iterations=self.LAST)
+        self.assertRegex(self.sweep(status=2), r"planned with other settings")
+        self.sweep("--extend")
+        self.assertEqual(exact(self.path("r")), want)
+        self.ends(0, "audit", "r/t")
+        self.ends(0, "verify", "r/t/a/seed-1")
+        self.sweep("--extend")
+        self.assertEqual(exact(self.path("r")), want)
+
+    def test_what_cannot(self):
+        for train, says in (({"schedule": "cosine", "lr_drops": "{at: []}"}, "train.schedule: cosine ends .*train.init_from"),
+                            ({"lr_drops": "{at: [50%]}"}, "train.lr_drops.at has other iterations .*train.init_from"),
+                            ({"log_every": 5}, "train.log_every: 5 does not divide the 12 iterations"),
+                            ({"checkpoint_every": 7}, "train.checkpoint_every: 7 does not divide the 12 iterations")):
+            with self.subTest(says):
+                shutil.rmtree(self.path("r"), ignore_errors=True)
+                self.write_config(**train)
+                self.sweep("--only", "a/seed-1")
+                before = tree(self.path("r"))
+                self.write_config(**{**train, "iterations": self.LAST})
+                self.assertRegex(self.sweep("--extend", status=2), r"\Askiplab: r/t\S* cannot go on to 24 iterations: " + says + r"[^\n]*\n\Z")
+                self.assertEqual(tree(self.path("r")), before)
+        self.write_config(iterations=6)
+        self.assertRegex(self.sweep("--extend", status=2), r"train.iterations: 6 are not more than the 12")
+
+
 if __name__ == "__main__":
     main()

@@ -181,6 +181,37 @@ static void killed_at_every_change(void **state)
     assert_true(k > 100);
 }
 
+/* A run of 12 iterations goes on to 18, killed before each change of the folder. */
+static void a_longer_run_is_one_planned_so(void **state)
+{
+    enum { NEXT = 8 };
+    const char *const end[] = {"train.iterations=12", "train.iterations=18"};
+    struct launch whole = {"whole",
+                           {"--quiet", "--threads", "1", "train.log_every=3", "train.checkpoint_every=3", end[1],
+                            "probe.every=6", "train.lr_drops.at=[12, 30]"}},
+                  first = whole, on = whole;
+    char at[32];
+    unsigned seed = seed_of_times();
+    int step = getenv("SKL_TEST_SLOW") ? 1 : 11, k = 1 - step + rand_r(&seed) % step, code;
+    lab_write_config("{type: dropout}");
+    first.words[5] = end[0], first.folder = "first";
+    on.words[NEXT] = "--extend", on.folder = "on";
+    lab_remove("whole"), lab_remove("first");
+    lab_expect(lab_train(&whole), 0, "whole");
+    lab_expect(lab_train(&first), 0, "first");
+    do {
+        struct launch caught = on;
+        snprintf(at, sizeof at, "kill %d", k += step);
+        caught.fault = at;
+        lab_copy("first", "on");
+        code = lab_train(&caught);
+        if (code != 1000 + SIGKILL) lab_expect(code, 0, "on");
+        lab_expect(lab_train(&on), 0, "on");
+        lab_same("whole", "on");
+    } while (code == 1000 + SIGKILL);
+    assert_true(k > 50);
+}
+
 static void flip_byte(const char *folder, const char *file, long from_end)
 {
     char *path = lab_path(folder, file);
@@ -246,6 +277,7 @@ int main(void)
         cmocka_unit_test(stopped_by_signals),
         cmocka_unit_test(a_signal_leaves_a_checkpoint),
         cmocka_unit_test(killed_at_every_change),
+        cmocka_unit_test(a_longer_run_is_one_planned_so),
         cmocka_unit_test(a_damaged_checkpoint_is_passed_over),
         cmocka_unit_test(no_whole_checkpoint_is_refused),
         cmocka_unit_test(a_full_disk_costs_time_only),
