@@ -165,6 +165,19 @@ void skl_ref_conv_forward(const struct skl_conv_shape *s, const float *x, const 
                     y[t[n].out + (size_t)k] += (double)x[t[n].in + (size_t)c] * w[t[n].w + (size_t)(c * s->k + k)];
 }
 
+/* One tap from input channels to output channels: [c], [k], weights [c][k]. */
+static void backward_tap(int channels, int outs, const float *x, const float *w, const float *dy, double *dx,
+                         double *restrict dw)
+{
+    for (int c = 0; c < channels; c++, w += outs, dw += outs) {
+        const double xc = x[c];
+        double sum = 0;
+        for (int k = 0; k < outs; k++) dw[k] += dy[k] * xc;
+        for (int k = 0; dx && k < outs; k++) sum += (double)dy[k] * w[k];
+        if (dx) dx[c] += sum;
+    }
+}
+
 void skl_ref_conv_backward(const struct skl_conv_shape *s, const float *x, const float *w, const float *dy, double *dx,
                            double *dw)
 {
@@ -173,11 +186,5 @@ void skl_ref_conv_backward(const struct skl_conv_shape *s, const float *x, const
     if (dx) memset(dx, 0, sizeof *dx * (size_t)s->h * (size_t)s->w * (size_t)s->c);
     for (int p = 0; p < oh * ow; p++)
         for (int n = taps_of(s, p / ow, p % ow, t); n-- > 0;)
-            for (int c = 0; c < s->c; c++)
-                for (int k = 0; k < s->k; k++) {
-                    size_t wi = t[n].w + (size_t)(c * s->k + k);
-                    double d = dy[t[n].out + (size_t)k];
-                    if (dx) dx[t[n].in + (size_t)c] += d * w[wi];
-                    dw[wi] += d * x[t[n].in + (size_t)c];
-                }
+            backward_tap(s->c, s->k, x + t[n].in, w + t[n].w, dy + t[n].out, dx ? dx + t[n].in : NULL, dw + t[n].w);
 }
