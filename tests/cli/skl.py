@@ -14,6 +14,10 @@ import unittest
 PROGRAM = os.path.abspath(os.environ["SKIPLAB"])
 SOURCE = os.path.abspath(os.environ["SKIPLAB_SOURCE"])
 SANITIZED = bool(os.environ.get("SKIPLAB_SANITIZED"))
+# Whoever started the tests may ignore some (nohup, a script's background job), and what we start would inherit that.
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGALRM):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 PATIENCE = 1 if os.environ.get("SKL_TEST_SLOW") else 3
 
 
