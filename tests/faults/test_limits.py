@@ -1,20 +1,19 @@
 """Limits of the system: a run ends as without them, or says in one line what is missing; it never hangs, aborts or blames itself."""
-import pwd
 import resource
 import subprocess
 
 from lab import *
 
 MiB = 1 << 20
-NOBODY = pwd.getpwnam("nobody").pw_uid
+NOBODY = 10000 + os.getpid() % 50000       # whose processes are ours alone: the limit on their number counts all of a user's
 # LeakSanitizer wants a thread of its own at the end.
 WITHOUT_LEAKS = dict(os.environ, ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0")
 
 # For each limit: values from too little to enough.  An address space too small for the program is the loader's or the kernel's to refuse.
 LIMITS = {
     "NPROC": (0, 1, 2, 3, 100),
-    "AS": (12 * MiB, 40 * MiB, 80 * MiB, 100 * MiB, 150 * MiB, 300 * MiB, 1 << 34),
-    "DATA": (5 * MiB, 40 * MiB, 80 * MiB, 120 * MiB, 300 * MiB),
+    "AS": (12 * MiB, 80 * MiB, 100 * MiB, 150 * MiB, 220 * MiB, 300 * MiB, 1 << 34),
+    "DATA": (5 * MiB, 40 * MiB, 80 * MiB, 120 * MiB, 300 * MiB, 1 << 34),
     "STACK": (32 << 10, 256 << 10, 8 * MiB, 1 << 32),
     "NOFILE": (4, 6, 10, 16, 1000),
     "FSIZE": (0, 100, 5000, 1 << 20),
@@ -88,11 +87,13 @@ class Limits(Lab):
                       ("eval", run + "/last.safetensors"), ("probe", "x.yaml"), ("check", "identity"), ("bench", "x.yaml", "--seconds", "0.1"),
                       ("shortcuts",), ("data",), ("--version",)):
             for kind in ("NPROC", "NOFILE") if SANITIZED else ("NPROC", "NOFILE", "AS"):
-                for value in LIMITS[kind][:4:3]:
+                for value in LIMITS[kind][:5:2] if kind == "AS" else LIMITS[kind][:4:3]:
                     with self.subTest(f"{words[0]} {kind} {value}"):
                         shutil.copytree(self.path("results"), self.path("copy"))
-                        p = self.limited(kind, value, *(w.replace("results", "copy") for w in words))
-                        shutil.rmtree(self.path("copy"))
+                        try:
+                            p = self.limited(kind, value, *(w.replace("results", "copy") for w in words))
+                        finally:
+                            shutil.rmtree(self.path("copy"))
                         self.assertIn(p.returncode, (0, 1, 2, 3), p.stderr)
                         self.assertNotIn("bug", p.stderr)
                         if p.returncode and words[0] not in ("audit", "check"):
@@ -116,6 +117,8 @@ class Groups(Lab):
 
     def grouped(self, controller, values, *words):
         folder = next((f for f in (f"/sys/fs/cgroup/{controller}", "/sys/fs/cgroup") if os.path.isdir(f)), None)
+        if not folder:
+            self.skipTest("no control groups here")
         group = f"{folder}/skiplab-test-{os.getpid()}-{next(self.serial)}"
         try:
             os.mkdir(group)

@@ -33,8 +33,8 @@ uint64_t random_bits(void) /* splitmix64 */
 
 int random_below(int n) { return (int)(random_bits() % (uint64_t)n); }
 
-/* Sum of 12 uniform numbers of 16 bits: bounded at 6 deviations, so tolerances can be tight.  Most of the test's time is
- * spent in drawing. */
+/* Sum of 12 uniform numbers of 16 bits: bounded at 6 deviations, so tolerances can be tight; four a draw of bits, since
+ * drawing took a third of the test's time. */
 double random_normal(void)
 {
     int64_t sum = 0;

@@ -27,10 +27,20 @@ static void *symbol(void *library, const char *name)
     return found;
 }
 
+/* OpenBLAS maps a buffer when it is loaded and one for each thread that multiplies, of up to 128 MiB (0.3.29), and asks
+ * again for ever where the system has none. */
+static void check_room(size_t beside)
+{
+    const size_t bytes = ((size_t)128 << 20) + beside;
+    skl_unmap(skl_map(bytes), bytes);
+}
+
 /* The variable is read when the library is loaded: by the main thread, before any other looks at the environment. */
 static void load(void)
 {
+    const size_t library_bytes = (size_t)48 << 20;
     setenv("OPENBLAS_NUM_THREADS", "1", 1);
+    check_room(library_bytes);
     void *library = dlopen(SONAME, RTLD_NOW | RTLD_LOCAL);
     if (!library) {
         const char *why = dlerror();
@@ -45,13 +55,6 @@ static void load(void)
     blas.get_corename = (__typeof__(blas.get_corename))symbol(library, "openblas_get_corename");
 }
 
-/* OpenBLAS maps a buffer for each thread that multiplies, and asks again for ever where the system has none. */
-static void check_room(void)
-{
-    const size_t buffer = (size_t)64 << 20;
-    skl_unmap(skl_map(buffer), buffer);
-}
-
 /* OpenBLAS's own threading changes result bits, and its OpenMP flavour keeps the limit per calling thread, so each
  * thread sets it before its first product. */
 static _Thread_local bool limited;
@@ -63,7 +66,7 @@ void skl_gemm_setup(void)
     if (limited) return;
     pthread_once(&loaded, load);
     pthread_mutex_lock(&limit_lock);
-    check_room();
+    check_room(0);
     blas.set_num_threads(1);
     pthread_mutex_unlock(&limit_lock);
     limited = true;
