@@ -106,7 +106,7 @@ static void print_pair(const struct skl_pair_of_runs *p)
     skl_print("%-22s %14s %14s\n", "state", p->a.state, p->b.state);
     for (int i = 0; i < FIGURES; i++) print_figure(&figures[i], &p->a, &p->b);
     skl_print("\n");
-    for (int k = 0; k < SKL_LOGS; k++) print_match(skl_log_names[k], &p->log[k], "bytes");
+    for (int k = 0; k < SKL_LOGS; k++) print_match(skl_log_name[k], &p->log[k], "bytes");
     print_match("weights", &p->weights, "hashes");
     if (p->checkpoints) skl_print("%-22s %s\n", SKL_FILE_LAST, p->same_checkpoint ? "the same bytes" : "different");
     skl_print("\n");
@@ -229,7 +229,7 @@ static json_t *json_pair(const struct skl_pair_of_runs *p)
                             json_pack("{s:o, s:o, s:o}", "a", skl_json_real(x), "b", skl_json_real(y), "difference",
                                       skl_json_real(y - x)));
     }
-    for (int k = 0; k < SKL_LOGS; k++) json_object_set_new(logs, skl_log_names[k], json_match(&p->log[k]));
+    for (int k = 0; k < SKL_LOGS; k++) json_object_set_new(logs, skl_log_name[k], json_match(&p->log[k]));
     json_t *o =
         json_pack("{s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "run", json_text(p->name), "identical", p->identical,
                   "settings", settings, "results", results, "logs", logs, "weights", json_match(&p->weights),

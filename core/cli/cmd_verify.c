@@ -21,7 +21,7 @@ static const struct skl_option options[] = {
     {"json", SKL_OPT_FLAG, NULL, "print JSON", &json, 0, 0},
     {NULL}};
 
-static void print(const struct skl_verdict *v)
+static void print(const struct skl_replayed *v)
 {
     long long from = v->from, to = v->to;
     if (json) {
@@ -39,17 +39,17 @@ static void print(const struct skl_verdict *v)
 
 static int run(int argc, char **argv, struct skl_err *err)
 {
-    struct skl_verdict verdict;
+    struct skl_replayed found;
     skl_root_add(argv[0]);
     struct skl_run_state there = {0};
     skl_run_state_read(argv[0], &there, NULL); /* what it cannot tell, skl_verify says */
     int status = skl_device_start(NULL, there.numerics, false, quiet, err);
-    if (!status) status = skl_verify(argv[0], threads, quiet, &verdict, err);
+    if (!status) status = skl_verify(argv[0], threads, quiet, &found, err);
     if (status) return status;
-    print(&verdict);
-    if (verdict.same) return SKL_OK;
+    print(&found);
+    if (found.same) return SKL_OK;
     return skl_fail(err, SKL_FAILED, "%s: the replay does not give what the run recorded: %s differs first", argv[0],
-                    verdict.differs);
+                    found.differs);
 }
 
 const struct skl_command skl_cmd_verify = {

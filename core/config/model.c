@@ -1,6 +1,7 @@
 #include "core/config/model.h"
 #include <stdlib.h>
 #include <string.h>
+#include "core/base/grow.h"
 #include "core/config/tree.h"
 
 enum { CIFAR_STAGES = 3, IMAGENET_STAGES = 4, IMAGENET_WIDTH = 64, MAX_UNITS = 1000, MAX_DEPTH = 10000 };
@@ -152,13 +153,6 @@ char *skl_write_units(const struct skl_experiment *exp, bool exact)
 {
     const struct skl_model_config *m = &exp->model;
     char *text = NULL;
-    for (int i = 0; i < m->stages; i++) {
-        char *longer = skl_format("%s%s%d", text ? text : "[", i ? ", " : "", m->units[i]);
-        free(text);
-        text = longer;
-    }
-    if (!text) return NULL;
-    char *whole = skl_format("%s]", text);
-    free(text);
-    return whole;
+    for (int i = 0; i < m->stages; i++) text = skl_append(text, "%s%d", text ? ", " : "[", m->units[i]);
+    return text ? skl_append(text, "]") : NULL;
 }

@@ -15,8 +15,6 @@
 
 #define BLOCK ((size_t)1 << 20)
 
-const char *const skl_log_names[SKL_LOGS] = {SKL_FILE_TRAIN, SKL_FILE_TEST, SKL_FILE_VALIDATION};
-
 /* ---- settings ---- */
 
 static void add_difference(struct skl_pair_of_runs *p, const char *key, const char *a, const char *b)
@@ -89,8 +87,8 @@ static int compare_log(struct skl_pair_of_runs *p, int k, struct skl_err *err)
     struct skl_log_match *m = &p->log[k];
     char *a, *b = NULL;
     size_t na, nb;
-    int status = read_log(p->folder_a, skl_log_names[k], &a, &na, err);
-    if (!status) status = read_log(p->folder_b, skl_log_names[k], &b, &nb, err);
+    int status = read_log(p->folder_a, skl_log_name[k], &a, &na, err);
+    if (!status) status = read_log(p->folder_b, skl_log_name[k], &b, &nb, err);
     if (!status) {
         *m = (struct skl_log_match){.in_a = a != NULL, .in_b = b != NULL, .equal_to = -1, .other = -1};
         m->same = a && b && na == nb && !memcmp(a, b, na);

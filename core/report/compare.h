@@ -3,6 +3,7 @@
 #ifndef SKL_COMPARE_H
 #define SKL_COMPARE_H
 #include "core/report/facts.h"
+#include "core/run/checkpoint.h"
 #include "core/run/record.h"
 
 struct skl_difference {
@@ -13,8 +14,6 @@ struct skl_log_match {
     int equal_rows;          /* from the start, below the header */
     int64_t equal_to, other; /* iterations of the last equal row and of the first that differs; -1: none */
 };
-enum { SKL_LOGS = 3 };
-extern const char *const skl_log_names[SKL_LOGS]; /* train.csv, test.csv, validation.csv */
 struct skl_pair_of_runs {
     char *name; /* "VARIANT[/k=v]/seed-N"; "": two runs were given */
     char *folder_a, *folder_b;

@@ -8,7 +8,7 @@
 #include "core/config/keys.h"
 #include "core/config/registry.h"
 #include "core/run/folder.h"
-#include "core/run/settings.h"
+#include "core/run/config_file.h"
 
 #define INSTEAD "train.init_from begins another run with its weights"
 
@@ -77,7 +77,7 @@ int skl_longer_look(const struct skl_plan *plan, const struct skl_plan_run *run,
     struct skl_plan before;
     struct skl_err why = {0};
     *there = (struct skl_shorter){0};
-    int status = skl_settings_check(plan, run, folder, err);
+    int status = skl_config_file_check(plan, run, folder, err);
     if (status != SKL_USAGE) return status;
     char *path = skl_path(folder, SKL_FILE_CONFIG);
     const int unread = skl_plan_load_recorded(path, true, &before, NULL);

@@ -11,7 +11,7 @@
 #include "core/run/claim.h"
 #include "core/sweep/plan_file.h"
 #include "core/run/longer.h"
-#include "core/run/settings.h"
+#include "core/run/config_file.h"
 
 bool skl_sweep_retryable(const struct skl_run_state *state)
 {
@@ -56,7 +56,7 @@ static int check_settings(const struct skl_driver *d, struct skl_err *err)
         if (d->options->extend && !skl_longer_look(d->plan, j->run, j->folder, &shorter, &ignored)) continue;
         if (others++) continue;
         status = d->options->extend ? skl_longer_look(d->plan, j->run, j->folder, &shorter, err)
-                                    : skl_settings_check(d->plan, j->run, j->folder, err);
+                                    : skl_config_file_check(d->plan, j->run, j->folder, err);
         if (!status)
             status = skl_fail(err, SKL_USAGE, "%s: run.json says that other settings were trained here", j->folder);
     }

@@ -11,7 +11,7 @@
 #include "core/sweep/plan_file.h"
 #include "core/sweep/plan_lock.h"
 #include "core/run/longer.h"
-#include "core/run/settings.h"
+#include "core/run/config_file.h"
 
 /* likely: where it stands as long as nobody edits the experiment. */
 static const struct skl_plan_run *planned(const struct skl_plan *plan, const char *dir, int likely)
@@ -84,7 +84,7 @@ static int changed(const struct skl_plan *plan, const char *folder, const struct
     for (int i = 0; i < plan->count && !run; i++)
         if (!strcmp(plan->run[i].setting, first->setting)) run = &plan->run[i];
     char *there = skl_run_list_settings(folder, first->setting), *here = run ? skl_plan_emit(plan, run) : NULL;
-    char *diff = there && here ? skl_settings_diff(there, here) : skl_strdup("");
+    char *diff = there && here ? skl_config_file_diff(there, here) : skl_strdup("");
     int status = extend && there && run ? not_longer(run, folder, there, err) : SKL_OK;
     if (!status) {
         status = skl_fail(err, SKL_USAGE, "%s: %d run%s planned with other settings; %s: %s", folder, count,

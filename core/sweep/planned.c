@@ -9,7 +9,7 @@
 #include "core/sweep/plan_file.h"
 #include "core/sweep/plan_lock.h"
 #include "core/run/record.h"
-#include "core/run/settings.h"
+#include "core/run/config_file.h"
 
 enum { DEEPEST = 4 }; /* VARIANT/k=v/seed-N is three deep */
 
@@ -98,7 +98,7 @@ static int other_settings(const char *folder, const struct skl_listed_run *liste
                           const struct skl_plan_run *run, struct skl_err *err)
 {
     char *there = skl_run_list_settings(folder, listed->setting), *here = skl_plan_emit(plan, run);
-    char *diff = there ? skl_settings_diff(there, here) : skl_strdup("");
+    char *diff = there ? skl_config_file_diff(there, here) : skl_strdup("");
     int status = skl_fail(err, SKL_USAGE,
                           "%s/%s is planned with other settings by %s/plan.json (%s): train elsewhere "
                           "with --run-dir, or give the experiment another 'name:'",

@@ -135,8 +135,7 @@ static int test(struct skl_training *t, struct skl_err *err)
 int skl_training_check_logs(const struct skl_training *t, bool whole, struct skl_err *err)
 {
     int status = skl_probing_check(&t->probing, whole, err);
-    for (int i = 0; i < SKL_LOGS && !status; i++)
-        if (t->log[i].path) status = skl_csv_check(&t->log[i], whole, err);
+    if (!status) status = skl_logs_check(t->log, whole, err);
     if (status && skl_claim_check(t->claim, err)) return SKL_BUSY; /* the one to follow has made them anew */
     return status;
 }
@@ -144,14 +143,7 @@ int skl_training_check_logs(const struct skl_training *t, bool whole, struct skl
 int skl_training_save(struct skl_training *t, bool scheduled, struct skl_err *err)
 {
     int status = skl_training_check_logs(t, false, err);
-    for (int i = 0; i < SKL_LOGS && !status; i++) {
-        t->state.length[i] = 0;
-        t->state.digest[i][0] = 0;
-        if (!t->log[i].path) continue;
-        status = skl_csv_sync(&t->log[i], err);
-        t->state.length[i] = t->log[i].length;
-        skl_csv_digest(&t->log[i], t->state.digest[i]);
-    }
+    if (!status) status = skl_logs_mark(t->log, &t->state, err);
     if (!status) status = skl_csv_sync(&t->timing, err);
     if (!status) status = skl_probing_sync(&t->probing, err);
     t->state.scheduled = scheduled;

@@ -10,6 +10,7 @@
 #define SKL_LOOP_H
 #include "core/io/csv.h"
 #include "core/run/claim.h"
+#include "core/run/logs.h"
 #include "core/run/longer.h"
 #include "core/train/probing.h"
 #include "core/train/progress.h"

@@ -14,7 +14,8 @@
 #include "core/config/registry.h"
 #include "core/device/device.h"
 #include "core/run/folder.h"
-#include "core/run/settings.h"
+#include "core/run/logs.h"
+#include "core/run/config_file.h"
 #include "core/train/begin.h"
 #include "core/train/loop.h"
 #include "core/train/rows.h"
@@ -65,42 +66,9 @@ static int check_build(const struct skl_run_state *there, const struct skl_plan_
                     folder, s->name, there->plugin_sha256, here);
 }
 
-/* *length: bytes of timing.csv up to the row of `iteration`, and the seconds in the last row kept.  Its rows differ
- * between identical runs, so their length cannot stand in a checkpoint. */
-static int timing_until(const char *path, int64_t iteration, int64_t *length, double *seconds, struct skl_err *err)
-{
-    struct skl_lines lines;
-    *length = 0;
-    *seconds = 0;
-    int status = skl_lines_open(&lines, path, err);
-    while (skl_lines_next(&lines)) {
-        long long at;
-        double spent;
-        bool row = sscanf(lines.text, "%lld,%lf", &at, &spent) == 2;
-        if (*length && (!row || at > iteration)) break;
-        if (row) *seconds = spent;
-        *length = lines.end;
-    }
-    skl_lines_close(&lines);
-    return status;
-}
-
 static int open_log(struct skl_training *t, enum skl_log log, const char *header, struct skl_err *err)
 {
-    char *path = skl_path(t->folder, skl_log_name[log]);
-    int64_t length = t->state.length[log];
-    char found[65];
-    int status = skl_csv_open(&t->log[log], skl_claim_desk(t->claim), path, header, length, err);
-    if (!status && length && *t->state.digest[log]) {
-        skl_csv_digest(&t->log[log], found);
-        if (strcmp(found, t->state.digest[log]))
-            status = skl_fail(err, SKL_DATA,
-                              "%s: its first %lld bytes are not those that were written: edited or damaged (--redo "
-                              "begins the run anew)",
-                              path, (long long)length);
-    }
-    free(path);
-    return status;
+    return skl_log_open(&t->log[log], t->folder, skl_claim_desk(t->claim), log, header, &t->state, err);
 }
 
 static int open_tests(struct skl_training *t, struct skl_err *err)
@@ -122,7 +90,7 @@ static int open_logs(struct skl_training *t, struct skl_err *err)
     if (!status) status = open_tests(t, err);
     int64_t length;
     int desk = skl_claim_desk(t->claim);
-    if (!status) status = timing_until(path, t->state.iteration, &length, &t->seconds_before, err);
+    if (!status) status = skl_timing_until(path, t->state.iteration, &length, &t->seconds_before, err);
     if (!status) status = skl_csv_open(&t->timing, desk, path, TIMING_HEADER, length, err);
     const json_t *note = t->state.iteration ? json_object_get(t->record.json, "probes") : NULL;
     if (!status) status = skl_probing_compare(t->folder, note, t->state.iteration, err);
@@ -173,7 +141,7 @@ static int adopt(struct skl_training *t, bool found, struct skl_err *err)
     if (t->state.outcome == SKL_RUNNING) t->state.end = t->run->exp.train.iterations;
     if (found) status = skl_state_save(t->folder, desk, &t->snapshot, &t->state, &t->identity, false, err);
     if (!status) status = skl_desk_remove(desk, prev, err); /* the shorter run's: nobody could go on from it */
-    if (!status) status = skl_settings_write(t->plan, t->run, t->folder, desk, err);
+    if (!status) status = skl_config_file_write(t->plan, t->run, t->folder, desk, err);
     free(prev);
     return status;
 }
@@ -365,8 +333,7 @@ static int interrupted(struct skl_training *t, struct skl_err *err)
 
 static void release(struct skl_training *t)
 {
-    for (int i = 0; i < SKL_LOGS; i++)
-        if (t->log[i].path) skl_csv_close(&t->log[i]);
+    skl_logs_close(t->log);
     if (t->timing.path) skl_csv_close(&t->timing);
     skl_probing_close(&t->probing);
     skl_snapshot_free(&t->snapshot);
@@ -380,7 +347,7 @@ static int train(const struct skl_plan *plan, const struct skl_plan_run *run, co
 {
     struct skl_training t = {
         .folder = folder, .claim = claim, .plan = plan, .run = run, .shorter = *shorter, .session.exp = &run->exp};
-    int status = shorter->iterations ? SKL_OK : skl_settings_write(plan, run, folder, skl_claim_desk(claim), err);
+    int status = shorter->iterations ? SKL_OK : skl_config_file_write(plan, run, folder, skl_claim_desk(claim), err);
     if (status) return status;
     skl_progress_start(&t.progress, run->dir, run->exp.train.iterations, options->quiet);
     status = skl_record_open(&t.record, folder, skl_claim_desk(claim), err);
@@ -414,7 +381,7 @@ int skl_run(const struct skl_plan *plan, const struct skl_plan_run *run, const c
     struct skl_shorter shorter = {0};
     if (!status)
         status = options->extend ? skl_longer_look(plan, run, folder, &shorter, err)
-                                 : skl_settings_check(plan, run, folder, err);
+                                 : skl_config_file_check(plan, run, folder, err);
     if (!status) status = skl_run_state_read(folder, &there, err);
     if (there.damaged) status = SKL_OK; /* it is written anew */
     if (!status) status = check_build(&there, run, folder, options->allow_other_numerics, err);

@@ -28,7 +28,7 @@ struct replay {
     char *last_path, *prev_path;
     struct skl_lines log[SKL_LOGS];
     const char *folder;
-    struct skl_verdict *verdict;
+    struct skl_replayed *found;
     bool quiet;
 };
 
@@ -68,13 +68,13 @@ static int open_logs(struct replay *r, struct skl_err *err)
 
 static void differs(struct replay *r, const char *what, int64_t iteration)
 {
-    if (!r->verdict->same) return;
-    r->verdict->same = false;
+    if (!r->found->same) return;
+    r->found->same = false;
     if (iteration < 0)
-        snprintf(r->verdict->differs, sizeof r->verdict->differs, "%s", what);
+        snprintf(r->found->differs, sizeof r->found->differs, "%s", what);
     else
-        snprintf(r->verdict->differs, sizeof r->verdict->differs, "the row of iteration %lld in %s",
-                 (long long)iteration, what);
+        snprintf(r->found->differs, sizeof r->found->differs, "the row of iteration %lld in %s", (long long)iteration,
+                 what);
 }
 
 /* Does the log go on with `row`, rows of earlier iterations aside?  It ends where the newer checkpoint says. */
@@ -92,7 +92,7 @@ static bool finds(struct replay *r, enum skl_log log, const char *row)
 static void compare_row(struct replay *r, enum skl_log log, const char *row)
 {
     if (!finds(r, log, row)) differs(r, skl_log_name[log], r->state.iteration);
-    r->verdict->rows++;
+    r->found->rows++;
 }
 
 static void train_row(struct replay *r, double loss, int64_t errors, int64_t count)
@@ -185,7 +185,7 @@ static void compare(struct replay *r)
         const struct skl_st_tensor *m = &mine->tensor[i], *theirs = skl_st_find(&r->last, m->name);
         if (!theirs || theirs->bytes != m->bytes || memcmp(theirs->data, m->data, m->bytes)) differs(r, m->name, -1);
     }
-    skl_snapshot_hash(mine, r->verdict->weights);
+    skl_snapshot_hash(mine, r->found->weights);
 }
 
 /* With no older checkpoint the net must stand at its initial weights: a fresh session. */
@@ -203,8 +203,8 @@ static int replay(struct replay *r, const struct skl_experiment *exp, int thread
     if (!status) status = open_logs(r, err);
     if (status) return status;
     skl_snapshot_new(&r->snapshot, r->session.net);
-    *r->verdict = (struct skl_verdict){.same = true, .from = r->state.iteration, .to = r->newer.iteration};
-    if (r->verdict->from >= r->verdict->to)
+    *r->found = (struct skl_replayed){.same = true, .from = r->state.iteration, .to = r->newer.iteration};
+    if (r->found->from >= r->found->to)
         return skl_fail(err, SKL_DATA, "%s is not older than %s", r->prev_path, r->last_path);
     train(r);
     compare(r);
@@ -221,17 +221,17 @@ static void release(struct replay *r)
     free(r->prev_path);
 }
 
-int skl_verify(const char *folder, int threads, bool quiet, struct skl_verdict *verdict, struct skl_err *err)
+int skl_verify(const char *folder, int threads, bool quiet, struct skl_replayed *found, struct skl_err *err)
 {
     struct replay r = {.last_path = skl_path(folder, SKL_FILE_LAST),
                        .prev_path = skl_path(folder, SKL_FILE_PREV),
                        .folder = folder,
-                       .verdict = verdict,
+                       .found = found,
                        .quiet = quiet};
     char *config = skl_path(folder, SKL_FILE_CONFIG);
     struct skl_plan plan;
     bool there = false;
-    *verdict = (struct skl_verdict){0};
+    *found = (struct skl_replayed){0};
     enum skl_holder holder;
     int status = skl_claim_look(folder, &holder, NULL, err);
     if (!status) status = skl_is_there(config, &there, err);

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include "core/base/err.h"
 
-struct skl_verdict {
+struct skl_replayed {
     int64_t from, to;  /* iterations done in the older and the newer checkpoint; from 0: initial weights */
     int rows;          /* of the CSVs between them, written again */
     bool same;         /* every parameter, statistic, momentum and row, bit for bit */
@@ -15,5 +15,5 @@ struct skl_verdict {
 /* Replays from prev.safetensors (from the initial weights where there is none) to last.safetensors.  Writes nothing.
  * SKL_DATA: a file is missing or damaged, or the data set is another; SKL_USAGE: other numerics, so the bits could not
  * agree; SKL_BUSY: the run is being trained. */
-int skl_verify(const char *folder, int threads, bool quiet, struct skl_verdict *verdict, struct skl_err *err);
+int skl_verify(const char *folder, int threads, bool quiet, struct skl_replayed *found, struct skl_err *err);
 #endif

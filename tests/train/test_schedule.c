@@ -1,7 +1,7 @@
 /* Learning rate, due dates, key-by-key differences. */
 #include "tests/unit/scratch.h"
 #include "core/train/schedule.h"
-#include "core/run/settings.h"
+#include "core/run/config_file.h"
 
 static void learning_rate(void **state)
 {
@@ -28,7 +28,7 @@ static void due(void **state)
 
 static void differences(void **state)
 {
-    char *text = skl_settings_diff(
+    char *text = skl_config_file_diff(
         "name: a\ntrain: {lr: 0.1, batch: 8}\nmodel: {shortcut: {type: dropout, rate: 0.5}}\nseeds: [1]\n",
         "name: b\ntrain: {lr: 0.2, batch: 8}\nmodel: {shortcut: {type: identity}}\nseeds: [2]\n");
     assert_string_equal(text, "train.lr: 0.1 there, 0.2 here; model.shortcut.type: dropout there, identity here; "

@@ -1,4 +1,4 @@
-#include "core/run/settings.h"
+#include "core/run/config_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,7 +66,7 @@ static void compare(struct diff *d, const char *key, const struct skl_ynode *the
     free(b);
 }
 
-char *skl_settings_diff(const char *there, const char *here)
+char *skl_config_file_diff(const char *there, const char *here)
 {
     struct flat a = flatten(there), b = flatten(here);
     struct diff d = {.text = skl_strdup("")};
@@ -88,7 +88,7 @@ static int other_run(const char *folder, const char *path, const struct skl_plan
     size_t n;
     int status = skl_file_read(path, SKL_LIMIT_CONFIG, &there, &n, err);
     if (!status) {
-        char *diff = skl_settings_diff(there, here);
+        char *diff = skl_config_file_diff(there, here);
         status = skl_fail(err, SKL_USAGE,
                           "'%s' holds another run (%s): use another name or --results folder, or move it away", folder,
                           diff);
@@ -116,8 +116,8 @@ static int is_binding(const char *folder, const char *path, bool *binding, struc
     return status;
 }
 
-int skl_settings_check(const struct skl_plan *plan, const struct skl_plan_run *run, const char *folder,
-                       struct skl_err *err)
+int skl_config_file_check(const struct skl_plan *plan, const struct skl_plan_run *run, const char *folder,
+                          struct skl_err *err)
 {
     char *path = skl_path(folder, SKL_FILE_CONFIG);
     struct skl_plan there;
@@ -139,8 +139,8 @@ int skl_settings_check(const struct skl_plan *plan, const struct skl_plan_run *r
     return status;
 }
 
-int skl_settings_write(const struct skl_plan *plan, const struct skl_plan_run *run, const char *folder, int desk,
-                       struct skl_err *err)
+int skl_config_file_write(const struct skl_plan *plan, const struct skl_plan_run *run, const char *folder, int desk,
+                          struct skl_err *err)
 {
     char *path = skl_path(folder, SKL_FILE_CONFIG), *text = skl_plan_emit(plan, run), *there = NULL;
     size_t n;
