@@ -10,6 +10,7 @@
 
 /* A run that has no run.json, or one that cannot be read. */
 static const struct skl_run_record no_record = {.test_error = NAN,
+                                                .test_top5 = NAN,
                                                 .test_loss = NAN,
                                                 .train_error = NAN,
                                                 .train_loss = NAN,

@@ -144,6 +144,14 @@ bool skl_study_has_paper(const struct skl_study *s)
     return false;
 }
 
+bool skl_study_has_top5(const struct skl_study *s)
+{
+    for (int i = 0; i < s->results.settings; i++)
+        for (int k = 0; k < s->row[i].runs; k++)
+            if (s->row[i].run[k].record.there && !isnan(s->row[i].run[k].record.test_top5)) return true;
+    return false;
+}
+
 /* Where no row follows the paper's protocol, that is said once, below the table. */
 bool skl_study_has_verdict(const struct skl_study *s)
 {
@@ -199,6 +207,11 @@ const struct skl_report_column skl_setting_columns[] = {
     {NAMED("test_error_n", "test_error.n"), ROW(error.n)},
     {BOTH("test_error_mean"), ROW(mean)},
     {BOTH("test_error_sd"), ROW(sd)},
+    {NAMED("test_top5_median", "test_top5.median"), ROW(top5.median), .head = "top-5, %", .decimals = 2,
+     .title = "label not among the five likeliest, at the end; median over seeds", .shown = skl_study_has_top5},
+    {JSON("test_top5.min"), ROW(top5.low)},
+    {JSON("test_top5.max"), ROW(top5.high)},
+    {JSON("test_top5.n"), ROW(top5.n)},
     {NAMED("best_test_error_median", "best_test_error.median"), ROW(best.median), .head = "best, %", .decimals = 2,
      .title = "least test error of any iteration, median over seeds: chosen on the test set", .flags = SKL_CELL_MUTED},
     {JSON("best_test_error.min"), ROW(best.low)},
@@ -260,6 +273,7 @@ const struct skl_report_column skl_run_columns[] = {
     {BOTH("failed"), RUN(failed)},
     {BOTH("test_error"), RUN(measured), .head = "test error, %", .title = "last measured", .decimals = 2},
     {BOTH("counted_error"), .of = counted_error},
+    {CSV("test_top5"), RECORD(test_top5)},
     {CSV("best_test_error"), RUN(best)},
     {CSV("test_loss"), RECORD(test_loss)},
     {CSV("train_error"), RECORD(train_error)},

@@ -25,12 +25,12 @@ extern const char *const skl_verdict_words[];
 struct skl_report_run {
     const struct skl_result_run *run;
     struct skl_run_record record;
-    bool finished, diverged, stopped, failed; /* the last by the rules above */
-    double error;                             /* as it counts; NaN: unknown */
-    double measured;                          /* as it was measured; NaN: never */
-    int64_t selected;                         /* by validation: the iteration that was picked */
-    double best, train_error, train_loss;     /* as they count: a diverged run with chance and infinity */
-    double reached;                           /* iterations to the training error asked for; INFINITY: never */
+    bool finished, diverged, stopped, failed;   /* the last by the rules above */
+    double error;                               /* as it counts; NaN: unknown */
+    double measured;                            /* as it was measured; NaN: never */
+    int64_t selected;                           /* by validation: the iteration that was picked */
+    double best, top5, train_error, train_loss; /* as they count: a diverged run with chance and infinity */
+    double reached;                             /* iterations to the training error asked for; INFINITY: never */
 };
 struct skl_spread {
     int n;
@@ -44,7 +44,7 @@ struct skl_report_row {
     char *on_shortcut, *on_residual;
     double chance, limit; /* limit: fail above it */
     bool fail;
-    struct skl_spread error, best, train_error, train_loss, reached, speed, hours;
+    struct skl_spread error, best, top5, train_error, train_loss, reached, speed, hours;
     double mean, sd; /* of the errors; NaN for n = 1 and where a run failed */
     int64_t parameters, multiply_adds;
     struct skl_interval difference; /* from the baseline; n: pairs; mean NaN: none */

@@ -76,6 +76,7 @@ static void results(struct skl_doc *doc, const struct skl_study *s, const struct
     static const char *const columns[] = {"case",
                                           "test_error_median",
                                           "test_error_range",
+                                          "test_top5_median",
                                           "counted",
                                           "paper",
                                           "verdict",

@@ -96,6 +96,7 @@ static int take_run(const struct skl_result_run *run, double chance, bool by_val
     }
     r->error = r->diverged ? chance : r->measured;
     r->best = r->diverged ? chance : least(&run->curve[SKL_TEST_ERROR]);
+    r->top5 = !r->diverged ? r->record.test_top5 : chance > 90 ? 100 - 5 * (100 - chance) : NAN;
     r->train_error = r->diverged ? chance : r->record.train_error;
     r->train_loss = r->diverged ? INFINITY : r->record.train_loss;
     return SKL_OK;

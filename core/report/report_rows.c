@@ -37,6 +37,7 @@ static struct skl_spread spread(double *v, int n)
 
 static double error_of(const struct skl_report_run *r) { return r->error; }
 static double best_of(const struct skl_report_run *r) { return r->best; }
+static double top5_of(const struct skl_report_run *r) { return r->top5; }
 static double train_error_of(const struct skl_report_run *r) { return r->train_error; }
 static double train_loss_of(const struct skl_report_run *r) { return r->train_loss; }
 static double reached_of(const struct skl_report_run *r) { return r->reached; }
@@ -224,6 +225,7 @@ static void rank_against_paper(struct skl_study *s)
 static void set_spreads(struct skl_report_row *row)
 {
     row->best = over(row, best_of);
+    row->top5 = over(row, top5_of);
     row->train_error = over(row, train_error_of);
     row->train_loss = over(row, train_loss_of);
     row->reached = over(row, reached_of);

@@ -308,6 +308,7 @@ int skl_run_record_read(const char *folder, struct skl_run_record *r, struct skl
     const char *code = json_string_value(json_object_get(j, "cause_code"));
     *r = (struct skl_run_record){
         .test_error = real_or_nan(j, "test_error_final"),
+        .test_top5 = real_or_nan(j, "test_top5_final"),
         .test_loss = real_or_nan(j, "test_loss_final"),
         .train_error = real_or_nan(j, "train_error_final"),
         .train_loss = real_or_nan(j, "train_loss_final"),

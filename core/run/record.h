@@ -55,7 +55,7 @@ struct skl_run_state {
     enum skl_cause code;
     bool damaged;                       /* there is a run.json that holds no such record */
     char config_hash[65], data[17];     /* data: the fingerprint; "": not known yet */
-    char numerics[512]; /* what the bits of its results depend on; "": not known yet */
+    char numerics[512];                 /* what the bits of its results depend on; "": not known yet */
     char plugin[64], plugin_sha256[65]; /* "": the variant is built in; older runs know 16 digits of the hash only */
     int64_t iteration, iterations;
     double images_per_second, seconds; /* training so far */
@@ -75,7 +75,7 @@ int skl_run_state_fail(const char *folder, int desk, enum skl_cause code, const 
 /* All that run.json says, for whoever shows it; nothing is looked at besides.  Figures it does not have are NaN,
  * numbers 0, texts "". */
 struct skl_run_record {
-    double test_error, test_loss, train_error, train_loss, validation_error, validation_loss;
+    double test_error, test_top5, test_loss, train_error, train_loss, validation_error, validation_loss;
     double seconds, images_per_second;
     int64_t iteration, iterations, parameters, multiply_adds, resumes, threads;
     enum skl_cause code;

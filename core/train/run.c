@@ -214,6 +214,8 @@ static int record_start(struct skl_training *t, const struct skl_run_options *op
     skl_record_integer(r, "iteration", t->state.iteration);
     skl_record_integer(r, "iterations", exp->train.iterations);
     for (size_t i = 0; i < sizeof final_figures / sizeof *final_figures; i++) skl_record_real(r, final_figures[i], NAN);
+    json_object_del(r->json, "test_top5_final"); /* there are none with few classes */
+    json_object_del(r->json, "validation_top5_final");
     json_object_del(r->json, "files");
     json_object_del(r->json, "last_lines");
     t->recorded = skl_seconds();
@@ -237,15 +239,18 @@ static int prepare(struct skl_training *t, const struct skl_run_options *options
 /* ---- end ---- */
 
 /* The figures of the last row, if that is of the last iteration. */
-static void record_last_row(struct skl_training *t, enum skl_log log, const char *loss_key, const char *error_key)
+static void record_last_row(struct skl_training *t, enum skl_log log, const char *loss_key, const char *error_key,
+                            const char *top5_key)
 {
     struct skl_table table;
     if (!t->log[log].path || skl_table_read(t->log[log].path, &table, NULL)) return;
-    int loss = skl_table_column(&table, "loss"), error = skl_table_column(&table, "error");
+    int loss = skl_table_column(&table, "loss"), error = skl_table_column(&table, "error"),
+        top5 = skl_table_column(&table, "top5");
     const double *row = table.rows ? &table.value[(table.rows - 1) * table.columns] : NULL;
     if (row && loss >= 0 && error >= 0 && (int64_t)row[0] == t->state.end) {
         skl_record_real(&t->record, loss_key, row[loss]);
         skl_record_real(&t->record, error_key, row[error]);
+        if (top5 >= 0) skl_record_real(&t->record, top5_key, row[top5]);
     }
     skl_table_release(&table);
 }
@@ -295,8 +300,8 @@ static int finish(struct skl_training *t, struct skl_err *err)
     skl_record_text(r, "cause_code", skl_cause_words[code_of(t->state.outcome)]);
     skl_record_real(r, "train_loss_final", e.loss);
     skl_record_real(r, "train_error_final", e.error);
-    record_last_row(t, SKL_LOG_TEST, "test_loss_final", "test_error_final");
-    record_last_row(t, SKL_LOG_VALIDATION, "validation_loss_final", "validation_error_final");
+    record_last_row(t, SKL_LOG_TEST, "test_loss_final", "test_error_final", "test_top5_final");
+    record_last_row(t, SKL_LOG_VALIDATION, "validation_loss_final", "validation_error_final", "validation_top5_final");
     skl_record_integer(r, "iteration", t->state.iteration);
     skl_record_real(r, "seconds", skl_training_seconds(t));
     if (t->done) skl_record_real(r, "images_per_second", skl_training_speed(t));

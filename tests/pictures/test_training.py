@@ -1,4 +1,6 @@
 """Training from folders of pictures: what is listed, what is refused, the same bytes however it is done."""
+import csv
+import json
 import os
 import shutil
 import sys
@@ -54,6 +56,18 @@ class Training(Case):
             for row in rows:
                 error, top5 = map(float, row.split(",")[3:5])
                 self.assertTrue(0 <= top5 <= error <= 100)
+
+    def test_top5_is_reported(self):
+        self.config(CONFIG % ("flip: false", "") + "seeds: 2\n")
+        self.ends(0, "sweep", "x.yaml")
+        self.ends(0, "report", "results/x")
+        last = [self.read(f"results/x/identity/seed-{n}/test.csv").splitlines()[-1].split(",")[4] for n in (1, 2)]
+        runs = list(csv.DictReader(self.read("results/x/runs.csv").splitlines()))
+        self.assertEqual([float(r["test_top5"]) for r in runs], [float(v) for v in last])
+        row, = csv.DictReader(self.read("results/x/summary.csv").splitlines())
+        self.assertAlmostEqual(float(row["test_top5_median"]), sum(map(float, last)) / 2, 5)
+        self.assertIn("top-5, %", self.read("results/x/report.md"))
+        self.assertAlmostEqual(json.loads(self.ends(0, "eval", "results/x/identity/seed-2", "--json").stdout)["test_top5"], float(last[1]), 5)
 
     def test_the_order_of_names_on_disk_is_nothing(self):
         config = self.config(CONFIG % ("colour: none", ""))

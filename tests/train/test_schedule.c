@@ -1,5 +1,6 @@
-/* Learning rate, due dates, key-by-key differences. */
+/* Learning rate, due dates, key-by-key differences, the header of test.csv. */
 #include "tests/unit/scratch.h"
+#include "core/train/rows.h"
 #include "core/train/schedule.h"
 #include "core/run/config_file.h"
 
@@ -36,9 +37,39 @@ static void differences(void **state)
     free(text);
 }
 
+/* Top-5 errors from 11 classes on, but not in a log that was begun without them. */
+static void header_of_tests(void **state)
+{
+    static const char top1[] = "iteration,epoch,loss,error,weights", top5[] = "iteration,epoch,loss,error,top5,weights";
+    static const struct {
+        bool many, begun;
+        const char *there, *wanted;
+    } cases[] = {
+        {false, false, NULL, top1}, {true, false, NULL, top5}, {true, true, top5, top5},
+        {true, true, top1, top1},   {true, false, top1, top5}, {false, true, top1, top1},
+    };
+    const char *path = in_scratch("test.csv");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct skl_session s = {.top5 = cases[i].many};
+        struct skl_evaluation e = {.loss = 1, .error = 2, .top5 = 3};
+        struct skl_experiment exp = {.train.batch = 1};
+        struct skl_err err = {0};
+        const char *header;
+        char *text = skl_format("%s\n1,2,3\n", cases[i].there ? cases[i].there : ""), row[SKL_ROW_MAX];
+        put_file(path, text, strlen(text));
+        assert_int_equal(skl_test_header(&s, path, cases[i].begun, &header, &err), SKL_OK);
+        assert_string_equal(header, cases[i].wanted);
+        s.exp = &exp;
+        s.set.train.count = 1;
+        skl_test_row(row, &s, 4, &e, "abc");
+        assert_string_equal(row, strstr(header, "top5") ? "4,4,1,2,3,abc" : "4,4,1,2,abc");
+        free(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(learning_rate), cmocka_unit_test(due),
-                                       cmocka_unit_test(differences)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+                                       cmocka_unit_test(differences), cmocka_unit_test(header_of_tests)};
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
