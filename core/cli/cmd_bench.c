@@ -11,6 +11,7 @@
 #include "core/cli/choose.h"
 #include "core/cli/cmd.h"
 #include "core/config/keys.h"
+#include "core/config/model.h"
 #include "core/config/plan.h"
 #include "core/data/dataset.h"
 #include "core/device/choose/choose.h"
@@ -20,9 +21,13 @@
 
 static int depth, batch, threads, steps = 7, warmup = 2;
 static bool json, evaluate;
-static const char *variant, *conv;
+static const char *variant, *conv, *family;
+
+static const char *const *families(void) { return skl_key_find("model.family")->choices; }
 static const char *const *conv_words(void) { return skl_key_find("train.conv")->choices; }
 static const struct skl_option options[] = {
+    {"family", SKL_OPT_CHOICE, "cifar|imagenet",
+     "model.family; imagenet: 224x224, 1000 classes, without a config batch 32", &family, 0, 0, .words = families},
     {"depth", SKL_OPT_INT, "N", "model.depth", &depth, 8, 100000},
     {"batch", SKL_OPT_INT, "N", "train.batch", &batch, 1, 65536},
     {"threads", SKL_OPT_INT, "N", "threads (default: all cores)", &threads, 1, 1024},
@@ -225,6 +230,8 @@ static int load_plan(int argc, char **argv, struct skl_plan *plan, const struct 
     if (argc > MAX_OVERRIDES - 8) return skl_fail(err, SKL_USAGE, "too many overrides (%d)", argc);
     if (!config) given[n++] = skl_strdup("name=bench");
     if (!config && variant) given[n++] = skl_format("model.shortcut={type: %s}", variant);
+    if (family) given[n++] = skl_format("model.family=%s", family);
+    if (family && !config && !strcmp(family, "imagenet") && !batch) given[n++] = skl_strdup("train.batch=32");
     if (depth) given[n++] = skl_format("model.depth=%d", depth);
     if (batch) given[n++] = skl_format("train.batch=%d", batch);
     if (conv) given[n++] = skl_format("train.conv=%s", conv);
@@ -243,8 +250,10 @@ static int open_and_run(const struct skl_plan_run *run, struct skl_err *err)
     struct bench b = {.exp = &run->exp};
     struct figures f = {.images_per_second = 0};
     struct skl_dataset set = {.classes = 10};
-    int size = 32, channels = 3;
+    int size, channels;
+    skl_model_usual_images(&run->exp.model, &size, &channels, &set.classes);
     struct skl_data_config data = run->exp.data;
+    data.size = run->exp.has_data ? data.size : size;
     if (run->exp.has_data) {
         int status = skl_dataset_shape(&data, &size, &channels, &set.classes, err);
         if (status) return status;

@@ -11,6 +11,7 @@
 #include "core/cli/checkpoint.h"
 #include "core/cli/choose.h"
 #include "core/cli/cmd.h"
+#include "core/config/model.h"
 #include "core/config/plan.h"
 #include "core/io/json.h"
 #include "core/nn/probe.h"
@@ -18,6 +19,7 @@
 #include "core/train/session.h"
 #include "core/train/state.h"
 #include "core/train/step.h"
+#include "core/train/weights.h"
 
 static const char *weights_path, *batch_path;
 static int images = SKL_PROBE_IMAGES, threads;
@@ -124,7 +126,7 @@ static int probe_files(const struct skl_experiment *exp, struct skl_pool *pool, 
     struct skl_experiment one_group = *exp;
     int classes;
     const char *path = batch_path ? batch_path : weights_path;
-    int status = skl_st_read(weights_path, false, &weights, err);
+    int status = skl_weights_read(weights_path, &weights, err);
     if (!status && batch_path) status = skl_st_read(batch_path, false, &other, err);
     if (!status) status = skl_step_classes(&weights, weights_path, &classes, err);
     if (!status) status = skl_batch_read(batch_path ? &other : &weights, path, classes, 0, &batch, err);
@@ -141,7 +143,9 @@ static int probe_files(const struct skl_experiment *exp, struct skl_pool *pool, 
 /* ---- no data: random images ---- */
 static int probe_random(const struct skl_experiment *exp, struct skl_pool *pool, struct skl_err *err)
 {
-    struct skl_net_options o = skl_net_options_for(exp, 32, 3, 10);
+    int size, channels, classes;
+    skl_model_usual_images(&exp->model, &size, &channels, &classes);
+    struct skl_net_options o = skl_net_options_for(exp, size, channels, classes);
     struct skl_net *net;
     o.batch = o.group = images;
     o.pool = pool;

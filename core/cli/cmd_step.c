@@ -5,6 +5,7 @@
 #include "core/cli/cmd.h"
 #include "core/config/plan.h"
 #include "core/train/step.h"
+#include "core/train/weights.h"
 
 static const char *weights_path, *batch_path, *out_path, *mode = "train";
 static int threads;
@@ -42,7 +43,7 @@ static int step(const struct skl_experiment *exp, struct skl_err *err)
     struct skl_st weights = {0}, batch = {0};
     struct skl_outputs out = {0};
     bool one_file = !strcmp(weights_path, batch_path);
-    int status = skl_st_read(weights_path, false, &weights, err);
+    int status = skl_weights_read(weights_path, &weights, err);
     if (!status && !one_file) status = skl_st_read(batch_path, false, &batch, err);
     if (!status) {
         struct skl_pool *pool = skl_pool_new(threads ? threads : skl_cpu_count());

@@ -7,24 +7,30 @@
 #include "core/base/say.h"
 #include "core/cli/choose.h"
 #include "core/cli/cmd.h"
+#include "core/cli/complexity.h"
+#include "core/config/model.h"
 #include "core/config/plan.h"
 #include "core/data/dataset.h"
 #include "core/device/choose/devices.h"
 #include "core/io/json.h"
 #include "core/train/session.h"
 
-static bool json;
+static bool json, complexity;
 
 static const struct skl_option options[] = {SKL_RUN_OPTIONS,
                                             SKL_PLUGIN_OPTION,
                                             SKL_DEVICE_OPTION,
+                                            {"complexity", SKL_OPT_FLAG, NULL,
+                                             "instead of a config: the first paper's nets for ImageNet, and VGG",
+                                             &complexity, 0, 0},
                                             {"json", SKL_OPT_FLAG, NULL, "print JSON", &json, 0, 0},
                                             {NULL}};
 
 static int describe(const struct skl_experiment *exp, struct skl_net_options *o, struct skl_net_info *info,
                     struct skl_err *err)
 {
-    int size = 32, channels = 3, classes = 10, group;
+    int size, channels, classes, group;
+    skl_model_usual_images(&exp->model, &size, &channels, &classes);
     int status = exp->has_data ? skl_dataset_shape(&exp->data, &size, &channels, &classes, err) : SKL_OK;
     if (!status) status = skl_group_size(exp->train.batch, exp->train.bn_batch, &group, err);
     if (status) return status;
@@ -118,6 +124,11 @@ static int run(int argc, char **argv, struct skl_err *err)
     struct skl_net_options o;
     struct skl_net_info info;
     const struct skl_plan_run *chosen = NULL;
+    if (complexity && argc) return skl_fail(err, SKL_USAGE, "summary: --complexity stands alone");
+    if (complexity) return skl_complexity_print(json, err);
+    if (!argc)
+        return skl_fail(err, SKL_USAGE,
+                        "usage: skiplab summary CONFIG.yaml [key=value ...], or skiplab summary --complexity");
     int status = skl_choose(argc, argv, "", &plan, &chosen, err);
     if (status) return status;
     const struct skl_experiment *exp = &chosen->exp;
@@ -137,7 +148,7 @@ static int run(int argc, char **argv, struct skl_err *err)
 const struct skl_command skl_cmd_summary = {
     .name = "summary",
     .summary = "units, parameters, multiply-adds and memory of a net",
-    .usage = "CONFIG.yaml [key=value ...]",
+    .usage = "CONFIG.yaml [key=value ...] | --complexity",
     .description =
         "What a run's net (the first one's, or that of --variant) consists of and costs.  Opens no data.\n"
         "Multiply-adds count convolutions and the final layer of one forward pass over one image.  A row stands for\n"
@@ -145,9 +156,11 @@ const struct skl_command skl_cmd_summary = {
     .examples = "skiplab summary configs/quickstart.yaml\n"
                 "skiplab summary configs/table1.yaml model.depth=1202 --json\n"
                 "skiplab summary configs/conv1x1-depth.yaml model.block=bottleneck model.depth=164 "
-                "model.shortcut.type=conv1x1\n",
+                "model.shortcut.type=conv1x1\n"
+                "skiplab summary configs/imagenet.yaml --variant resnet-50\n"
+                "skiplab summary --complexity\n",
     .options = options,
-    .min_args = 1,
+    .min_args = 0,
     .max_args = -1,
     .words = {SKL_WORD_CONFIG, SKL_WORD_KEY},
     .run = run,

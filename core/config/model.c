@@ -54,6 +54,13 @@ int skl_model_units(const struct skl_model_config *m, int *convs3x3)
     return sum;
 }
 
+void skl_model_usual_images(const struct skl_model_config *m, int *size, int *channels, int *classes)
+{
+    *size = m->family == SKL_IMAGENET ? 224 : 32;
+    *channels = 3;
+    *classes = m->family == SKL_IMAGENET ? 1000 : 10;
+}
+
 /* ---- reading ---- */
 static bool given(const struct skl_ynode *tree, const char *key) { return skl_tree_get(tree, key) != NULL; }
 

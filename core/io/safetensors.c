@@ -375,6 +375,21 @@ static int name_against_tensor(const void *name, const void *tensor)
     return strcmp(name, ((const struct skl_st_tensor *)tensor)->name);
 }
 
+void skl_st_rename(struct skl_st *st, int i, char *name)
+{
+    free(st->tensor[i].name);
+    st->tensor[i].name = name;
+}
+
+int skl_st_renamed(struct skl_st *st, const char *name, struct skl_err *err)
+{
+    qsort(st->tensor, (size_t)st->count, sizeof *st->tensor, by_tensor_name);
+    for (int i = 1; i < st->count; i++)
+        if (!strcmp(st->tensor[i - 1].name, st->tensor[i].name))
+            return skl_fail(err, SKL_DATA, "%s: two tensors would be called '%s'", name, st->tensor[i].name);
+    return SKL_OK;
+}
+
 const struct skl_st_tensor *skl_st_find(const struct skl_st *st, const char *name)
 {
     if (st->count == 0) return NULL;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/base/say.h"
 
 static const char *dtype_name(enum skl_dtype dtype)
 {
@@ -32,9 +33,7 @@ const char *skl_weights_hint(const struct skl_st *file)
 {
     for (int i = 0; i < file->count; i++) {
         const char *name = file->tensor[i].name;
-        if (!strncmp(name, "module.", 7))
-            return "; names that begin with 'module.' are DataParallel's: save model.module.state_dict()";
-        if (!strncmp(name, "linear.", 7) || !strncmp(name, "classifier.", 11))
+        if (!strncmp(name, "classifier.", 11))
             return "; the last layer is called 'fc' here, not as in this file: rename it before saving";
         if (!strncmp(name, "model.", 6) || !strncmp(name, "state_dict.", 11) || !strncmp(name, "net.", 4))
             return "; the net's names begin with 'conv1', 'bn1', 'layer1': save its own state_dict()";
@@ -53,6 +52,62 @@ const struct skl_st_tensor *skl_weights_fit(const struct skl_st *file, const str
 {
     const struct skl_st_tensor *found = skl_st_find(file, t->name);
     return found && found->dtype == SKL_F32 && same_shape(found, t) ? found : NULL;
+}
+
+/* ---- names of others ---- */
+static const struct {
+    const char *theirs, *ours;
+    bool in_front;
+} adopted[] = {
+    {"module.", "", true},
+    {"linear.", "fc.", true},
+    {".downsample.0.", ".project.conv.", false},
+    {".downsample.1.", ".project.bn.", false},
+};
+enum { ADOPTED = sizeof adopted / sizeof *adopted };
+
+/* The name with every row applied, malloc'd; counts the rows that did something. */
+static char *our_name(const char *name, int used[ADOPTED])
+{
+    char *ours = skl_strdup(name);
+    for (int i = 0; i < ADOPTED; i++) {
+        const char *at = strstr(ours, adopted[i].theirs);
+        if (!at || (adopted[i].in_front && at != ours)) continue;
+        char *next = skl_format("%.*s%s%s", (int)(at - ours), ours, adopted[i].ours, at + strlen(adopted[i].theirs));
+        free(ours);
+        ours = next;
+        used[i]++;
+    }
+    return ours;
+}
+
+int skl_weights_adopt(struct skl_st *file, const char *path, char **said, struct skl_err *err)
+{
+    int used[ADOPTED] = {0};
+    for (int i = 0; i < file->count; i++) skl_st_rename(file, i, our_name(file->tensor[i].name, used));
+    *said = NULL;
+    for (int i = 0; i < ADOPTED; i++) {
+        if (!used[i]) continue;
+        char *longer = skl_format("%s%s%s%s%s", *said ? *said : "", *said ? ", " : "", adopted[i].theirs,
+                                  *adopted[i].ours ? " as " : " dropped", adopted[i].ours);
+        free(*said);
+        *said = longer;
+    }
+    const int status = *said ? skl_st_renamed(file, path, err) : SKL_OK;
+    if (status) free(*said), *said = NULL;
+    return status;
+}
+
+int skl_weights_read(const char *path, struct skl_st *file, struct skl_err *err)
+{
+    char *said = NULL;
+    int status = skl_st_read(path, false, file, err);
+    if (status) return status;
+    status = skl_weights_adopt(file, path, &said, err);
+    if (status) skl_st_release(file);
+    if (said) skl_say("%s: names read as ours: %s\n", path, said);
+    free(said);
+    return status;
 }
 
 static int check_tensor(const struct skl_st *file, const char *name, const struct skl_tensor *want, const char *path,
