@@ -38,8 +38,8 @@ int skl_st_look(const char *path, bool require_sha256, struct skl_st *st, struct
  * its numbers, however the file has them.  Without require_sha256 a digest is not looked at. */
 int skl_st_parse(const char *name, char *data, size_t n, bool require_sha256, struct skl_st *st, struct skl_err *err);
 void skl_st_release(struct skl_st *st);
-/* Gives tensor i this name (malloc'd, taken over); call skl_st_renamed once all have theirs: SKL_DATA where two have the
- * same.  name: of the file, for the message. */
+/* Gives tensor i this name (malloc'd, taken over).  skl_st_renamed once all have theirs: SKL_DATA where two have the
+ * same; name: of the file, for the message. */
 void skl_st_rename(struct skl_st *st, int i, char *name);
 int skl_st_renamed(struct skl_st *st, const char *name, struct skl_err *err);
 const struct skl_st_tensor *skl_st_find(const struct skl_st *st, const char *name); /* NULL: absent */
