@@ -12,7 +12,8 @@ enum skl_purpose {
     SKL_RNG_SHORTCUT,
     SKL_RNG_SYNTHETIC,
     SKL_RNG_PROBE,
-    SKL_RNG_MIXUP
+    SKL_RNG_MIXUP,
+    SKL_RNG_SAMPLE
 };
 
 struct skl_u32x4 {

@@ -15,6 +15,11 @@ static const struct {
 } forms[] = {
     {"name", "{'type': 'string', 'pattern': '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'}"},
     {"label", "{'type': 'string'}"},
+    {"notes", "{'type': 'string'}"},
+    {"order", "{'enum': ['seeds', 'variants']}"},
+    {"sample", "{'anyOf': [{'type': 'integer', 'minimum': 1}, {'type': 'object', 'required': ['settings'], "
+               "'additionalProperties': false, 'properties': {'settings': {'type': 'integer', 'minimum': 1}, 'seed': "
+               "{'type': 'integer', 'minimum': 0}}}]}"},
     {"include", "{'type': 'string'}"},
     {"plugins", "{'type': 'array', 'items': {'anyOf': [{'type': 'string'}, {'type': 'object', 'required': ['name', "
                 "'sha256'], 'additionalProperties': false, 'properties': {'name': {'type': 'string'}, 'sha256': "

@@ -71,6 +71,7 @@ static const struct skl_key keys[] = {
     WHOLE_FILE("name", "the file's stem", "a name of letters, digits, '.', '_', '-', at most 64 long",
                "folder of the sweep below results/"),
     WHOLE_FILE("label", NULL, "text", "title in figures and reports"),
+    WHOLE_FILE("notes", NULL, "text", "what the study is for: stands in reports and in skiplab list"),
     WHOLE_FILE("include", NULL, "a path, relative to this file", "an experiment file this one is laid over"),
     WHOLE_FILE("plugins", NULL, "a list of paths, relative to this file", "shortcut plug-ins to load"),
 
@@ -182,6 +183,10 @@ static const struct skl_key keys[] = {
 
     WHOLE_FILE("baseline", NULL, "a variant's name", "the variant the others are compared with"),
     WHOLE_FILE("seeds", "[1]", "a list of whole numbers, or a count N for 1 to N", "each setting runs once a seed"),
+    WHOLE_FILE("order", "seeds", "seeds or variants",
+               "seeds: every setting with the first seed, then the next; variants: every seed of the first setting"),
+    WHOLE_FILE("sample", NULL, "a whole number, or {settings: N, seed: N}",
+               "so many settings of a variant's grid and zip, drawn by seed (default 1), the same for everyone"),
     WHOLE_FILE("variants", "one, named after the shortcut", "a list of mappings", "the settings to compare"),
     OF_VARIANT("name", NULL, "a name like the sweep's", "folder of the variant's runs"),
     OF_VARIANT("set", NULL, "a mapping of dotted keys to values", "settings of this variant"),

@@ -33,6 +33,10 @@ static int read_texts(const struct skl_ynode *root, struct skl_plan *plan, struc
         return skl_tree_fail(label, true, err, "label must be text, in quotes%s",
                              label->line ? "" : " of its own: 'label=\"...\"'");
     if (label && *label->text) plan->label = skl_strdup(label->text);
+    const struct skl_ynode *notes = skl_yaml_get(root, "notes");
+    if (notes && notes->kind != SKL_YSCALAR)
+        return skl_tree_fail(notes, true, err, "notes must be text, in quotes or a block after 'notes: |'");
+    if (notes && *notes->text) plan->notes = skl_strdup(notes->text);
     return baseline ? skl_read_name(baseline, "baseline", &plan->baseline, err) : SKL_OK;
 }
 
@@ -131,13 +135,25 @@ static void make_run(struct skl_plan *plan, const struct setting *s, uint64_t se
     skl_experiment_hash(&run->exp);
 }
 
-/* Seed by seed, so that every variant shows early. */
-static void make_runs(struct skl_plan *plan, const struct settings *settings, const struct seeds *seeds)
+static int read_order(const struct skl_ynode *root, bool *by_variant, struct skl_err *err)
 {
-    plan->run = skl_alloc_array((size_t)seeds->count * (size_t)settings->count, sizeof *plan->run);
-    for (int s = 0; s < seeds->count; s++)
-        for (int i = 0; i < settings->count; i++)
-            make_run(plan, &settings->item[i], seeds->seed[s], &plan->run[plan->count++]);
+    const struct skl_ynode *order = skl_yaml_get(root, "order");
+    const bool text = order && order->kind == SKL_YSCALAR;
+    *by_variant = text && !strcmp(order->text, "variants");
+    if (!order || *by_variant || (text && !strcmp(order->text, "seeds"))) return SKL_OK;
+    return skl_tree_fail(order, true, err, "order must be seeds or variants");
+}
+
+/* Seed by seed, so that every variant shows early; or setting by setting. */
+static void make_runs(struct skl_plan *plan, const struct settings *settings, const struct seeds *seeds,
+                      bool by_variant)
+{
+    const int count = seeds->count * settings->count, inner = by_variant ? seeds->count : settings->count;
+    plan->run = skl_alloc_array((size_t)count, sizeof *plan->run);
+    for (int i = 0; i < count; i++) {
+        const int setting = by_variant ? i / inner : i % inner, seed = by_variant ? i % inner : i / inner;
+        make_run(plan, &settings->item[setting], seeds->seed[seed], &plan->run[plan->count++]);
+    }
 }
 
 static void hash_plan(struct skl_plan *plan)
@@ -157,8 +173,10 @@ static int make_plan(const char *path, const struct skl_layers *layers, struct s
     int status = read_header(path, layers->root, plan, &seeds, err);
     if (!status) status = skl_settings_read(layers, SKL_PLAN_MAX_RUNS / seeds.count, &settings, err);
     if (!status) status = check_baseline(layers->root, plan, &settings, err);
+    bool by_variant = false;
+    if (!status) status = read_order(layers->root, &by_variant, err);
     if (!status) {
-        make_runs(plan, &settings, &seeds);
+        make_runs(plan, &settings, &seeds, by_variant);
         hash_plan(plan);
     }
     skl_settings_release(&settings);
@@ -243,6 +261,7 @@ void skl_plan_release(struct skl_plan *plan)
     free(plan->run);
     free(plan->name);
     free(plan->label);
+    free(plan->notes);
     free(plan->baseline);
     memset(plan, 0, sizeof *plan);
 }

@@ -22,7 +22,7 @@ struct skl_plan_run {
     struct skl_experiment exp;
 };
 struct skl_plan {
-    char *name, *label, *baseline; /* baseline: a variant's name or NULL */
+    char *name, *label, *notes, *baseline; /* baseline: a variant's name; all but name: NULL where there is none */
     struct {
         double fail_above, fail_times_baseline;
     } report; /* percent; times the baseline's error, 0: not used */

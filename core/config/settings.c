@@ -1,5 +1,6 @@
 #include <stdlib.h>
 #include <string.h>
+#include "core/base/rng.h"
 #include "core/config/axes.h"
 #include "core/config/exclude.h"
 #include "core/config/keys.h"
@@ -156,22 +157,108 @@ static struct setting *new_setting(struct settings *settings)
     return &settings->item[settings->count++];
 }
 
+/* ---- all combinations, or a sample of them ---- */
+
+struct sample {
+    int count; /* 0: all */
+    uint64_t seed;
+};
+
+static int read_sample(const struct skl_ynode *root, struct sample *sample, struct skl_err *err)
+{
+    const struct skl_ynode *node = skl_yaml_get(root, "sample"), *count = node, *seed = NULL;
+    long long n = 0, s = 1;
+    *sample = (struct sample){0};
+    if (!node) return SKL_OK;
+    if (node->kind == SKL_YMAP) {
+        count = skl_yaml_get(node, "settings"), seed = skl_yaml_get(node, "seed");
+        if (!count || skl_tree_count(node) != 1 + (seed != NULL)) count = node;
+    }
+    if (count->kind != SKL_YSCALAR || skl_yaml_int(count, &n) || n < 1 || n > SKL_PLAN_MAX_RUNS ||
+        (seed && (seed->kind != SKL_YSCALAR || skl_yaml_int(seed, &s) || s < 0)))
+        return skl_tree_fail(node, true, err, "sample must be a whole number from 1, or {settings: N, seed: N}");
+    *sample = (struct sample){(int)n, (uint64_t)s};
+    return SKL_OK;
+}
+
+struct ticket {
+    uint64_t bits;
+    int index;
+};
+static int by_bits(const void *a, const void *b)
+{
+    const struct ticket *x = a, *y = b;
+    if (x->bits != y->bits) return x->bits < y->bits ? -1 : 1;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+/* A combination's ticket depends on its folder's name: values that are added to a grid draw tickets of their own, and
+ * the others keep theirs.  Of those that are left (keep[i]) the ones with the smallest stay. */
+static void draw(const struct variant *v, const struct sample *sample, bool *keep, int combinations)
+{
+    struct ticket *ticket = skl_alloc_array((size_t)combinations + 1, sizeof *ticket);
+    int n = 0;
+    for (int i = 0; i < combinations; i++) {
+        char *folder = skl_axes_folder(&v->axes, i);
+        const uint64_t key = skl_rng_key(sample->seed, SKL_RNG_SAMPLE, skl_hash_name(v->name ? v->name : ""), 0);
+        if (keep[i]) ticket[n++] = (struct ticket){skl_rng_bits(key, skl_hash_name(folder)), i};
+        free(folder);
+    }
+    qsort(ticket, (size_t)n, sizeof *ticket, by_bits);
+    for (int i = sample->count; i < n; i++) keep[ticket[i].index] = false;
+    free(ticket);
+}
+
+/* The combination's tree; *left: no exclude takes it away. */
+static int try_combination(struct variant *v, int index, struct skl_ynode **tree, bool *left, struct skl_err *err)
+{
+    *tree = skl_yaml_copy(v->layers->run);
+    const int status = lay_variant(v, index, *tree, err);
+    const bool in_file = skl_excludes_match(v->file, *tree), in_own = skl_excludes_match(&v->own, *tree);
+    *left = !status && !in_file && !in_own;
+    return status;
+}
+
+/* keep[i]: combination i is in the sample. */
+static int take_sample(struct variant *v, const struct sample *sample, bool *keep, int combinations,
+                       struct skl_err *err)
+{
+    int status = SKL_OK;
+    for (int i = 0; i < combinations && !status; i++) {
+        struct skl_ynode *tree;
+        status = try_combination(v, i, &tree, &keep[i], err);
+        skl_yaml_free(tree);
+    }
+    if (!status) draw(v, sample, keep, combinations);
+    return status;
+}
+
+static int add_setting(struct variant *v, int index, struct settings *settings, struct skl_err *err)
+{
+    struct skl_ynode *tree;
+    bool left;
+    int status = try_combination(v, index, &tree, &left, err);
+    if (left) {
+        status = lay_overrides(v->layers, tree, err);
+        if (!status) status = resolve(v, index, tree, new_setting(settings), err);
+    }
+    skl_yaml_free(tree);
+    return status;
+}
+
 static int unroll(struct variant *v, int limit, struct settings *settings, struct skl_err *err)
 {
     const struct skl_ynode *place = v->node ? v->node : v->layers->root;
-    int combinations = skl_axes_combinations(&v->axes, limit), status = SKL_OK;
+    const int combinations = skl_axes_combinations(&v->axes, limit);
     if (combinations > limit - settings->count)
         return skl_tree_fail(place, true, err, "grid and seeds give more than %d runs", SKL_PLAN_MAX_RUNS);
-    for (int i = 0; i < combinations && !status; i++) {
-        struct skl_ynode *tree = skl_yaml_copy(v->layers->run);
-        status = lay_variant(v, i, tree, err);
-        const bool in_file = skl_excludes_match(v->file, tree), in_own = skl_excludes_match(&v->own, tree);
-        if (!status && !in_file && !in_own) {
-            status = lay_overrides(v->layers, tree, err);
-            if (!status) status = resolve(v, i, tree, new_setting(settings), err);
-        }
-        skl_yaml_free(tree);
-    }
+    struct sample sample;
+    int status = read_sample(v->layers->root, &sample, err);
+    bool *keep = sample.count ? skl_alloc_array((size_t)combinations + 1, sizeof *keep) : NULL;
+    if (keep) status = take_sample(v, &sample, keep, combinations, err);
+    for (int i = 0; i < combinations && !status; i++)
+        if (!keep || keep[i]) status = add_setting(v, i, settings, err);
+    free(keep);
     return status;
 }
 

@@ -318,6 +318,7 @@ static void read_plan(struct skl_results *r, char **baseline)
         if (!s->paper) s->paper = text_of(item, "paper");
     }
     r->label = text_of(root, "label");
+    r->notes = text_of(root, "notes");
     *baseline = text_of(root, "baseline");
     json_decref(root);
     free(path);
@@ -420,6 +421,7 @@ void skl_results_release(struct skl_results *r)
     free(r->folder);
     free(r->name);
     free(r->label);
+    free(r->notes);
     *r = (struct skl_results){0};
 }
 

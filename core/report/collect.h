@@ -49,7 +49,7 @@ struct skl_result_setting {     /* runs that differ in the seed only */
 };
 struct skl_results {
     char *folder, *name;                /* the sweep's folder and its last part */
-    char *label;                        /* the experiment's; NULL: none */
+    char *label, *notes;                /* the experiment's; NULL: none */
     struct skl_result_setting *setting; /* in plan.json's order, others after them by name */
     int settings, runs;
     int baseline;     /* index: the first setting of the experiment's `baseline:`, else of a variant called

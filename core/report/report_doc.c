@@ -351,11 +351,22 @@ static void overview(struct skl_doc *doc, const struct skl_study *s)
                      runs - finished, runs, runs == 1 ? " is" : "s are");
 }
 
+/* A paragraph a line. */
+static void notes(struct skl_doc *doc, const char *text)
+{
+    const char *lead = "Notes:";
+    for (; text && *text; text += strcspn(text, "\n"), text += *text == '\n') {
+        const int n = (int)strcspn(text, "\n");
+        if (n) skl_doc_text(doc, lead, "%.*s", n, text), lead = NULL;
+    }
+}
+
 static void study(struct skl_doc *doc, const struct skl_report *report, int i, const struct skl_report_figures *figures)
 {
     const struct skl_study *s = &report->study[i];
     if (report->studies > 1) skl_doc_heading(doc, 2, "%s", s->results.label ? s->results.label : s->results.name);
     overview(doc, s);
+    notes(doc, s->results.notes);
     rule(doc, s);
     constants(doc, s);
     results(doc, s, report->options);

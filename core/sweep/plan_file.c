@@ -128,6 +128,7 @@ int skl_run_list_read(const char *folder, struct skl_run_list *list, struct skl_
     const json_t *runs = json_object_get(root, "runs");
     list->name = text_of(root, "name");
     list->label = text_of(root, "label");
+    list->notes = text_of(root, "notes");
     list->baseline = text_of(root, "baseline");
     read_plugins(json_object_get(root, "plugins"), list);
     read_data(json_object_get(root, "data"), list);
@@ -159,6 +160,7 @@ void skl_run_list_release(struct skl_run_list *list)
     free(list->run);
     free(list->name);
     free(list->label);
+    free(list->notes);
     free(list->baseline);
     *list = (struct skl_run_list){0};
 }
@@ -225,6 +227,7 @@ static char *format_list(const struct skl_plan *plan, json_t *data)
                              "label", optional(plan->label), "baseline", optional(plan->baseline), "hash", plan->hash,
                              "runs", runs, "settings", pack_settings(plan), "plugins", pack_plugins(plan));
     SKL_CHECK(root);
+    if (plan->notes) json_object_set_new(root, "notes", json_string(plan->notes));
     if (data) json_object_set(root, "data", data);
     char *text = skl_json_seal(root);
     json_decref(root);

@@ -1,6 +1,6 @@
 /* plan_file.h - results/NAME/plan.json: the list of a sweep's runs, for everyone who reads the results.
  *
- *   {"schema_version": 1, "name": ..., "label": ..., "baseline": ..., "hash": ...,
+ *   {"schema_version": 1, "name": ..., "label": ..., "notes": text, where there are any, "baseline": ..., "hash": ...,
  *    "runs": [{"run": "gates/gate_bias=-6/seed-1", "setting": "gates/gate_bias=-6", "variant": "gates", "seed": 1,
  *              "hash": ..., "paper": "8.70" or null, "iterations": 64000, "batch": 128}, ...],
  *    "plugins": {"gates": SHA-256 of the plug-in that variants of this type are trained with, ...},
@@ -30,7 +30,7 @@ struct skl_listed_data {
     char *set, fingerprint[17];
 };
 struct skl_run_list {
-    char *name, *label, *baseline;
+    char *name, *label, *notes, *baseline;
     struct skl_listed_plugin *plugin; /* none where the list is older than this key */
     int plugins;
     struct skl_listed_data *data; /* none until a run has read the set */

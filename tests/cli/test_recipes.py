@@ -158,5 +158,63 @@ class Longer(Case):
         self.assertRegex(self.sweep("--extend", status=2), r"train.iterations: 6 are not more than the 12")
 
 
+class Plan(Case):
+    """sample, order, notes; skiplab config and list."""
+
+    def runs(self, *words):
+        out = self.ends(0, "sweep", "s.yaml", "--dry-run", *words).stdout
+        return [line.split()[-1] for line in out.splitlines()[1:] if "seed-" in line]
+
+    def setUp(self):
+        super().setUp()
+        self.write("s.yaml", CONFIG.replace("name: t", "name: s") + "grid: {model.width: [2, 3, 4, 5], train.lr: [0.1, 0.2, 0.3]}\nseeds: 2\n")
+
+    def test_a_sample(self):
+        every = self.runs()
+        some = self.runs("sample=5")
+        self.assertEqual((len(every), len(some)), (24, 10))
+        self.assertEqual([r for r in every if r in some], some)          # in the grid's order
+        self.assertEqual(some, self.runs("sample={settings: 5, seed: 1}"))
+        self.assertNotEqual(some, self.runs("sample={settings: 5, seed: 2}"))
+        self.assertEqual(every, self.runs("sample=12"))
+        self.assertEqual(every, self.runs("sample=99"))
+        self.assertLess(set(self.runs("sample=4")), set(some))           # a smaller one is part of it
+        more = self.runs("grid={model.width: [2, 3, 4, 5, 6], train.lr: [0.1, 0.2, 0.3]}", "sample=5")
+        self.assertLessEqual({r for r in more if "width=6" not in r}, set(some))
+        left = self.runs("exclude=[{model.width: 2}]", "sample=5")
+        self.assertEqual((len(left), [r for r in left if "width=2" in r]), (10, []))
+        for word in ("sample=0", "sample=x", "sample={seed: 1}", "sample={settings: 3, sede: 1}", "sample=[3]"):
+            self.assertRegex(self.ends(2, "sweep", "s.yaml", "--dry-run", word).stderr, r"\Askiplab: [^\n]*sample[^\n]*\n\Z")
+
+    def test_an_order(self):
+        seeds, variants = self.runs("order=seeds"), self.runs("order=variants")
+        self.assertEqual(seeds, self.runs())
+        self.assertEqual(sorted(seeds), sorted(variants))
+        self.assertEqual([r[-1] for r in variants], ["1", "2"] * 12)
+        self.assertEqual([r[-1] for r in seeds], ["1"] * 12 + ["2"] * 12)
+        self.assertRegex(self.ends(2, "sweep", "s.yaml", "--dry-run", "order=x").stderr, "order must be seeds or variants")
+
+    def test_config_is_what_the_run_has(self):
+        self.ends(0, "sweep", "s.yaml", "--only", "*width=3,lr=0.2/seed-2", "notes=first\nsecond")
+        shown = self.ends(0, "config", "s.yaml", "--variant", "identity/width=3,lr=0.2", "--seed", "2").stdout
+        self.assertEqual(shown, self.read("results/s/identity/width=3,lr=0.2/seed-2/config.yaml"))
+
+    def test_list_and_notes(self):
+        self.ends(3, "list")
+        self.write("s.yaml", self.read("s.yaml").replace("seeds: 2", "seeds: 1") + "notes: |\n  Which width?\n  Nobody knows.\nsample: 2\n")
+        self.ends(0, "sweep", "s.yaml")
+        self.write("u.yaml", CONFIG.replace("name: t", "name: u\nlabel: Another"))
+        self.ends(0, "sweep", "u.yaml")
+        self.write("results/broken/plan.json", "{")
+        broken, s, u = self.ends(0, "list").stdout.splitlines()
+        self.assertRegex(s, r"^s +done +2/2 +20\d\d-\d\d-\d\d \d\d:\d\d  Which width\?$")
+        self.assertRegex(u, r"^u +done +1/1 +20\S+ \S+  Another$")
+        self.assertRegex(broken, r"^broken +unreadable ")
+        listed = json.loads(self.ends(0, "list", "results", "--json").stdout)["sweeps"]
+        self.assertEqual([(x["name"], x["state"], x["done"]) for x in listed], [("broken", "unreadable", 0), ("s", "done", 2), ("u", "done", 1)])
+        self.ends(0, "report", "results/s")
+        self.assertRegex(self.read("results/s/report.md"), r"\*\*Notes:\*\* Which width\?\n\nNobody knows\.\n")
+
+
 if __name__ == "__main__":
     main()
