@@ -13,7 +13,6 @@
 #define SKL_LIMIT_WEIGHTS ((size_t)8 << 30) /* a file of weights; of a checkpoint what its net needs */
 #define SKL_LIMIT_QUEUE ((size_t)64 << 20)  /* lists of runs given to Slurm */
 #define SKL_LIMIT_FIGURE ((size_t)32 << 20) /* an SVG that goes into report.html */
-#define SKL_LIMIT_OUTPUT ((size_t)1 << 20)  /* what another program wrote */
 
 /* JSON: values, since each takes far more memory than its text. */
 #define SKL_LIMIT_RECORD_VALUES ((size_t)10000)

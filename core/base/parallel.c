@@ -116,7 +116,6 @@ static void wait_for_call(struct skl_pool *pool, int seen)
 /* Ours return; who waits for its task would wait for ever. */
 static void ended_from_inside(void *p)
 {
-    (void)p;
     skl_die("a thread was ended from inside, before the work was done (pthread_exit in a plug-in?)");
 }
 

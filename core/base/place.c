@@ -210,12 +210,6 @@ int skl_place_link_into(const char *path, int folder, const char *name)
     return leave(&p, p.folder == -1 ? -1 : linkat(p.folder, p.name, folder, name, 0));
 }
 
-int skl_place_touch(const char *path)
-{
-    struct place p = find_place(path);
-    return leave(&p, p.folder == -1 ? -1 : utimensat(p.folder, p.name, NULL, p.flags ? AT_SYMLINK_NOFOLLOW : 0));
-}
-
 /* ---- answers ---- */
 
 bool skl_is_absent(int error) { return error == ENOENT || error == ENOTDIR; }

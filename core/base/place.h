@@ -30,7 +30,6 @@ int skl_place_rename_from(int folder, const char *name, const char *to);
 int skl_place_rename_into(const char *from, int folder, const char *name);
 int skl_place_link_into(const char *path, int folder,
                         const char *name); /* a second name of the file, never of a link */
-int skl_place_touch(const char *path);     /* access and modification time: now */
 
 bool skl_is_absent(int error);          /* ENOENT or ENOTDIR, and nothing else */
 const char *skl_place_error(int error); /* strerror, or plainer words for what stands above */

@@ -89,7 +89,6 @@ static struct wall *wall_at(const char *address)
 /* Runs on a fault of the variant's own making, so formatting text is safe enough; the process ends here. */
 static void on_fault(int signal, siginfo_t *info, void *context)
 {
-    (void)context;
     const struct wall *w = signal == SIGSEGV ? wall_at(info->si_addr) : NULL;
     const char *where = doing ? doing : "the check itself";
     if (!w)

@@ -57,7 +57,6 @@ static const char *color(enum skl_check_result v)
 
 static void print_row(const struct skl_check_row *row, void *arg)
 {
-    (void)arg;
     const char *on = color(row->result);
     skl_print_raw(on);
     skl_print_raw(verdicts[row->result]);
@@ -117,7 +116,6 @@ static int choose_device(const struct skl_shortcut *s, struct skl_err *err)
 
 static int run(int argc, char **argv, struct skl_err *err)
 {
-    (void)argc;
     const struct skl_shortcut *s;
     int status = find(argv[0], &s, err);
     if (!status) status = choose_device(s, err);

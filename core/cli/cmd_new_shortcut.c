@@ -147,7 +147,6 @@ static int check_name(const char *name, struct skl_err *err)
 
 static int run(int argc, char **argv, struct skl_err *err)
 {
-    (void)argc;
     const char *name = argv[0];
     int status = check_name(name, err);
     if (status) return status;

@@ -24,7 +24,6 @@ static void end_from_inside(const char *how)
 
 static void on_exit_status(int status, void *arg)
 {
-    (void)arg;
     char *how = skl_format("an exit(%d)", status);
     end_from_inside(how);
     free(how);
@@ -41,11 +40,7 @@ __attribute__((visibility("default"))) void _exit(int status)
 
 __attribute__((visibility("default"))) void _Exit(int status) { _exit(status); }
 
-static void on_thread_end(void *arg)
-{
-    (void)arg;
-    end_from_inside("a pthread_exit()");
-}
+static void on_thread_end(void *arg) { end_from_inside("a pthread_exit()"); }
 
 /* ---- */
 

@@ -164,7 +164,6 @@ int skl_read_shortcut_at(const struct skl_ynode *node, struct skl_experiment *ex
 
 char *skl_write_shortcut_at(const struct skl_experiment *exp, bool exact)
 {
-    (void)exact;
     const struct skl_model_config *m = &exp->model;
     if (m->shortcut_same_shape) return skl_strdup("same_shape");
     if (m->shortcut_to == INT_MAX) return skl_strdup("all");
@@ -198,7 +197,6 @@ int skl_read_size(const struct skl_ynode *node, struct skl_experiment *exp, stru
 
 char *skl_write_size(const struct skl_experiment *exp, bool exact)
 {
-    (void)exact;
     return exp->data.size ? skl_format("%d", exp->data.size) : NULL;
 }
 
@@ -248,7 +246,6 @@ int skl_read_drops(const struct skl_ynode *node, struct skl_experiment *exp, str
 
 char *skl_write_drops(const struct skl_experiment *exp, bool exact)
 {
-    (void)exact;
     char *text = skl_strdup("[");
     for (int i = 0; i < exp->train.lr_drops.count; i++)
         text = skl_append(text, "%s%lld", i ? ", " : "", (long long)exp->train.lr_drops.at[i]);
@@ -259,7 +256,6 @@ char *skl_write_drops(const struct skl_experiment *exp, bool exact)
 
 int skl_read_paper(const struct skl_ynode *node, struct skl_experiment *exp, struct skl_err *err)
 {
-    (void)exp;
     if (node->kind != SKL_YMAP)
         return skl_tree_fail(node, true, err, "paper must be a mapping like {test_error: 6.61}");
     if (skl_tree_count(node) > MAX_PAPERS)

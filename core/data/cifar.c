@@ -52,7 +52,8 @@ static int read_records(struct skl_stream *s, int records, int label_bytes, SHA2
     return rc;
 }
 
-int skl_cifar_check_size(const char *path, int records, int label_bytes, struct skl_err *err)
+/* The file's size in bytes must be that of `records` records of label_bytes + 3072. */
+static int check_size(const char *path, int records, int label_bytes, struct skl_err *err)
 {
     const int64_t expected = (int64_t)records * (label_bytes + PIXELS);
     int64_t bytes;
@@ -68,7 +69,7 @@ int skl_cifar_read(const char *path, int records, int label_bytes, const char *s
                    struct skl_err *err)
 {
     struct skl_stream s;
-    int rc = skl_cifar_check_size(path, records, label_bytes, err);
+    int rc = check_size(path, records, label_bytes, err);
     if (rc == SKL_OK) rc = skl_stream_open(&s, path, err);
     if (rc) return rc;
     SHA256_CTX sha;
@@ -100,7 +101,7 @@ static int read_files(const struct skl_set *set, const char *folder, bool publis
         char *path = skl_path(folder, set->files[files].name);
         records[files] = (int)(set->files[files].bytes / (label_bytes + PIXELS));
         train += records[files];
-        rc = skl_cifar_check_size(path, records[files], label_bytes, err);
+        rc = check_size(path, records[files], label_bytes, err);
         free(path);
     }
     if (rc) return rc;

@@ -16,7 +16,8 @@
 #include "core/base/say.h"
 #include "core/data/sets.h"
 
-int skl_file_check(const struct skl_file *file, const char *path, struct skl_err *err)
+/* Size and SHA-256. */
+static int check_file(const struct skl_file *file, const char *path, struct skl_err *err)
 {
     int64_t bytes;
     int fd = skl_open_regular(path, &bytes, err);
@@ -82,7 +83,7 @@ static int get_archive(const struct skl_set *set, const char *from, const char *
 {
     char *path = from ? skl_strdup(from) : skl_path(folder, set->archive->name);
     int rc = from ? SKL_OK : download(set->archive, path, err);
-    if (rc == SKL_OK) rc = skl_file_check(set->archive, path, err);
+    if (rc == SKL_OK) rc = check_file(set->archive, path, err);
     if (rc == SKL_OK) rc = skl_untar(set, path, folder, err);
     if (!from) skl_remove(path, NULL);
     free(path);
@@ -94,9 +95,9 @@ static int get_files(const struct skl_set *set, const char *from, const char *fo
     int rc = SKL_OK;
     for (const struct skl_file *f = set->files; f->name && rc == SKL_OK; f++) {
         char *path = skl_path(folder, f->name), *source = from ? skl_path(from, f->name) : NULL;
-        if (source) rc = skl_file_check(f, source, err);
+        if (source) rc = check_file(f, source, err);
         if (rc == SKL_OK) rc = source ? copy(source, path, err) : download(f, path, err);
-        if (rc == SKL_OK) rc = skl_file_check(f, path, err);
+        if (rc == SKL_OK) rc = check_file(f, path, err);
         free(path);
         free(source);
     }

@@ -62,8 +62,6 @@ int skl_synthetic_check(const struct skl_data_config *cfg, struct skl_err *err);
 /* Images and labels from a pair of IDX files, 28x28 padded with 0 to 32x32 in the middle.  Both are read through and
  * checked before memory is taken for images. */
 int skl_idx_read(const char *images, const char *labels, int classes, struct skl_images *out, struct skl_err *err);
-/* The file's size in bytes must be that of `records` records of label_bytes + 3072. */
-int skl_cifar_check_size(const char *path, int records, int label_bytes, struct skl_err *err);
 /* Exactly `records` records of one CIFAR file into pixels [records, 32, 32, 3] and labels.  label_bytes 1: label below
  * 10; 2: coarse label below 20, then the fine one, below 100, which is kept.  sha256: the expected one, or NULL. */
 int skl_cifar_read(const char *path, int records, int label_bytes, const char *sha256, uint8_t *pixels, int32_t *labels,
@@ -94,5 +92,4 @@ int skl_untar(const struct skl_set *set, const char *path, const char *folder, s
  * with its files).  Sizes and SHA-256 are checked first; whole or absent.  *folder is malloc'd: where it lies now.
  * err must not be NULL. */
 int skl_fetch(const struct skl_set *set, const char *from, char **folder, struct skl_err *err);
-int skl_file_check(const struct skl_file *file, const char *path, struct skl_err *err); /* size and SHA-256 */
 #endif

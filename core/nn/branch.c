@@ -14,7 +14,8 @@ static struct skl_operand branch_input(struct skl_net *net, struct unit *u, stru
 /* What F's convolution j reads, j > 0. */
 static struct skl_operand between(const struct unit *u, int j) { return bn_view(u->mid[j - 1], u->at->y[j - 1], true); }
 
-struct skl_operand branch_last(const struct unit *u) { return between(u, u->convs - 1); }
+/* What F's last convolution reads. */
+static struct skl_operand branch_last(const struct unit *u) { return between(u, u->convs - 1); }
 
 struct skl_operand branch_view(const struct unit *u) { return bn_view(u->end, u->at->y[u->convs - 1], u->end_relu); }
 

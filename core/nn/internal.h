@@ -268,7 +268,6 @@ void sums_for_merge(struct skl_net *net, const struct unit *u, struct skl_result
 /* F(x_l), to be read once; where the merge happens in F's last convolution, what that one reads. */
 struct skl_operand branch_forward(struct skl_net *net, struct unit *u, struct value *in);
 struct skl_operand branch_view(const struct unit *u); /* F as the merge reads it */
-struct skl_operand branch_last(const struct unit *u); /* what F's last convolution reads */
 
 /* The gradient that came along the shortcut, scale∘keep?∘g, as a result adds it; g none: nothing comes. */
 struct along {
@@ -288,7 +287,6 @@ struct skl_place shortcut_raw(const struct unit *u, struct skl_place x);
 struct skl_operand arrived(const struct skl_net *net, struct along along); /* as an operand */
 /* Where a pass leaves the gradient of what the variant sees as x. */
 struct skl_place shortcut_dx(const struct skl_net *net, const struct unit *u);
-struct skl_operand layer_input(const struct skl_net *net, const struct unit *u, int i, struct skl_place x);
 
 /* ---- merge.c ---- */
 /* y_l = h(x_l) + F(x_l), x_{l+1} = f(y_l). */

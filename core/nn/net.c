@@ -50,8 +50,6 @@ void skl_net_free(struct skl_net *net)
 
 const struct skl_device *skl_net_device(const struct skl_net *net) { return net->device; }
 
-const char *skl_net_trouble(const struct skl_net *net) { return net->trouble.text[0] ? net->trouble.text : NULL; }
-
 int skl_net_sound(const struct skl_net *net, struct skl_err *err)
 {
     return net->trouble.text[0] ? skl_fail(err, SKL_FAILED, "%s", net->trouble.text) : SKL_OK;

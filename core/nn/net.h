@@ -121,8 +121,6 @@ char *skl_net_kernels(const struct skl_net *net);
 char *skl_net_arithmetic(const struct skl_net *net);
 struct skl_device;
 const struct skl_device *skl_net_device(const struct skl_net *net);
-/* What broke in the device, one line; NULL while all is well: then what was read of the net since is void. */
-const char *skl_net_trouble(const struct skl_net *net);
 int skl_net_sound(const struct skl_net *net, struct skl_err *err); /* SKL_FAILED with that line */
 /* Multiply-adds in registers alone, as fast as its device can, now: operations a second, two each. */
 double skl_net_peak(struct skl_net *net);

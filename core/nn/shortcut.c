@@ -18,7 +18,7 @@ static struct skl_place split_of(const struct unit *u, const struct value *in)
     return u->pre_before_split ? u->at->a : in->z;
 }
 
-struct skl_operand layer_input(const struct skl_net *net, const struct unit *u, int i, struct skl_place x)
+static struct skl_operand layer_input(const struct skl_net *net, const struct unit *u, int i, struct skl_place x)
 {
     if (i == 0) return plain(x);
     struct skl_operand h = bn_view(u->shortcut_bn[i - 1], u->at->ys[i - 1], false);

@@ -65,7 +65,6 @@ void skl_page_heads(struct skl_doc *doc, const struct skl_report_column *table, 
                     const struct skl_study *study);
 void skl_page_cells(struct skl_doc *doc, const struct skl_report_column *table, const char *const *keys,
                     const struct skl_subject *subject);
-bool skl_study_has_top5(const struct skl_study *s);        /* some run had more than 10 classes */
 bool skl_study_has_paper(const struct skl_study *study);   /* some row has a value of the paper's */
 bool skl_study_has_verdict(const struct skl_study *study); /* some row followed the paper's protocol */
 /* With a true minus sign; "" for NaN; malloc'd. */

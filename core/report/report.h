@@ -110,7 +110,6 @@ int skl_curves_csv(const struct skl_report *report, const char *path, struct skl
 void skl_study_keys(struct skl_study *study); /* fills key, constant, protocol */
 bool skl_row_follows_paper(const struct skl_report_row *row);
 void skl_study_statistics(struct skl_study *study, const struct skl_report_options *o);
-void skl_study_release(struct skl_study *study);
 /* "2 of 5 over the limit; 1 diverged": what a reader should know of a row; malloc'd, may be "". */
 char *skl_row_remark(const struct skl_study *study, const struct skl_report_row *row);
 #endif

@@ -231,7 +231,7 @@ static void release_row(struct skl_report_row *row)
     free(row->on_residual);
 }
 
-void skl_study_release(struct skl_study *s)
+static void release_study(struct skl_study *s)
 {
     for (int i = 0; i < s->results.settings && s->row; i++) release_row(&s->row[i]);
     for (int i = 0; i < s->keys; i++) {
@@ -248,7 +248,7 @@ void skl_study_release(struct skl_study *s)
 
 void skl_report_release(struct skl_report *report)
 {
-    for (int i = 0; i < report->studies; i++) skl_study_release(&report->study[i]);
+    for (int i = 0; i < report->studies; i++) release_study(&report->study[i]);
     for (int i = 0; i < report->warnings; i++) free(report->warning[i]);
     free(report->study);
     free(report->warning);

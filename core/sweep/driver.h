@@ -31,9 +31,6 @@ int skl_sweep(const struct skl_plan *plan, const struct skl_sweep_options *optio
 
 /* Only where all runs of a plan begin anew (redo as in the options) may they do so with other data. */
 bool skl_sweep_keeps_data(const struct skl_plan *plan, const char *redo);
-/* A run of a sweep that ended by itself stays failed until --retry failed; one that was killed from outside, or found
- * the disk full, is resumed by the next sweep; so is one that was refused: that may ask differently. */
-bool skl_sweep_retryable(const struct skl_run_state *state);
 /* The state for people: what run.json says, but "running" where a process on any machine holds the folder. */
 const char *skl_sweep_state(const char *folder, const struct skl_run_state *state);
 #endif

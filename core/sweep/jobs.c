@@ -13,7 +13,9 @@
 #include "core/run/longer.h"
 #include "core/run/config_file.h"
 
-bool skl_sweep_retryable(const struct skl_run_state *state)
+/* A run of a sweep that ended by itself stays failed until --retry failed; one that was killed from outside, or found
+ * the disk full, is resumed by the next sweep; so is one that was refused: that may ask differently. */
+static bool retryable(const struct skl_run_state *state)
 {
     return state->code == SKL_CAUSE_KILLED || state->code == SKL_CAUSE_STORAGE || state->code == SKL_CAUSE_REFUSED;
 }
@@ -78,7 +80,7 @@ static void initial_states(struct skl_driver *d)
         if (j->status != SKL_JOB_FAILED) continue;
         snprintf(j->cause, sizeof j->cause, "%s", s.cause);
         j->code = s.code;
-        if (d->options->retry_failed || skl_sweep_retryable(&s)) j->status = SKL_JOB_WAITING;
+        if (d->options->retry_failed || retryable(&s)) j->status = SKL_JOB_WAITING;
     }
 }
 

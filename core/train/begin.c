@@ -9,7 +9,8 @@
 #include "core/io/safetensors.h"
 #include "core/train/weights.h"
 
-char *skl_begin_path(const char *init_from, bool *partial)
+/* "WORD" or "WORD:strict" or "WORD:partial" as a path, malloc'd. */
+static char *begin_path(const char *init_from, bool *partial)
 {
     const char *colon = strrchr(init_from, ':');
     *partial = colon && !strcmp(colon, ":partial");
@@ -67,7 +68,7 @@ int skl_begin(struct skl_session *s, struct skl_beginning *b, struct skl_err *er
     *b = (struct skl_beginning){.taken = 0};
     if (!s->exp->train.init_from) return SKL_OK;
     bool partial;
-    char *path = skl_begin_path(s->exp->train.init_from, &partial);
+    char *path = begin_path(s->exp->train.init_from, &partial);
     snprintf(b->path, sizeof b->path, "%s", path);
     int status = take(s, path, partial, b, err);
     if (!status) status = skl_file_sha256(path, -1, b->sha256, NULL, err);

@@ -13,6 +13,4 @@ struct skl_beginning {
  * stays zero.  strict: the file has the net's tensors and no others.  partial: those of the same name and shape are
  * taken, at least one.  SKL_DATA: the file. */
 int skl_begin(struct skl_session *s, struct skl_beginning *b, struct skl_err *err);
-/* "WORD" or "WORD:strict" or "WORD:partial" as a path, malloc'd. */
-char *skl_begin_path(const char *init_from, bool *partial);
 #endif

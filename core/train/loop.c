@@ -20,8 +20,9 @@ double skl_training_speed(const struct skl_training *t)
     return t->done ? (double)t->done * t->session.exp->train.batch / t->busy : NAN;
 }
 
-/* Evaluations of what is not measured yet are taken for forward passes: a third of an iteration. */
-double skl_training_left(const struct skl_training *t)
+/* Seconds until the run is finished, the tests to come and the training set's evaluation at the end too; NaN at first.
+ * Evaluations of what is not measured yet are taken for forward passes: a third of an iteration. */
+static double seconds_left(const struct skl_training *t)
 {
     const struct skl_train_config *c = &t->session.exp->train;
     const struct skl_state *s = &t->state;
@@ -40,7 +41,7 @@ static int write_record(struct skl_training *t, struct skl_err *err)
     skl_record_integer(&t->record, "iteration", t->state.iteration);
     skl_record_real(&t->record, "seconds", skl_training_seconds(t));
     skl_record_real(&t->record, "images_per_second", skl_training_speed(t));
-    skl_record_real(&t->record, "seconds_left", skl_training_left(t));
+    skl_record_real(&t->record, "seconds_left", seconds_left(t));
     t->recorded = skl_seconds();
     return skl_record_write(&t->record, err);
 }
@@ -49,7 +50,7 @@ static bool goes_on(void *training)
 {
     struct skl_training *t = training;
     int batch = t->session.exp->train.batch;
-    t->progress.left = skl_training_left(t);
+    t->progress.left = seconds_left(t);
     skl_progress_beat(&t->progress);
     t->to_evaluate -= t->to_evaluate < batch ? t->to_evaluate : batch;
     if (skl_seconds() - t->recorded > RECORD_EVERY) write_record(t, NULL); /* what goes wrong shows at its end */
@@ -243,7 +244,7 @@ static int take(struct skl_training *t, struct skl_err *err)
                                    t->session.exp->train.batch};
     const bool row = skl_due(s->iteration, t->session.exp->train.log_every, s->end);
     if (row) status = rows_at_log(t, err);
-    t->progress.left = skl_training_left(t);
+    t->progress.left = seconds_left(t);
     skl_progress_show(&t->progress, &now, row);
     return status;
 }

@@ -62,8 +62,6 @@ int skl_training_save(struct skl_training *t, bool scheduled, struct skl_err *er
 int skl_training_check_logs(const struct skl_training *t, bool whole, struct skl_err *err);
 /* skl_evaluate, with its time measured and a sign of life to whoever waits. */
 bool skl_training_evaluate(struct skl_training *t, enum skl_part part, struct skl_evaluation *out);
-/* Until the run is finished, the tests to come and the training set's evaluation at the end too; NaN at first. */
-double skl_training_left(const struct skl_training *t);
 double skl_training_seconds(const struct skl_training *t);
 double skl_training_speed(const struct skl_training *t); /* images a second in iterations of this part; NaN at first */
 #endif

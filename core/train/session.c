@@ -40,7 +40,8 @@ struct skl_net_options skl_net_options_for(const struct skl_experiment *exp, int
 /* Counts the changes to the code that gave other bits: 2, gates go band by band. */
 enum { ARITHMETIC = 2 };
 
-char *skl_numerics_key(const struct skl_net *net)
+/* "avx2; winograd4-avx2 x9; OpenBLAS ...; 8 chunks of 64 images; arithmetic 2": malloc'd. */
+static char *numerics_key(const struct skl_net *net)
 {
     char *device = skl_net_arithmetic(net);
     char *key = skl_format("%s; arithmetic %d", device, ARITHMETIC);
@@ -79,7 +80,7 @@ static int open_net(struct skl_session *s, int size, bool inference, struct skl_
     if (!status) status = skl_net_new(&s->exp->model, &o, &s->net, err);
     if (status) return status;
     s->kernels = skl_net_kernels(s->net);
-    s->numerics = with_plugin(skl_numerics_key(s->net), s->exp->model.shortcut);
+    s->numerics = with_plugin(numerics_key(s->net), s->exp->model.shortcut);
     return SKL_OK;
 }
 
@@ -142,7 +143,8 @@ struct skl_step_result skl_iteration(struct skl_net *net, const struct skl_train
     return r;
 }
 
-void skl_session_load(struct skl_session *s, int64_t t)
+/* The mini-batch of iteration t to images and labels, unless it stands there. */
+static void load(struct skl_session *s, int64_t t)
 {
     if (s->loaded == t) return;
     skl_loader_train(s->loader, t, s->images, s->labels);
@@ -152,11 +154,11 @@ void skl_session_load(struct skl_session *s, int64_t t)
 
 void skl_session_iteration(struct skl_session *s, int64_t t, int64_t end)
 {
-    skl_session_load(s, t);
+    load(s, t);
     skl_net_gradient(s->net, s->images, &(struct skl_targets){s->labels, s->others, s->mix}, t, NULL);
     skl_net_note(s->net);
     update(s->net, &s->exp->train, t);
-    if (t + 1 < end) skl_session_load(s, t + 1);
+    if (t + 1 < end) load(s, t + 1);
 }
 
 int skl_part_count(const struct skl_session *s, enum skl_part part)

@@ -35,11 +35,7 @@ struct skl_net_options skl_net_options_for(const struct skl_experiment *exp, int
 /* Images a batch-norm group for a mini-batch of `batch`: bn_batch, or batch if that is smaller.  SKL_USAGE naming both
  * keys where it does not divide. */
 int skl_group_size(int batch, int bn_batch, int *group, struct skl_err *err);
-/* "avx2; winograd4-avx2 x9; OpenBLAS ...; 8 chunks of 64 images; arithmetic 2": malloc'd. */
-char *skl_numerics_key(const struct skl_net *net);
 
-/* The mini-batch of iteration t to images and labels, unless it stands there. */
-void skl_session_load(struct skl_session *s, int64_t t);
 /* Iteration t of a run of `end`, its result noted (net.h); while a device works, the host makes the next mini-batch. */
 void skl_session_iteration(struct skl_session *s, int64_t t, int64_t end);
 /* Iteration t: forward, backward and one update on a mini-batch.  No update where the loss is not

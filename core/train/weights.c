@@ -81,7 +81,10 @@ static char *our_name(const char *name, int used[ADOPTED])
     return ours;
 }
 
-int skl_weights_adopt(struct skl_st *file, const char *path, char **said, struct skl_err *err)
+/* A file of weights with the names that torchvision, timm and DataParallel give them, read as ours: `module.` in front
+ * is dropped, `linear.` is `fc.`, `downsample.0.` is `project.conv.`, `downsample.1.` is `project.bn.`.
+ * *said: what was renamed, one line, malloc'd; NULL: nothing.  SKL_DATA: two tensors would have one name. */
+static int adopt(struct skl_st *file, const char *path, char **said, struct skl_err *err)
 {
     int used[ADOPTED] = {0};
     for (int i = 0; i < file->count; i++) skl_st_rename(file, i, our_name(file->tensor[i].name, used));
@@ -103,7 +106,7 @@ int skl_weights_read(const char *path, struct skl_st *file, struct skl_err *err)
     char *said = NULL;
     int status = skl_st_read(path, false, file, err);
     if (status) return status;
-    status = skl_weights_adopt(file, path, &said, err);
+    status = adopt(file, path, &said, err);
     if (status) skl_st_release(file);
     if (said) skl_say("%s: names read as ours: %s\n", path, said);
     free(said);

@@ -20,10 +20,6 @@ size_t skl_weights_file_limit(struct skl_net *net);
 /* Is every tensor of the file the net's, or one that is ignored (SKL_WEIGHTS_ONLY)?  For a file that brings a
  * mini-batch. */
 int skl_weights_check_names(struct skl_net *net, const struct skl_st *file, const char *path, struct skl_err *err);
-/* A file of weights with the names that torchvision, timm and DataParallel give them, read as ours: `module.` in front
- * is dropped, `linear.` is `fc.`, `downsample.0.` is `project.conv.`, `downsample.1.` is `project.bn.`.
- * *said: what was renamed, one line, malloc'd; NULL: nothing.  SKL_DATA: two tensors would have one name. */
-int skl_weights_adopt(struct skl_st *file, const char *path, char **said, struct skl_err *err);
 /* A file of weights, adopted; what was renamed is said in one line. */
 int skl_weights_read(const char *path, struct skl_st *file, struct skl_err *err);
 /* What to say of a file with names that other programs give ("; the names ..."); "": nothing is known. */

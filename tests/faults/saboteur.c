@@ -42,7 +42,6 @@ static void take_all(void)
 static void affine(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b)
 {
     const struct options *o = k->opts;
-    (void)a;
     bool once = k->unit->index == 0 && k->first == 0;
     if (once && o->how == (k->training ? SLOW : SLOW_TEST)) usleep((useconds_t)o->at * 1000);
     if (!k->training || k->iteration != o->at) return;

@@ -61,7 +61,6 @@ static void prepare_task(void *arg, int i, int worker)
     const struct skl_conv_shape *s = &j->forward.shape;
     const bool backward = j->dw != NULL;
     const int channels = backward ? s->k : s->c;
-    (void)worker;
     j->kernel->prepare(s, j->w, backward, channels * i / RANGES, channels * (i + 1) / RANGES,
                        (float *)(uintptr_t)j->forward.packed);
 }
@@ -70,7 +69,6 @@ static void reduce_task(void *arg, int i, int worker)
 {
     struct job *j = arg;
     const struct skl_conv_shape *s = &j->forward.shape;
-    (void)worker;
     j->kernel->reduce(s, j->partial, j->chunks, j->partial_floats, s->c * i / RANGES, s->c * (i + 1) / RANGES, false,
                       j->dw);
 }

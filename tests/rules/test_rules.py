@@ -218,6 +218,19 @@ class Circles(unittest.TestCase):
                         self.assertIn(home.get(name, folder), may)
 
 
+    def test_what_is_exported_has_a_user(self):
+        """... in another file of the program or the tests; else it is static, or goes."""
+        loose = [f for f in glob.glob(os.path.join(BUILD, "**/*.o"), recursive=True) if "/core/cli/skiplab.p/" in f or "/tests/" in f]
+        p = subprocess.run(["nm", "--undefined-only", "--format=posix", *loose], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        used = set(re.findall(r"(?m)^(\w+) [Uw]\b", p.stdout))
+        for parts in self.folders.values():
+            used = used.union(*(wanted for _, wanted in parts.values()))
+        for folder, parts in self.folders.items():
+            for part, (defined, _) in parts.items():
+                with self.subTest(f"{folder}/{part}"):
+                    self.assertEqual({name for name in defined if name.startswith("skl_")} - used, set())
+
+
 class Lists(unittest.TestCase):
     def test_every_shortcut_is_listed(self):
         listed = re.findall(r"'([a-z0-9_]+)'", read("shortcuts/meson.build").split("shortcut_names = [")[1].split("]")[0])

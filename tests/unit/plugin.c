@@ -16,7 +16,6 @@ static const struct skl_param params[] = {
 
 static void affine(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b)
 {
-    (void)a;
     b->constant = (float)((const struct options *)k->opts)->strength;
 }
 

@@ -19,7 +19,6 @@ static void close_to(double got, double expected, double tolerance)
 
 static void quantiles(void **state)
 {
-    (void)state;
     static const double q[] = {0, .1, .25, .5, .8, 1}, expected[] = {6.43, 6.466, 6.52, 6.61, 6.798, 6.99};
     for (int i = 0; i < 6; i++) close_to(skl_quantile(original, 5, q[i]), expected[i], 1e-14);
     close_to(skl_median(original, 4), 6.565, 1e-14);
@@ -29,7 +28,6 @@ static void quantiles(void **state)
 
 static void mean_and_sd(void **state)
 {
-    (void)state;
     close_to(skl_mean(original, 5), 6.66, 1e-14);
     close_to(skl_sd(original, 5), 0.21908902300206665, 1e-13);
     assert_true(isnan(skl_sd(original, 1)));
@@ -38,7 +36,6 @@ static void mean_and_sd(void **state)
 
 static void student(void **state)
 {
-    (void)state;
     static const struct {
         double p, df, t;
     } row[] = {
@@ -64,7 +61,6 @@ static void student(void **state)
 
 static void intervals(void **state)
 {
-    (void)state;
     struct skl_interval a = skl_mean_interval(original, 5, 0.95), d = skl_paired_interval(gated, original, 5, 0.95);
     close_to(a.low, 6.387965047736698, 1e-10);
     close_to(a.high, 6.932034952263301, 1e-10);
@@ -78,7 +74,6 @@ static void intervals(void **state)
 
 static void running_median(void **state)
 {
-    (void)state;
     /* A spike goes, a step stays where it is, the ends stay what they are. */
     static const double v[] = {5, 1, 1, 90, 1, 1, 7, 7, 7, 8};
     static const double three[] = {5, 1, 1, 1, 1, 1, 7, 7, 7, 8}, five[] = {5, 1, 1, 1, 1, 7, 7, 7, 7, 8};
@@ -98,7 +93,6 @@ static const struct skl_series three_curves[] = {{4, xa, ya}, {3, xb, yb}, {2, x
 
 static void value_between_rows(void **state)
 {
-    (void)state;
     close_to(skl_series_at(&three_curves[0], 100), 3, 0);
     close_to(skl_series_at(&three_curves[0], 175), 2.25, 1e-15);
     close_to(skl_series_at(&three_curves[0], 300), 1, 0);
@@ -111,7 +105,6 @@ static void value_between_rows(void **state)
 /* Curves of different lengths, one with rows of its own at 150, one without a row at 100. */
 static void band(void **state)
 {
-    (void)state;
     static const double x[] = {0, 100, 150, 200, 300}, median[] = {5, 5, 2.5, 5.5, 1}, low[] = {4, 3, 1, 2, 1},
                         high[] = {6, 7, 8, 9, 1};
     static const int seeds[] = {3, 3, 3, 2, 1};
