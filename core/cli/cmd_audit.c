@@ -5,15 +5,19 @@
 
 #include "core/base/place.h"
 #include "core/base/say.h"
+#include "core/cli/audit_data.h"
 #include "core/cli/cmd.h"
 #include "core/io/json.h"
 #include "core/sweep/audit.h"
 #include "core/sweep/display.h"
 
-static bool json;
+static bool json, data;
 
 static const struct skl_option options[] = {
-    SKL_PLUGIN_OPTION, {"json", SKL_OPT_FLAG, NULL, "print JSON", &json, 0, 0}, {NULL}};
+    SKL_PLUGIN_OPTION,
+    {"data", SKL_OPT_FLAG, NULL, "read the data sets too: are they what the runs were trained on?", &data, 0, 0},
+    {"json", SKL_OPT_FLAG, NULL, "print JSON", &json, 0, 0},
+    {NULL}};
 
 static void print_fault(void *context, enum skl_fault kind, const char *path, const char *text)
 {
@@ -55,8 +59,10 @@ static int run(int argc, char **argv, struct skl_err *err)
     struct skl_audit a = {
         .tell = json ? collect_fault : print_fault, .note = json ? collect_note : print_note, .context = &c};
     char size[32];
+    if (data) a.begun = skl_audit_data;
     skl_root_add(argv[0]);
     int status = skl_audit(&a, argv[0], err);
+    skl_audit_data_release();
     if (!status && json)
         print_json(&a, &c);
     else if (!status && !a.faults)
@@ -79,8 +85,10 @@ const struct skl_command skl_cmd_audit = {
         "the sizes and SHA-256 in run.json, run.json and plan.json with their seals, the checkpoints with their own\n"
         "digest, their weights with the hash in test.csv, the settings with the plan's.  Names each run or file that\n"
         "is missing, edited, stale (of other settings), half-done or there twice under two names.  Exit 0: one line,\n"
-        "all is as recorded; 3: not.  Writes nothing.",
+        "all is as recorded; 3: not.  Writes nothing.  --data: the data sets' fingerprints too; of a folder of\n"
+        "pictures every byte is read, and one hash of them all is printed, to be compared with somebody else's.",
     .examples = "skiplab audit results/quickstart\n"
+                "skiplab audit results/quickstart --data\n"
                 "skiplab audit results --json\n",
     .options = options,
     .min_args = 1,

@@ -312,6 +312,7 @@ static void check_run(struct visit *v, const char *planned)
                        s->iteration, s->iterations, s->cause[0] ? ": " : "", s->cause);
     if (running) return; /* its files are changing under our eyes */
     if (s->config_hash[0]) check_settings(v, planned);
+    if (v->audit->begun && *s->data) v->audit->begun(v->audit->context, v->audit, v->folder, s->data);
     for (int i = 0; skl_result_files[i]; i++) check_file(v, skl_result_files[i]);
     check_kept(v);
     check_figures(v, SKL_FILE_TEST, "loss", s->test_loss_final);

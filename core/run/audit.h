@@ -21,6 +21,8 @@ struct skl_audit {
     void (*tell)(void *context, enum skl_fault kind, const char *path, const char *text);
     /* Called for what is no fault but was not looked at; may be NULL. */
     void (*note)(void *context, const char *path, const char *text);
+    /* Called for each run that has begun; may be NULL. */
+    void (*begun)(void *context, struct skl_audit *a, const char *folder, const char *data);
     void *context;
 };
 extern const char *const skl_fault_name[]; /* "missing", "edited", "stale", "half-done" */

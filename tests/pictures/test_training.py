@@ -1,5 +1,6 @@
 """Training from folders of pictures: what is listed, what is refused, the same bytes however it is done."""
 import csv
+import hashlib
 import json
 import os
 import shutil
@@ -56,6 +57,29 @@ class Training(Case):
             for row in rows:
                 error, top5 = map(float, row.split(",")[3:5])
                 self.assertTrue(0 <= top5 <= error <= 100)
+
+    def test_audit_reads_the_pictures(self):
+        """--data: the names and sizes are the recorded ones; the hash is sha256sum's over sorted names."""
+        config = self.config(CONFIG % ("flip: false", ""))
+        self.ends(0, "sweep", config)
+        told = self.ends(0, "audit", "results/x", "--data").stdout
+        lines = b""
+        for part in ("train", "val"):
+            paths = [os.path.relpath(os.path.join(root, n), self.path("data")) for root, _, names in os.walk(self.path("data", part)) for n in names]
+            for name in sorted(paths, key=os.fsencode):
+                with open(self.path("data", name), "rb") as f:
+                    lines += os.fsencode(name) + b" " + hashlib.sha256(f.read()).hexdigest().encode() + b"\n"
+        self.assertIn(f"77 pictures, SHA-256 over all names and bytes: {hashlib.sha256(lines).hexdigest()}", told)
+        with open(self.path("data/val/class 02/0.JPEG"), "r+b") as f:      # the same size: only the hash tells
+            f.seek(100)
+            f.write(b"xyz")
+        again = self.ends(0, "audit", "results/x", "--data").stdout
+        self.assertNotIn(hashlib.sha256(lines).hexdigest(), again)
+        os.unlink(self.path("data/val/class 02/0.JPEG"))
+        self.assertIn("have changed since", self.ends(3, "audit", "results/x", "--data").stdout)
+        self.ends(0, "audit", "results/x")
+        shutil.rmtree(self.path("data"))
+        self.assertIn("no folder", self.ends(3, "audit", "results/x", "--data").stdout)
 
     def test_top5_is_reported(self):
         self.config(CONFIG % ("flip: false", "") + "seeds: 2\n")

@@ -6,6 +6,7 @@
  *   tool train FILE SIZE SEED EPOCH IMAGE KEY=VALUE...     an image of training
  *   tool test FILE SIZE CROP KEY=VALUE...                  one of testing
  *   tool view FILE SIZE SEED EPOCH IMAGE KEY=VALUE...      "x y w h across down left top flip"
+ *   tool speed DIR SIZE COUNT THREADS KEY=VALUE...         "seconds, processor seconds" of so many images of training
  * Keys: resize=a,b area=a,b aspect=a,b flip=0|1 test_resize=n */
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include "core/base/fs.h"
 #include "core/data/pictures/listing.h"
 #include "core/data/pictures/picture.h"
+#include "core/data/pictures/supply.h"
 #include "core/data/pictures/view.h"
 
 static void put_row(void *context, int y, const uint8_t *rgb) { fwrite(rgb, 3, *(const size_t *)context, stdout); }
@@ -78,6 +80,36 @@ static int list(const char *path, struct skl_err *err)
     return SKL_OK;
 }
 
+static double clock_of(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int speed(const char *path, char **arg, struct skl_err *err)
+{
+    enum { BATCH = 32 };
+    struct skl_listing l;
+    struct skl_data_config cfg = {.size = number(arg[0])};
+    struct skl_item item[2 * BATCH];
+    const uint8_t *image[BATCH];
+    for (char **word = arg + 3; *word; word++) set(&cfg, *word);
+    int status = skl_listing_read(path, NULL, NULL, &l, err);
+    if (status) return status;
+    struct skl_supply *s = skl_supply_new(&l, &cfg, 1, number(arg[2]), BATCH);
+    const double wall = clock_of(CLOCK_MONOTONIC), processor = clock_of(CLOCK_PROCESS_CPUTIME_ID);
+    for (int first = 0; first < number(arg[1]) && !status; first += BATCH) {
+        for (int i = 0; i < 2 * BATCH; i++)
+            item[i] = (struct skl_item){.epoch = (first + i) / l.part[0].count, .image = (first + i) % l.part[0].count};
+        status = skl_supply_take(s, item, BATCH, 2 * BATCH, image, err);
+    }
+    printf("%.3f %.3f\n", clock_of(CLOCK_MONOTONIC) - wall, clock_of(CLOCK_PROCESS_CPUTIME_ID) - processor);
+    skl_supply_free(s);
+    skl_listing_release(&l);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     struct skl_picture p = {.turned_wanted = true};
@@ -85,8 +117,10 @@ int main(int argc, char **argv)
     char *data = NULL;
     size_t n;
     if (argc < 3) return 2;
-    const bool names = !strcmp(argv[1], "list");
-    int status = names ? list(argv[2], &err) : skl_file_read(argv[2], SKL_PICTURE_FILE, &data, &n, &err);
+    const bool names = !strcmp(argv[1], "list") || !strcmp(argv[1], "speed");
+    int status = !strcmp(argv[1], "list")    ? list(argv[2], &err)
+                 : !strcmp(argv[1], "speed") ? speed(argv[2], argv + 3, &err)
+                                             : skl_file_read(argv[2], SKL_PICTURE_FILE, &data, &n, &err);
     if (!status && !names) status = skl_picture_open(&p, data, n, argv[2], &err);
     if (!status && !strcmp(argv[1], "decode"))
         status = decode(&p, argv + 3, &err);
