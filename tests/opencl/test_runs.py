@@ -97,11 +97,12 @@ class Gpu(Lab):
         self.write("x.yaml", config(shortcut="{type: identity}", iterations=60, log=30, test=60, checkpoint=60))
         self.train(self.folder(), *DEVICE, code=0)      # what it compiles is in the cache then
         start, reads = time.monotonic(), self.path("reads")
-        self.train(self.folder(), *DEVICE, env=self.shim(f"reads={reads}"), code=0)
+        folder = self.folder()
+        self.train(folder, *DEVICE, env=self.shim(f"reads={reads}"), code=0)
         half_seconds = (time.monotonic() - start) / 0.5
         with open(reads) as f:
             count = int(f.read())
-        with open(os.path.join(self.dir, "run0", "last.safetensors"), "rb") as f:
+        with open(os.path.join(folder, "last.safetensors"), "rb") as f:
             tensors = len(json.loads(f.read(struct.unpack("<Q", f.read(8))[0])))
         # two for results, once a row and at most once in half a second; all tensors for a checkpoint and a hash; evaluations
         self.assertLess(count, 2 * (half_seconds + 4) + 3 * tensors + 12)
