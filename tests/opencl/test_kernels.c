@@ -90,8 +90,7 @@ static void hostile(struct skl_conv_shape s, int n)
                                      .y = {.y = {memory, y}, .sums = {memory, sums}}};
     struct skl_place p[13]; /* gamma to c3 */
     for (size_t i = 0; i < 13; i++) p[i] = (struct skl_place){memory, v + i * 256};
-    const struct skl_norm norm = {s.c,  p[0], p[1], p[2], p[3],  p[4],  p[5],
-                                  p[6], p[7], p[8], p[9], p[10], p[11], p[12]};
+    const struct skl_norm norm = {s.c, p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9], p[10], p[11], p[12]};
     d->ops->conv_forward(d, &job);
     d->ops->bn_forward(d, &norm, job.y.sums, (struct skl_place){NULL, 0}, 0);
     float var[64];
@@ -147,7 +146,16 @@ static void test_a_wrong_device(void **state)
     cpu->ops->close(cpu);
 }
 
-int main(void)
+/* For a simulator that looks at every access, and is slow: one image in each tile, and small shapes. */
+static void test_simulated(void **state)
+{
+    static const struct skl_conv_shape shapes[] = {
+        {32, 32, 16, 16, 3, 1}, {16, 16, 32, 32, 3, 1}, {8, 8, 64, 64, 3, 1}, {5, 3, 6, 10, 3, 2}, {7, 7, 3, 5, 7, 2}};
+    run(&(struct skl_selftest){shapes, sizeof shapes / sizeof *shapes, 1, 3, false, NULL});
+    run(&(struct skl_selftest){shapes, 0, 2, 3, true, skl_registry_find("exclusive_gating")});
+}
+
+int main(int argc, char **argv)
 {
     struct skl_device_info list[SKL_MAX_DEVICES];
     if (skl_device_list(list) == 0) {
@@ -164,6 +172,10 @@ int main(void)
         cmocka_unit_test(test_a_wrong_device),
         cmocka_unit_test(test_hostile_statistics),
     };
+    if (argc > 1 && !strcmp(argv[1], "--simulated")) {
+        const struct CMUnitTest one[] = {cmocka_unit_test(test_simulated)};
+        return cmocka_run_group_tests(one, NULL, NULL);
+    }
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     skl_pool_free(pool);
     return failed;

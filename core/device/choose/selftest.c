@@ -371,6 +371,27 @@ static void try_sgd(struct lab *l, size_t n, bool caffe, bool nesterov)
     same(l, value, 3 * n, 1e-6, "sgd", "value"), same(l, momentum, 3 * n, 1e-6, "sgd", "momentum");
 }
 
+static void try_max_pool(struct lab *l, struct skl_shape in, int n)
+{
+    const struct skl_shape out = skl_max_pooled(in);
+    const size_t small = elements(out, n), y = zeros(l, small), dy = tensor(l, small), chosen = zeros(l, small / 4 + 1);
+    const struct operand_room x = operand_room(l, in, n);
+    const struct result_room dx = result_room(l, in, n);
+    for (int w = 0; w < 2; w++) {
+        const struct skl_max_pool j = {.in = in,
+                                       .x = operand_at(l, &x, w, false),
+                                       .y = at(l, w, y),
+                                       .chosen = at(l, w, chosen),
+                                       .dy = at(l, w, dy),
+                                       .dx = gradient_at(l, &dx, w)};
+        l->d[w]->ops->max_pool_forward(l->d[w], &j, n);
+        l->d[w]->ops->max_pool_backward(l->d[w], &j, n);
+    }
+    same(l, y, small, 1e-6, "max_pool_forward", "y"), same_bytes(l, chosen, small, "max_pool_forward");
+    same(l, dx.y, elements(in, n), 1e-5, "max_pool_backward", "dx");
+    check_backward_norm(l, dx.sums, in.c, false, "max_pool_backward, bn_backward");
+}
+
 /* A sound loss, then one that is not: what is told of the stop changes in the first step alone. */
 static void try_note(struct lab *l)
 {
@@ -499,6 +520,7 @@ static void try_all(struct lab *l, const struct skl_conv_plan *plan[2])
     next(l), try_head(l, odd, t->images);
     for (int form = 0; form < 4; form++) next(l), try_sgd(l, form ? 77 : 5000, form & 1, form & 2);
     next(l), try_find_infinite(l), try_note(l);
+    next(l), try_max_pool(l, odd, t->images);
     try_affine(l, odd, t->images);
 }
 

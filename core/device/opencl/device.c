@@ -11,7 +11,8 @@ static int device_open(int index, struct skl_pool *pool, struct skl_device **dev
     struct opencl *d;
     const int status = opencl_open(index, &d, err);
     if (status) return status;
-    d->head = (struct skl_device){&skl_device_opencl, d->about.name, d->about.driver, SKL_GOES_AHEAD, d->about.memory};
+    d->head = (struct skl_device){&skl_device_opencl, d->about.name, d->about.driver, SKL_GOES_AHEAD | SKL_MAX_POOLS,
+                                  d->about.memory};
     *device = &d->head;
     return SKL_OK;
 }
@@ -117,6 +118,8 @@ const struct skl_device_ops skl_device_opencl = {
     .coef_sums = opencl_coef_sums,
     .map = opencl_map,
     .pad = opencl_pad,
+    .max_pool_forward = opencl_max_pool_forward,
+    .max_pool_backward = opencl_max_pool_backward,
     .keep_bits = opencl_keep_bits,
     .merge_forward = opencl_merge_forward,
     .merge_backward = opencl_merge_backward,

@@ -162,6 +162,8 @@ void opencl_spread(struct opencl *d, struct skl_place pooled, const struct skl_r
                    struct skl_shape shape);
 void opencl_pad(struct skl_device *d, struct skl_place from, struct skl_place to, int n, struct skl_shape in,
                 struct skl_shape out, bool backward);
+void opencl_max_pool_forward(struct skl_device *d, const struct skl_max_pool *job, int n);
+void opencl_max_pool_backward(struct skl_device *d, const struct skl_max_pool *job, int n);
 void opencl_keep_bits(struct skl_device *d, uint64_t key, double drop, int first, int n, size_t image,
                       struct skl_place bits);
 

@@ -56,6 +56,41 @@ void opencl_pad(struct skl_device *d, struct skl_place from, struct skl_place to
     call_run(&c, (count + ITEMS - 1) / ITEMS, 0, 0, ITEMS);
 }
 
+static void call_shapes(struct call *c, struct skl_shape in, struct skl_shape out)
+{
+    const int numbers[] = {in.h, in.w, in.c, out.h, out.w};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) call_int(c, numbers[i]);
+}
+
+void opencl_max_pool_forward(struct skl_device *device, const struct skl_max_pool *job, int n)
+{
+    struct opencl *d = opencl_of(device);
+    const struct skl_shape out = skl_max_pooled(job->in);
+    const uint64_t count = (uint64_t)n * (uint64_t)out.h * (uint64_t)out.w * (uint64_t)out.c;
+    struct call c = call_begin(d, opencl_kernel(d, "pool", "max_pool", " "), "max_pool");
+    call_operand(&c, &job->x);
+    call_place(&c, job->y), call_place(&c, job->chosen), call_int(&c, skl_there(job->chosen));
+    call_shapes(&c, job->in, out);
+    call_ulong(&c, count);
+    call_run(&c, (count + ITEMS - 1) / ITEMS, 0, 0, ITEMS);
+}
+
+void opencl_max_pool_backward(struct skl_device *device, const struct skl_max_pool *job, int n)
+{
+    struct opencl *d = opencl_of(device);
+    const struct skl_shape in = job->in;
+    const struct skl_result *dx = &job->dx;
+    const int64_t pixels = (int64_t)n * in.h * in.w;
+    const struct cut cut = cut_of(pixels, in.c);
+    struct call c = call_begin(d, opencl_kernel(d, "pool", "max_unpool", "-DSUMS=%d", sums_kind(dx)), "max_unpool");
+    call_place(&c, job->dy), call_place(&c, job->chosen);
+    call_result(&c, dx, parts_begin(d, dx->sums, cut.groups, in.c));
+    call_shapes(&c, in, skl_max_pooled(in));
+    call_int(&c, (int)pixels), call_int(&c, cut.lanes), call_int(&c, cut.per);
+    call_run(&c, (size_t)cut.groups, (size_t)cut.blocks, 0, ITEMS);
+    parts_end(d, dx->sums, cut.groups, in.c, !skl_there(dx->partner), pixels);
+}
+
 void opencl_keep_bits(struct skl_device *d, uint64_t key, double drop, int first, int n, size_t image,
                       struct skl_place bits)
 {
