@@ -1,5 +1,6 @@
 /* cmd_bench.c - how fast whole training steps are, where the time goes, and how far that is from the machine's peak. */
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,7 @@ struct figures {
     double bandwidth;
     struct skl_opencl_time kernel[64];
     int kernels;
+    double moved; /* bytes of tensors that a step reads and writes, each once a kernel */
 };
 
 static int by_value(const void *a, const void *b)
@@ -83,20 +85,26 @@ struct bench {
     int32_t *labels;
 };
 
-static double training_step(struct bench *b, int64_t t, double phase[PHASES])
+/* A device that goes ahead is waited for after so many steps, as in training between two rows. */
+enum { AHEAD = 8 };
+
+static double training_step(struct bench *b, int64_t t, bool wait, double phase[PHASES])
 {
     const struct skl_train_config *c = &b->exp->train;
+    struct skl_step_result result[SKL_NET_STEPS];
     double start = skl_seconds(), seconds[3], data;
+    bool sound;
     if (t == 0) skl_loader_train(b->loader, t, b->images, b->labels);
     skl_net_gradient(b->net, b->images, &(struct skl_targets){.labels = b->labels}, t, NULL);
+    skl_net_note(b->net);
+    skl_net_update(b->net, c, c->lr);
     data = skl_seconds();
     skl_loader_train(b->loader, t + 1, b->images, b->labels); /* while a device works, as in training */
-    phase[0] = skl_seconds() - data;
-    skl_net_update(b->net, c, c->lr);
-    skl_net_result(b->net); /* waits: a device works on while the host goes ahead */
+    phase[0] += skl_seconds() - data;
+    if (wait) skl_net_noted(b->net, result, &sound);
     const double took = skl_seconds() - start;
     skl_net_times(b->net, seconds);
-    memcpy(phase + 1, seconds, sizeof seconds);
+    for (int k = 0; k < 3; k++) phase[k + 1] += seconds[k];
     return took;
 }
 
@@ -113,10 +121,13 @@ static double evaluation_step(struct bench *b, double phase[PHASES])
 static void time_steps(struct bench *b, struct figures *f)
 {
     double *seconds = skl_alloc_array((size_t)steps, sizeof *seconds), phase[PHASES] = {0}, total = 0;
+    const int block = !evaluate && skl_net_goes_ahead(b->net) ? AHEAD : 1;
     for (int i = -warmup; i < steps; i++) {
-        double p[PHASES] = {0}, s = evaluate ? evaluation_step(b, p) : training_step(b, i + warmup, p);
+        double p[PHASES] = {0}, s = 0;
+        for (int j = 0; j < block; j++)
+            s += evaluate ? evaluation_step(b, p) : training_step(b, (i + warmup) * block + j, j + 1 == block, p);
         if (i < 0) continue;
-        seconds[i] = s;
+        seconds[i] = s / block;
         for (int k = 0; k < PHASES; k++) phase[k] += p[k], total += p[k];
     }
     qsort(seconds, (size_t)steps, sizeof *seconds, by_value);
@@ -130,7 +141,7 @@ static void time_steps(struct bench *b, struct figures *f)
 /* A second net on a queue that tells how long its kernels took. */
 static int time_kernels(struct bench *b, const struct skl_net_options *o, struct figures *f, struct skl_err *err)
 {
-    double phase[PHASES];
+    double phase[PHASES] = {0};
     if (!strcmp(skl_device_used(), "cpu")) return SKL_OK;
     f->bandwidth = skl_net_bandwidth(b->net);
     skl_net_free(b->net);
@@ -141,9 +152,10 @@ static int time_kernels(struct bench *b, const struct skl_net_options *o, struct
         if (evaluate)
             evaluation_step(b, phase);
         else
-            training_step(b, i, phase);
+            training_step(b, i, true, phase);
         f->kernels = skl_opencl_times(skl_net_device(b->net), f->kernel, 64); /* of this step alone */
     }
+    for (int k = 0; k < f->kernels; k++) f->moved += f->kernel[k].bytes;
     return status;
 }
 
@@ -176,6 +188,11 @@ static double peak_memory(void)
 /* Floating-point operations a training step's convolutions would take directly: two a multiply-add, three passes. */
 static double direct_operations(const struct figures *f) { return 2.0 * (double)f->multiply_adds * (evaluate ? 1 : 3); }
 
+static double bandwidth_share(const struct figures *f)
+{
+    return f->bandwidth > 0 ? f->moved / f->step[0] / f->bandwidth : NAN;
+}
+
 static void print_text(const struct bench *b, const struct figures *f, const char *kernels, const char *name)
 {
     const double rate = f->images_per_second * direct_operations(f), roofline = f->peak_flops / direct_operations(f);
@@ -191,10 +208,13 @@ static void print_text(const struct bench *b, const struct figures *f, const cha
         "direct convolution could reach (%.0f images/s)\n",
         rate * 1e-9, f->peak_flops * 1e-9, f->images_per_second / roofline, roofline);
     skl_print("memory      %.2f GiB at most\n", peak_memory() / (1 << 30));
-    if (f->kernels) skl_print("bandwidth   %.0f GB/s when copying\n", 1e-9 * f->bandwidth);
+    if (f->kernels)
+        skl_print("share       %.0f %% of that peak; %.2f GB of tensors a step: %.0f %% of the %.0f GB/s of a copy\n",
+                  100 * rate / f->peak_flops, 1e-9 * f->moved, 100 * bandwidth_share(f), 1e-9 * f->bandwidth);
     for (int k = 0; k < f->kernels; k++)
-        skl_print("  %-24s %5lld calls  %9.3f ms of the last step\n", f->kernel[k].name, (long long)f->kernel[k].calls,
-                  1e3 * f->kernel[k].seconds);
+        skl_print("  %-24s %5lld calls  %9.3f ms of the last step  %8.1f GB/s\n", f->kernel[k].name,
+                  (long long)f->kernel[k].calls, 1e3 * f->kernel[k].seconds,
+                  f->kernel[k].seconds > 0 ? 1e-9 * f->kernel[k].bytes / f->kernel[k].seconds : 0);
 }
 
 static void print_json(const struct bench *b, const struct figures *f, const char *kernels, const char *name)
@@ -212,9 +232,12 @@ static void print_json(const struct bench *b, const struct figures *f, const cha
                           "peak_memory_bytes", peak_memory());
     json_t *times = json_object();
     for (int k = 0; k < f->kernels; k++)
-        json_object_set_new(
-            times, f->kernel[k].name,
-            json_pack("{s:f, s:I}", "seconds", f->kernel[k].seconds, "calls", (json_int_t)f->kernel[k].calls));
+        json_object_set_new(times, f->kernel[k].name,
+                            json_pack("{s:f, s:f, s:I}", "seconds", f->kernel[k].seconds, "bytes", f->kernel[k].bytes,
+                                      "calls", (json_int_t)f->kernel[k].calls));
+    json_object_set_new(o, "share_of_peak", skl_json_real(f->images_per_second * direct_operations(f) / f->peak_flops));
+    if (f->kernels) json_object_set_new(o, "share_of_bandwidth", skl_json_real(bandwidth_share(f)));
+    json_object_set_new(o, "step_bytes", skl_json_real(f->moved));
     json_object_set_new(o, "device", json_string(skl_device_used()));
     json_object_set_new(o, "bandwidth_bytes_per_second", skl_json_real(f->bandwidth));
     json_object_set_new(o, "kernel_times", times);

@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
-"""A GPU's whole report in one sitting: is it right, are its bytes the same twice, how fast is it, and how fast is PyTorch on it.
+"""A GPU's whole report in one sitting of at most --minutes: is it right, are its bytes the same twice, how fast is it, how fast is
+PyTorch on it, and does every variant keep its contract there.
 
-    tests/bench/gpu.py SKIPLAB [--device gpu|gpu:N|opencl:N] [--rounds N] [--steps N] [--only WORD] [--checks | --speed]
+    tests/bench/gpu.py SKIPLAB [--device gpu|gpu:N|opencl:N] [--minutes M] [--rounds N] [--only WORD] [--checks | --speed] [--out FILE]
+    tests/bench/gpu.py SKIPLAB --device opencl:0 --dry       # tiny nets, few steps: does the script itself run? figures of no value
 
-Wants the standard library, and for the comparison a python3 with torch and CUDA.  Prints a line a case, and at the end one
-JSON object with everything.  Exit code 1: a check failed.
+Wants the standard library, and for the comparison a python3 with torch and CUDA.  Prints a line a case; what is known so far stands
+in FILE after each (default: gpu.json in $OUT or here).  What there is no time for is named.  Exit code 1: a check failed.
 """
 import argparse
+import contextlib
+import glob
 import hashlib
 import json
 import os
@@ -14,12 +18,15 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-VARIANTS = ["identity", "constant_scaling", "exclusive_gating", "shortcut_only_gating", "conv1x1", "dropout"]
-CASES = [(110, v, 128, False) for v in VARIANTS] + [(20, "identity", 128, False), (110, "identity", 128, True)]
+CASES = [(110, v, 128, False) for v in ("identity", "exclusive_gating", "constant_scaling", "dropout", "conv1x1", "shortcut_only_gating")]
+CASES = CASES[:1] + [(20, "identity", 128, False), (110, "identity", 128, True)] + CASES[1:]
+WITH_PYTORCH = [CASES[0], CASES[1], CASES[3]]       # the others' goals are images/s alone
 GOALS = {(110, "identity"): 15000, (110, "constant_scaling"): 14000, (110, "dropout"): 14000, (110, "exclusive_gating"): 12000,
          (110, "shortcut_only_gating"): 12000, (110, "conv1x1"): 12000, (20, "identity"): 75000}
+RATIOS = {"float32 eager": 5, "bfloat16 graph": 1.3}
 MODES = {"float32 eager": ("highest", False, False), "float32 graph": ("highest", True, False), "TF32 graph": ("high", True, False),
          "bfloat16 graph": ("high", True, True)}
 SMALL = """name: same-bytes
@@ -27,75 +34,140 @@ model: {depth: 20, shortcut: {type: %s}}
 data: {dataset: synthetic, synthetic: {train: 2048, test: 256, size: 32, channels: 3, classes: 10}, validation: 128}
 train: {iterations: %d, batch: 128, log_every: 100, test_every: 500, checkpoint_every: 500}
 """
+NVIDIA = "libnvidia-opencl.so.1"
 
 
-def command(args, *words, **kw):
-    return subprocess.run([args.skiplab, *words], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **kw)
+class Sitting:
+    """What is known, kept in a file; and the time that is left."""
+    def __init__(self, args):
+        self.args, self.end = args, time.monotonic() + 60 * args.minutes
+        self.bad, self.known = False, {"device": args.device, "checks": {}, "speed": [], "left_out": []}
+
+    def left(self):
+        return self.end - time.monotonic()
+
+    def keep(self):
+        with open(self.args.out, "w") as f:
+            json.dump(self.known, f, indent=1)
+
+    def check(self, name, result):
+        good, text = result
+        self.bad = self.bad or not good
+        self.known["checks"][name] = {"passed": good, "says": text}
+        print("%s: %s\n  %s" % (name, "passed" if good else "FAILED", text.replace("\n", "\n  ")), flush=True)
+        self.keep()
+
+    def leave_out(self, what):
+        self.known["left_out"].append(what)
+        print("no time left for: " + what, flush=True)
+        self.keep()
+
+    def command(self, *words, seconds=None):
+        """(exit code, what it said); 124: out of time."""
+        try:
+            p = subprocess.run([self.args.skiplab, *words], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               timeout=max(1, min(seconds or 1e9, self.left())))
+            return p.returncode, p.stdout.strip()
+        except subprocess.TimeoutExpired as e:
+            said = e.stdout or ""
+            return 124, "out of time; " + (said if isinstance(said, str) else said.decode()).strip()
+
+
+# ---- the driver ----
+def register_nvidia():
+    """Containers often have NVIDIA's library without the file that names it: one of our own then, for this process's children."""
+    if glob.glob("/etc/OpenCL/vendors/nvidia*.icd") or "OCL_ICD_VENDORS" in os.environ:
+        return
+    known = subprocess.run(["/sbin/ldconfig", "-p"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    paths = [line.split("=>")[1].strip() for line in known.splitlines() if NVIDIA in line]
+    paths += glob.glob("/usr/lib*/**/" + NVIDIA, recursive=True) + glob.glob("/usr/local/**/" + NVIDIA, recursive=True)
+    if not paths:
+        return
+    folder = tempfile.mkdtemp(prefix="opencl-vendors-")
+    with open(os.path.join(folder, "nvidia.icd"), "w") as f:
+        f.write(paths[0] + "\n")
+    os.environ["OCL_ICD_VENDORS"] = folder
+    print("%s registered in %s" % (paths[0], folder))
 
 
 # ---- is it right ----
-def check_selftest(args):
-    p = command(args, "devices", "--self-test")
-    return p.returncode == 0, p.stdout.strip()
+def self_test(s):
+    code, said = s.command("devices", "--self-test")
+    return code == 0, said
 
 
-def check_variants(args):
-    listed = json.loads(command(args, "shortcuts", "--json").stdout)
-    listed = listed["shortcuts"] if isinstance(listed, dict) else listed
-    wrong = [s["name"] for s in listed if command(args, "check", s["name"], "--device", args.device).returncode]
-    return not wrong, "%d variants%s" % (len(listed), "; wrong: " + " ".join(wrong) if wrong else "")
-
-
-def digest(folder):
-    h = hashlib.sha256()
-    for name in ("train.csv", "test.csv", "checkpoint.safetensors"):
-        path = os.path.join(folder, name)
-        if os.path.exists(path):
-            with open(path, "rb") as f:
-                h.update(f.read())
-    return h.hexdigest()[:16]
-
-
-def check_same_bytes(args, iterations=2000):
+def same_bytes(s):
+    iterations = 12 if s.args.dry else 2000
     with tempfile.TemporaryDirectory() as home:
         config = os.path.join(home, "same.yaml")
         with open(config, "w") as f:
-            f.write(SMALL % ("identity", iterations))
+            text = SMALL % ("identity", iterations)
+            f.write(text.replace("depth: 20", "depth: 8").replace("size: 32", "size: 8").replace("batch: 128", "batch: 16") if s.args.dry else text)
         digests = []
         for name in ("a", "b"):
-            p = command(args, "train", config, "--run-dir", os.path.join(home, name), "--device", args.device, "--quiet")
-            if p.returncode:
-                return False, p.stdout.strip()
+            code, said = s.command("train", config, "--run-dir", os.path.join(home, name), "--device", s.args.device, "--quiet")
+            if code:
+                return False, said
             digests.append(digest(os.path.join(home, name)))
         return digests[0] == digests[1], "%d iterations twice: %s" % (iterations, " ".join(digests))
 
 
+def digest(folder):
+    h = hashlib.sha256()
+    for name in ("train.csv", "test.csv", "last.safetensors"):
+        with open(os.path.join(folder, name), "rb") as f:
+            h.update(f.read())
+    return h.hexdigest()[:16]
+
+
+def check_variants(s):
+    code, said = s.command("shortcuts", "--json")
+    names = [v["name"] for v in json.loads(said)]
+    names = names[:1] if s.args.dry else names
+    wrong, passed = [], 0
+    for name in names:
+        if s.left() < 20:
+            s.leave_out("check of " + " ".join(names[names.index(name):]))
+            break
+        code, said = s.command("check", name, "--device", s.args.device)
+        if code == 124:
+            s.leave_out("check of " + " ".join(names[names.index(name):]))
+            break
+        if code:
+            wrong.append(name + ": " + said.splitlines()[-1])
+        passed += code == 0
+    return not wrong, "%d of %d variants keep the contract%s" % (passed, len(names), "; wrong: " + "; ".join(wrong) if wrong else "")
+
+
 # ---- how fast ----
-def ours(args, depth, variant, batch, evaluate):
-    words = ["bench", "--device", args.device, "--json", "--depth", str(depth), "--variant", variant, "--batch", str(batch),
-             "--steps", str(args.steps), "--warmup", "10"]
-    p = subprocess.run([args.skiplab, *words, *(["--eval"] if evaluate else [])], stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(p.stdout)
+def ours(s, depth, variant, batch, evaluate):
+    steps, warmup = ("1", "0") if s.args.dry else ("10", "3")
+    words = ["bench", "--device", s.args.device, "--json", "--depth", str(depth), "--variant", variant, "--batch", str(batch), "--steps", steps,
+             "--warmup", warmup, *(["--eval"] if evaluate else [])]
+    code, said = s.command(*words, seconds=None if s.args.dry else 120)
+    if code:
+        s.check("bench of ResNet-%d %s" % (depth, variant), (False, said))
+        return None
+    return json.loads(said[said.index("{"):])
 
 
-def torch_rate(depth, variant, batch, evaluate, precision, graph, half, steps):
+def torch_rate(depth, variant, batch, evaluate, precision, graph, half, steps, where="cuda"):
     """Images/s of one mode, in this process."""
-    import time
     import torch
     import torch.nn.functional as F
     sys.path.insert(0, HERE)
     from torch_net import Net
     torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "high"
-    net = Net(depth, variant).cuda()
-    x, y = torch.randn(batch, 3, 32, 32, device="cuda"), torch.randint(0, 10, (batch,), device="cuda")
+    net = Net(depth, variant).to(where)
+    x, y = torch.randn(batch, 3, 32, 32, device=where), torch.randint(0, 10, (batch,), device=where)
     if graph:
         net, x = net.to(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)
     update = torch.optim.SGD(net.parameters(), 0.1, momentum=0.9, weight_decay=1e-4)
     net.train(not evaluate)
 
     def step():
-        with torch.autocast("cuda", dtype=torch.bfloat16, enabled=half):
+        with torch.autocast("cuda", dtype=torch.bfloat16) if half else contextlib.nullcontext():
             if evaluate:
                 with torch.no_grad():
                     net(x)
@@ -104,6 +176,10 @@ def torch_rate(depth, variant, batch, evaluate, precision, graph, half, steps):
             F.cross_entropy(net(x), y).backward()
         update.step()
 
+    if where == "cpu":      # a dry run: eager alone
+        start = time.perf_counter()
+        step()
+        return batch / (time.perf_counter() - start)
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -129,72 +205,104 @@ def torch_rate(depth, variant, batch, evaluate, precision, graph, half, steps):
     return batch / statistics.median(times)
 
 
-def theirs(args, depth, variant, batch, evaluate):
+def theirs(s, depth, variant, batch, evaluate):
     """Each mode in a process of its own: a graph that cannot be captured must not spoil the next."""
     rates = {}
-    for mode in MODES:
-        p = subprocess.run([sys.executable, os.path.abspath(__file__), "--torch", json.dumps([depth, variant, batch, evaluate, *MODES[mode], args.steps])],
-                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        rates[mode] = float(p.stdout) if p.returncode == 0 else None
+    for mode in list(MODES)[:1] if s.args.dry else MODES:
+        asked = [depth, variant, batch, evaluate, *MODES[mode], 20, "cpu" if s.args.dry else "cuda"]
+        try:
+            p = subprocess.run([s.args.python, os.path.abspath(__file__), "--torch", json.dumps(asked)], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, timeout=max(1, min(90, s.left())))
+            rates[mode] = float(p.stdout) if p.returncode == 0 else None
+            if p.returncode:
+                print("  PyTorch, %s: %s" % (mode, (p.stderr.strip().splitlines() or ["?"])[-1][:200]), flush=True)
+        except subprocess.TimeoutExpired:
+            rates[mode] = None
     return rates
 
 
-def have_torch():
-    p = subprocess.run([sys.executable, "-c", "import torch; print(torch.__version__ if torch.cuda.is_available() else '')"],
-                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+def have_torch(s):
+    test = "import torch; print(torch.__version__ if %s or torch.cuda.is_available() else '')" % s.args.dry
+    p = subprocess.run([s.args.python, "-c", test], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     return p.stdout.strip() if p.returncode == 0 else ""
 
 
-def compare(args, case, torch):
-    depth, variant, _, evaluate = case
+def median(values):
+    known = [v for v in values if v]
+    return statistics.median(known) if known else None
+
+
+def compare(s, case, torch):
+    """Ours and theirs in turn, round by round."""
+    depth, variant, batch, evaluate = case
     mine, other = [], []
-    for _ in range(args.rounds):
-        mine.append(ours(args, *case))
-        if torch:
-            other.append(theirs(args, *case))
-    rate = statistics.median(m["images_per_second"] for m in mine)
+    small = (8, variant, 4, evaluate) if s.args.dry else case
+    with_torch = torch and case in WITH_PYTORCH
+    for i in range(s.args.rounds if with_torch and not s.args.dry else 1):
+        if i and s.left() < 150:
+            break
+        mine.append(ours(s, *small))
+        if mine[-1] and with_torch:
+            other.append(theirs(s, *small))
+    mine = [m for m in mine if m]
+    if not mine:
+        return
+    rate = median([m["images_per_second"] for m in mine])
     goal = 60000 if evaluate else GOALS.get((depth, variant))
-    line = "ResNet-%d %-20s %-10s %8.0f images/s" % (depth, variant, "evaluation" if evaluate else "training", rate)
-    if goal:
-        line += " (goal %d: %s)" % (goal, "reached" if rate >= goal else "missed")
-    medians = {}
-    for mode in MODES if other else ():
-        known = [o[mode] for o in other if o[mode]]
-        medians[mode] = statistics.median(known) if known else None
-        line += "   %s %s" % (mode, "%.0f (x%.2f)" % (medians[mode], rate / medians[mode]) if known else "failed")
+    line = "ResNet-%d %-20s %-10s %8.0f images/s, %.0f %% of peak, %.0f %% of bandwidth" % (
+        depth, variant, "evaluation" if evaluate else "training", rate, 100 * mine[-1]["share_of_peak"], 100 * mine[-1].get("share_of_bandwidth", 0))
+    line += " (goal %d: %s)" % (goal, "reached" if rate >= goal else "missed") if goal else ""
+    medians = {mode: median([o.get(mode) for o in other]) for mode in MODES} if other else {}
+    for mode, value in medians.items():
+        line += "\n    PyTorch %-15s %s" % (mode, "%8.0f images/s: ours is %.2f times%s" % (
+            value, rate / value, " (goal %g)" % RATIOS[mode] if mode in RATIOS else "") if value else "failed")
     print(line, flush=True)
-    return {"depth": depth, "variant": variant, "evaluation": evaluate, "images_per_second": rate, "goal": goal, "pytorch": medians,
-            "bench": mine[-1]}
+    s.known["speed"].append({"depth": depth, "variant": variant, "evaluation": evaluate, "images_per_second": rate, "goal": goal,
+                             "pytorch": medians, "bench": mine[-1]})
+    s.keep()
+
+
+def arguments():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("skiplab")
+    p.add_argument("--device", default="gpu")
+    p.add_argument("--minutes", type=float, default=11)
+    p.add_argument("--rounds", type=int, default=2)
+    p.add_argument("--only", default="")
+    p.add_argument("--checks", action="store_true", help="only: is it right")
+    p.add_argument("--speed", action="store_true", help="only: how fast")
+    p.add_argument("--dry", action="store_true", help="tiny nets and few steps, to try this script")
+    p.add_argument("--python", default=sys.executable, help="the python3 that has torch")
+    p.add_argument("--out", default=os.path.join(os.environ.get("OUT", "."), "gpu.json"))
+    return p.parse_args()
 
 
 def main():
     if len(sys.argv) == 3 and sys.argv[1] == "--torch":
         print(torch_rate(*json.loads(sys.argv[2])))
         return 0
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("skiplab")
-    p.add_argument("--device", default="gpu")
-    p.add_argument("--rounds", type=int, default=3)
-    p.add_argument("--steps", type=int, default=30)
-    p.add_argument("--only", default="")
-    p.add_argument("--checks", action="store_true", help="only: is it right")
-    p.add_argument("--speed", action="store_true", help="only: how fast")
-    args = p.parse_args()
-    result, bad = {"device": args.device, "checks": {}, "speed": []}, False
-    print(command(args, "devices").stdout.strip(), flush=True)
-    for check in () if args.speed else (check_selftest, check_variants, check_same_bytes):
-        good, text = check(args)
-        bad = bad or not good
-        result["checks"][check.__name__] = {"passed": good, "says": text}
-        print("%s: %s\n  %s" % (check.__name__.replace("_", " "), "passed" if good else "FAILED", text.replace("\n", "\n  ")), flush=True)
-    torch = "" if args.checks else have_torch()
+    args = arguments()
+    s = Sitting(args)
+    register_nvidia()
+    print(s.command("devices")[1], flush=True)
+    if not args.speed:
+        s.check("self-test", self_test(s))
+        s.check("same bytes", same_bytes(s))
+    torch = "" if args.checks else have_torch(s)
     if not args.checks:
         print("PyTorch %s on the same card, in turn" % torch if torch else "no PyTorch with CUDA here: skiplab alone", flush=True)
     for case in () if args.checks else CASES:
-        if args.only in "%d %s %s" % (case[0], case[1], "eval" if case[3] else "train"):
-            result["speed"].append(compare(args, case, torch))
-    print(json.dumps(result, indent=1))
-    return 1 if bad else 0
+        name = "%d %s %s" % (case[0], case[1], "eval" if case[3] else "train")
+        if args.only not in name:
+            continue
+        if s.left() < (1 if args.dry else 25):
+            s.leave_out(name)
+        else:
+            compare(s, case, torch)
+    if not args.speed:
+        s.check("variants", check_variants(s))
+    print("all of it: %s" % args.out)
+    return 1 if s.bad else 0
 
 
 if __name__ == "__main__":

@@ -34,3 +34,25 @@ void call_result(struct call *c, const struct skl_result *r, struct skl_place pa
 }
 
 int sums_kind(const struct skl_result *r) { return !skl_there(r->sums) ? 0 : skl_there(r->partner) ? 2 : 1; }
+
+/* The tensors among these places, each counted once. */
+static int tensors(const struct skl_place *list, int n)
+{
+    int count = 0;
+    for (int i = 0; i < n; i++) {
+        bool known = !skl_there(list[i]);
+        for (int k = 0; k < i; k++) known = known || skl_same_place(list[i], list[k]);
+        count += !known;
+    }
+    return count;
+}
+void moves_operand(struct call *c, const struct skl_operand *o, double elements)
+{
+    const struct skl_place read[] = {o->x, o->add};
+    c->bytes += elements * (4.0 * (tensors(read, 2) + skl_there(o->out)) + skl_there(o->keep) / 8.0);
+}
+void moves_result(struct call *c, const struct skl_result *r, double elements)
+{
+    const struct skl_place read[] = {r->add, r->mask, r->partner, r->partner2};
+    c->bytes += elements * (4.0 * (1 + tensors(read, 4)) + skl_there(r->keep) / 8.0);
+}

@@ -111,6 +111,8 @@ static void run_tile(struct opencl *d, const struct conv_way *w, int n, const st
     call_operand(&c, l);
     call_place(&c, weight);
     call_result(&c, s, parts_begin(d, s->sums, groups, t->c));
+    const double elements = (double)n * t->h * t->w * t->c;
+    moves_operand(&c, l, elements), moves_result(&c, s, elements);
     call_run(&c, (size_t)groups, 0, 0, (size_t)items);
     parts_end(d, s->sums, groups, t->c, !skl_there(s->partner), (int64_t)n * t->h * t->w);
 }
@@ -133,6 +135,8 @@ static void run_any(struct opencl *d, const struct conv_way *w, int n, const str
     const int forward[] = {p->h, p->w, p->c, w->oh, w->ow, p->k}, backward[] = {w->oh, w->ow, p->k, p->h, p->w, p->c};
     for (int i = 0; i < 6; i++) call_int(&c, back ? backward[i] : forward[i]);
     call_int(&c, p->size), call_int(&c, p->stride), call_int(&c, back), call_int(&c, (int)pixels);
+    moves_operand(&c, l, (double)n * (back ? w->oh * w->ow * p->k : p->h * p->w * p->c));
+    moves_result(&c, s, (double)pixels * out);
     call_run(&c, (size_t)groups, (size_t)((out + nt - 1) / nt), 0, 256);
     parts_end(d, s->sums, groups, out, !skl_there(s->partner), pixels);
 }
@@ -198,6 +202,14 @@ size_t conv_gradient_floats(const struct skl_conv_plan *plan, int n)
     return weights_of(plan->own) * (size_t)ranges;
 }
 
+static void moves_gradient(struct call *c, const struct conv_way *w, const struct skl_conv_job *job, int ranges)
+{
+    const struct skl_conv_shape *s = &w->shape;
+    moves_operand(c, &job->x, (double)job->n * s->h * s->w * s->c);
+    moves_operand(c, &job->dy, (double)job->n * w->oh * w->ow * s->k);
+    c->bytes += 4.0 * (double)weights_of(w) * ranges;
+}
+
 static void gradient_tile(struct opencl *d, const struct conv_way *w, const struct skl_conv_job *job, int ranges,
                           int size, struct skl_place part)
 {
@@ -210,6 +222,7 @@ static void gradient_tile(struct opencl *d, const struct conv_way *w, const stru
     call_operand(&c, &job->x), call_operand(&c, &job->dy);
     call_int(&c, job->n), call_int(&c, size);
     call_place(&c, part);
+    moves_gradient(&c, w, job, ranges);
     call_run(&c, (size_t)ranges, (size_t)(t->c / t->gcb), (size_t)(t->c / t->gkb), (size_t)t->bi);
 }
 
@@ -226,6 +239,7 @@ static void gradient_any(struct opencl *d, const struct conv_way *w, const struc
     const int numbers[] = {s->h, s->w, s->c, w->oh, w->ow, s->k, s->size, s->stride, job->n * w->oh * w->ow, size};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) call_int(&c, numbers[i]);
     call_place(&c, part);
+    moves_gradient(&c, w, job, ranges);
     call_run(&c, (size_t)ranges, (size_t)((rows + w->t - 1) / w->t), (size_t)((s->k + w->t - 1) / w->t), 256);
 }
 

@@ -29,7 +29,7 @@ void skl_opencl_digest(char hex[65]);
  * call.  Returns how many. */
 struct skl_opencl_time {
     char name[64];
-    double seconds;
+    double seconds, bytes; /* bytes: of tensors read and written, each once a call */
     int64_t calls;
 };
 void skl_opencl_time_kernels(void);

@@ -18,6 +18,7 @@ void opencl_head_forward(struct skl_device *device, const struct skl_head *head,
     call_operand(&k, x);
     call_int(&k, pixels), call_int(&k, c), call_int(&k, cut.lanes);
     call_place(&k, head->pooled);
+    moves_operand(&k, x, (double)n * pixels * c);
     call_run(&k, (size_t)n, (size_t)cut.blocks, 0, ITEMS);
 
     k = head_call(d, "logits");

@@ -84,6 +84,7 @@ struct call {
     cl_kernel kernel;
     const char *name;
     cl_uint next;
+    double bytes; /* of tensors that it reads and writes, each once */
 };
 struct call call_begin(struct opencl *d, cl_kernel kernel, const char *name);
 void call_place(struct call *c, struct skl_place p);    /* two arguments: the buffer, and the byte in it */
@@ -102,6 +103,9 @@ int result_flags(const struct skl_result *r);
 int sums_kind(const struct skl_result *r); /* SUMS of kernels/common.cl */
 void call_operand(struct call *c, const struct skl_operand *o);
 void call_result(struct call *c, const struct skl_result *r, struct skl_place part);
+/* For the times that bench shows: so many elements go through an operand, through a result (NULL: none). */
+void moves_operand(struct call *c, const struct skl_operand *o, double elements);
+void moves_result(struct call *c, const struct skl_result *r, double elements);
 
 /* ---- tables.c: what lies between the operations ---- */
 enum { SUMS_PARTS = 512 }; /* partial sums of one result at most: more are squeezed */

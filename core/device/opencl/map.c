@@ -28,6 +28,8 @@ static void run_map(struct opencl *d, const struct skl_operand *x, const struct 
     call_result(&c, y, parts_begin(d, y->sums, cut.groups, shape.c));
     call_int(&c, (int)pixels), call_int(&c, shape.c), call_int(&c, cut.lanes), call_int(&c, cut.per),
         call_int(&c, spread);
+    const double elements = (double)pixels * shape.c;
+    moves_operand(&c, x, spread ? elements / spread : elements), moves_result(&c, y, elements);
     call_run(&c, (size_t)cut.groups, (size_t)cut.blocks, 0, ITEMS);
     parts_end(d, y->sums, cut.groups, shape.c, !skl_there(y->partner), pixels);
 }
@@ -53,6 +55,7 @@ void opencl_pad(struct skl_device *d, struct skl_place from, struct skl_place to
     const int numbers[] = {in.h, in.w, in.c, out.h, out.w, out.c, out.h < in.h ? 2 : 1};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) call_int(&c, numbers[i]);
     call_ulong(&c, count);
+    c.bytes = 8.0 * (double)count;
     call_run(&c, (count + ITEMS - 1) / ITEMS, 0, 0, ITEMS);
 }
 
@@ -72,6 +75,8 @@ void opencl_max_pool_forward(struct skl_device *device, const struct skl_max_poo
     call_place(&c, job->y), call_place(&c, job->chosen), call_int(&c, skl_there(job->chosen));
     call_shapes(&c, job->in, out);
     call_ulong(&c, count);
+    moves_operand(&c, &job->x, (double)n * job->in.h * job->in.w * job->in.c);
+    c.bytes += 5.0 * (double)count;
     call_run(&c, (count + ITEMS - 1) / ITEMS, 0, 0, ITEMS);
 }
 
@@ -87,6 +92,7 @@ void opencl_max_pool_backward(struct skl_device *device, const struct skl_max_po
     call_result(&c, dx, parts_begin(d, dx->sums, cut.groups, in.c));
     call_shapes(&c, in, skl_max_pooled(in));
     call_int(&c, (int)pixels), call_int(&c, cut.lanes), call_int(&c, cut.per);
+    moves_result(&c, dx, (double)pixels * in.c);
     call_run(&c, (size_t)cut.groups, (size_t)cut.blocks, 0, ITEMS);
     parts_end(d, dx->sums, cut.groups, in.c, !skl_there(dx->partner), pixels);
 }

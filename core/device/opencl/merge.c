@@ -99,6 +99,9 @@ void opencl_merge_forward(struct skl_device *device, const struct skl_merge *job
     call_int(&k, sigmoid_of(job)), call_int(&k, job->relu);
     call_int(&k, (int)pixels), call_int(&k, c), call_int(&k, cut.lanes), call_int(&k, cut.per);
     call_numbers(&k, job), call_coefficients(&k, job, false);
+    const double elements = (double)pixels * c;
+    moves_operand(&k, &job->h, elements), moves_operand(&k, &job->f, elements), moves_result(&k, &job->y, elements);
+    k.bytes += 4 * elements * !job->variant->affine; /* x */
     call_run(&k, (size_t)cut.groups, (size_t)cut.blocks, 0, ITEMS);
     parts_end(d, job->y.sums, cut.groups, c, true, pixels);
 }
@@ -142,6 +145,9 @@ void opencl_merge_backward(struct skl_device *device, const struct skl_merge *jo
     call_place(&k, more), call_int(&k, sigmoid_of(job));
     call_int(&k, (int)pixels), call_int(&k, c), call_int(&k, cut.lanes), call_int(&k, cut.per);
     call_numbers(&k, job), call_coefficients(&k, job, true);
+    const double elements = (double)pixels * c;
+    moves_operand(&k, &h, elements), moves_operand(&k, &job->f, elements), moves_result(&k, &job->df, elements);
+    k.bytes += 4 * elements * (1 + to_dx + job->layers + !job->variant->affine); /* dy, dx, dh, x */
     call_run(&k, (size_t)cut.groups, (size_t)cut.blocks, 0, ITEMS);
     parts_end(d, job->df.sums, cut.groups, c, false, pixels);
     if (coefs || bias) parts_end(d, more, cut.groups, c, false, pixels);

@@ -19,7 +19,7 @@ struct program {
 struct spent {
     struct spent *next;
     char name[64];
-    double seconds;
+    double seconds, bytes;
     int64_t calls;
 };
 struct timed {
@@ -145,7 +145,7 @@ void opencl_release_programs(struct opencl *d)
 /* ---- calling ---- */
 struct call call_begin(struct opencl *d, cl_kernel kernel, const char *name)
 {
-    return (struct call){d, d->broken.status ? NULL : kernel, name, 0};
+    return (struct call){d, d->broken.status ? NULL : kernel, name, 0, 0};
 }
 
 static void argument(struct call *c, size_t size, const void *value)
@@ -234,7 +234,9 @@ void call_run(struct call *c, size_t groups_x, size_t groups_y, size_t groups_z,
     if (++d->unflushed == FLUSH_EVERY) clFlush(d->queue), d->unflushed = 0; /* so that the device begins at once */
     if (!d->timing) return;
     if (!d->timed) d->timed = skl_alloc_array(TIMED, sizeof *d->timed);
-    d->timed[d->timings++] = (struct timed){event, spent_on(d, c->name)};
+    struct spent *spent = spent_on(d, c->name);
+    spent->bytes += c->bytes;
+    d->timed[d->timings++] = (struct timed){event, spent};
     if (d->timings == TIMED) {
         opencl_finish(&d->head, NULL);
         collect_times(d);
@@ -249,8 +251,8 @@ int skl_opencl_times(const struct skl_device *device, struct skl_opencl_time *li
     collect_times(d);
     for (struct spent *s = d->spent; s && n < most; s = s->next) {
         snprintf(list[n].name, sizeof list[n].name, "%s", s->name);
-        list[n].seconds = s->seconds, list[n++].calls = s->calls;
-        s->seconds = 0, s->calls = 0;
+        list[n].seconds = s->seconds, list[n].bytes = s->bytes, list[n++].calls = s->calls;
+        s->seconds = 0, s->bytes = 0, s->calls = 0;
     }
     return n;
 }

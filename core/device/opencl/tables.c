@@ -190,6 +190,7 @@ void gradients_finish(struct opencl *d)
     if (t->waits && !d->broken.status && send_table(d, table, t->waiting, (size_t)t->waits * sizeof *t->waiting)) {
         struct call k = call_begin(d, opencl_kernel(d, "update", "reduce", " "), "reduce");
         call_buffer(&k, table->memory), call_buffer(&k, t->gradients), call_buffer(&k, t->to);
+        k.bytes = (double)t->gradient_used;
         call_run(&k, (size_t)t->waits, 0, 0, 256);
     }
     t->waits = 0, t->gradient_used = 0;
@@ -206,6 +207,7 @@ static void learn(struct opencl *d, const struct learned *rows, int n, const str
     call_float(&k, sgd->lr), call_float(&k, sgd->momentum), call_float(&k, sgd->weight_decay), call_int(&k, sgd->caffe);
     call_int(&k, sgd->nesterov);
     call_stop(&k, sgd->stop);
+    k.bytes = 5.0 * 4 * SGD_BLOCK * n;
     call_run(&k, (size_t)n, 0, 0, 256);
 }
 
