@@ -8,8 +8,8 @@ CONFIG = """name: t
 model: {{depth: 8, width: 4}}
 data:
   dataset: synthetic
-  synthetic: {{train: 256, test: 64, size: 16, channels: 3, classes: 4}}
-train: {{iterations: {iterations}, batch: 32, log_every: 10, test_every: {test}, checkpoint_every: {checkpoint}}}
+  synthetic: {{train: {images}, test: {images}, size: {size}, channels: 3, classes: 4}}
+train: {{iterations: {iterations}, batch: {batch}, log_every: {log}, test_every: {test}, checkpoint_every: {checkpoint}}}
 seeds: 2
 variants:
   - name: original
@@ -21,12 +21,13 @@ RUNS = ["gates/seed-1", "gates/seed-2", "original/seed-1", "original/seed-2"]
 
 
 class Sweep(Case):
-    def config(self, iterations=40, **more):
-        return self.write("x.yaml", CONFIG.format(iterations=iterations, test=iterations // 2, checkpoint=max(10, iterations // 20)))
+    def config(self, iterations=40, images=64, size=8, batch=16, log=10):
+        return self.write("x.yaml", CONFIG.format(iterations=iterations, test=iterations // 2, checkpoint=max(10, iterations // 20),
+                                                  images=images, size=size, batch=batch, log=log))
 
     def long_config(self):
         """Runs long enough to disturb them; the build tells how long that is."""
-        return self.config(iterations=int(os.environ.get("SKIPLAB_ITERATIONS", "600")))
+        return self.config(iterations=int(os.environ.get("SKIPLAB_ITERATIONS", "400")), images=256, size=16, batch=32, log=5)
 
     def states(self, results="results"):
         status = json.loads(self.ends(0, "status", f"{results}/t", "--json").stdout)
@@ -313,7 +314,7 @@ class Deaths(Sweep):
 
     def test_the_last_evaluation_takes_time_too(self):
         """Of a hundred times as many images as were trained on: no "0 s left" while it goes on."""
-        self.write("x.yaml", CONFIG.format(iterations=4, test=4, checkpoint=4).replace("train: 256", "train: 60000").replace("seeds: 2", ""))
+        self.write("x.yaml", CONFIG.format(iterations=4, test=4, checkpoint=4, images=64, size=16, batch=32, log=10).replace("train: 64", "train: 60000").replace("seeds: 2", ""))
         driver = self.start("sweep", "x.yaml", "--only", "original", "--threads", "1")
 
         def evaluating():
