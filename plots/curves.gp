@@ -2,19 +2,19 @@
 # crosses: where a run diverged or failed.
 load 'style.gp'
 NAME = own_name(ARG0)
-KEY_HEIGHT = 0.165*KEY_ROWS + 0.12            # inches
-TITLE_HEIGHT = TITLE eq '' ? 0.15 : 0.35
-WIDTH = 6.6
-HEIGHT = 3.8 + KEY_HEIGHT + TITLE_HEIGHT
+KEY_HEIGHT = S*(0.165*KEY_ROWS + 0.12)        # inches
+TITLE_HEIGHT = S*(TITLE eq '' ? 0.15 : 0.35)
+WIDTH = PAGE eq '3.4in' ? 3.4 : PAGE eq 'slide' ? 9 : 6.6
+HEIGHT = (PAGE eq '3.4in' ? 2.4 : PAGE eq 'slide' ? 4.4 : 3.8) + KEY_HEIGHT + TITLE_HEIGHT
 heading(format) = format ne 'dumb' ? TITLE : TITLE.(TITLE eq '' ? '' : ': ').Y_LABEL     # there no text is turned
 
 do for [FORMAT in FORMATS] {
     eval terminal(FORMAT, WIDTH, HEIGHT)
     eval picture(FORMAT)
-    set lmargin at screen 0.75/WIDTH
-    set rmargin at screen 1 - 0.2/WIDTH
+    set lmargin at screen S*0.75/WIDTH
+    set rmargin at screen 1 - S*0.2/WIDTH
     set tmargin at screen 1 - TITLE_HEIGHT/HEIGHT
-    set bmargin at screen (KEY_HEIGHT + 0.55)/HEIGHT
+    set bmargin at screen (KEY_HEIGHT + S*0.55)/HEIGHT
     set xrange [X_MIN/X_UNIT:X_MAX/X_UNIT]
     set yrange [Y_MIN:Y_MAX]
     if (Y_LOG) { set logscale y 10 }
@@ -23,10 +23,10 @@ do for [FORMAT in FORMATS] {
     if (Y_LOG) { eval minor_tics('y', Y_MIN, Y_MAX) }
     do for [t in Y_TICS] { set ytics add (sprintf('%g', t + 0) t + 0) }
     if (FORMAT eq 'dumb') { unset grid } else { set grid xtics ytics }
-    set label 1 heading(FORMAT) at screen 0.5, screen 1 - 0.17/HEIGHT center
-    set label 2 X_LABEL at graph 0.5, screen (KEY_HEIGHT + 0.17)/HEIGHT center
-    set label 3 (FORMAT eq 'dumb' ? '' : Y_LABEL) at screen 0.14/WIDTH, graph 0.5 center rotate by 90
-    set key at screen 0.7/WIDTH, screen KEY_HEIGHT/HEIGHT left top vertical maxrows KEY_ROWS Left reverse samplen 3 spacing 1.1 font SMALL_FONT
+    set label 1 heading(FORMAT) at screen 0.5, screen 1 - S*0.17/HEIGHT center
+    set label 2 X_LABEL at graph 0.5, screen (KEY_HEIGHT + S*0.17)/HEIGHT center
+    set label 3 (FORMAT eq 'dumb' ? '' : Y_LABEL) at screen S*0.14/WIDTH, graph 0.5 center rotate by 90
+    set key at screen S*0.7/WIDTH, screen KEY_HEIGHT/HEIGHT left top vertical maxrows KEY_ROWS Left reverse samplen 3 spacing 1.1 font SMALL_FONT
     bands = ''
     lines = ''
     entries = ''

@@ -1,5 +1,6 @@
 # map.gp - one figure of every unit over all of training, a panel for each variant: colour on a logarithmic scale, grey
 # for exactly zero.
+PAGE = 'free'                              # as wide as it needs
 load 'style.gp'
 NAME = own_name(ARG0)
 if (PANELS > 8) DPI = 0.7*DPI              # large enough as it is

@@ -3,10 +3,10 @@
 load 'style.gp'
 NAME = own_name(ARG0)
 KEY_ENTRIES = LINES + (BASE_LABEL eq '' ? 0 : 1)
-KEY_HEIGHT = 0.165*KEY_ENTRIES + 0.12            # inches
-TITLE_HEIGHT = TITLE eq '' ? 0.15 : 0.35
-WIDTH = 5.4
-HEIGHT = 3.2 + KEY_HEIGHT + TITLE_HEIGHT
+KEY_HEIGHT = S*(0.165*KEY_ENTRIES + 0.12)        # inches
+TITLE_HEIGHT = S*(TITLE eq '' ? 0.15 : 0.35)
+WIDTH = PAGE eq '3.4in' ? 3.4 : PAGE eq '6.6in' ? 6.6 : PAGE eq 'slide' ? 9 : 5.4
+HEIGHT = (PAGE eq '3.4in' ? 2.2 : PAGE eq 'slide' ? 4.4 : 3.2) + KEY_HEIGHT + TITLE_HEIGHT
 point(i) = word('7 5 9 13 11 15 7 5 9 13 11 15', i) + 0          # filled shapes; the hollow one is the number before
 INK = '#606060'
 heading(format) = format ne 'dumb' ? TITLE : TITLE.(TITLE eq '' ? '' : ': ').Y_LABEL     # there no text is turned
@@ -14,10 +14,10 @@ heading(format) = format ne 'dumb' ? TITLE : TITLE.(TITLE eq '' ? '' : ': ').Y_L
 do for [FORMAT in FORMATS] {
     eval terminal(FORMAT, WIDTH, HEIGHT)
     eval picture(FORMAT)
-    set lmargin at screen 0.75/WIDTH
-    set rmargin at screen 1 - 0.2/WIDTH
+    set lmargin at screen S*0.75/WIDTH
+    set rmargin at screen 1 - S*0.2/WIDTH
     set tmargin at screen 1 - TITLE_HEIGHT/HEIGHT
-    set bmargin at screen (KEY_HEIGHT + 0.55)/HEIGHT
+    set bmargin at screen (KEY_HEIGHT + S*0.55)/HEIGHT
     if (X_LOG) { set logscale x 10 }
     set xrange [X_MIN:X_MAX]
     set yrange [0:Y_MAX]
@@ -25,10 +25,10 @@ do for [FORMAT in FORMATS] {
     do for [t in X_TICS] { set xtics add (t t + 0) }
     set ytics 0, Y_STEP
     if (FORMAT eq 'dumb') { unset grid } else { set grid xtics ytics }
-    set label 1 heading(FORMAT) at screen 0.5, screen 1 - 0.17/HEIGHT center
-    set label 2 X_LABEL at graph 0.5, screen (KEY_HEIGHT + 0.17)/HEIGHT center
-    set label 3 (FORMAT eq 'dumb' ? '' : Y_LABEL) at screen 0.14/WIDTH, graph 0.5 center rotate by 90
-    set key at screen 0.7/WIDTH, screen KEY_HEIGHT/HEIGHT left top vertical maxrows KEY_ENTRIES Left reverse samplen 3 spacing 1.1 font SMALL_FONT
+    set label 1 heading(FORMAT) at screen 0.5, screen 1 - S*0.17/HEIGHT center
+    set label 2 X_LABEL at graph 0.5, screen (KEY_HEIGHT + S*0.17)/HEIGHT center
+    set label 3 (FORMAT eq 'dumb' ? '' : Y_LABEL) at screen S*0.14/WIDTH, graph 0.5 center rotate by 90
+    set key at screen S*0.7/WIDTH, screen KEY_HEIGHT/HEIGHT left top vertical maxrows KEY_ENTRIES Left reverse samplen 3 spacing 1.1 font SMALL_FONT
     if (BASE_LABEL ne '') { set object 1 rectangle from graph 0, first BASE_LOW to graph 1, first BASE_HIGH fillcolor rgb color(0) fillstyle transparent solid 0.12 noborder }
     parts = BASE_LABEL eq '' ? '' : sprintf("%g with lines linetype 1 linewidth 1.4 linecolor rgb '%s' title BASE_LABEL, ", BASE_MEDIAN, color(0))
     do for [i = 1:LINES] {

@@ -5,8 +5,12 @@
 if (!exists('FORMATS')) FORMATS = 'svg pdf png'      # also: dumb (text on the terminal)
 if (!exists('TEXT_COLUMNS')) TEXT_COLUMNS = 100      # size of the dumb terminal
 if (!exists('TEXT_ROWS')) TEXT_ROWS = 30
-FONT = 'Helvetica,10'                                # any sans-serif takes its place where it is missing
-SMALL_FONT = 'Helvetica,9'
+if (!exists('PAGE')) PAGE = 'free'                   # 3.4in, 6.6in, slide: what the picture is for
+if (!exists('POINTS')) POINTS = PAGE eq '3.4in' ? 8 : PAGE eq 'slide' ? 16 : 10
+FONT = sprintf('Helvetica,%g', POINTS)               # any sans-serif takes its place where it is missing
+SMALL = POINTS - (POINTS > 12 ? 2 : 1)
+SMALL_FONT = sprintf('Helvetica,%g', SMALL)
+S = SMALL/9.0                                        # room for text, against that of 10 points
 DPI = 200                                            # of the PNG
 
 set encoding utf8

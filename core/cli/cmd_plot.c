@@ -17,7 +17,7 @@
 
 enum { TEXT_COLUMNS = 100, TEXT_ROWS = 36, MAX_SMOOTH = 10001 };
 
-static const char *metric = "test_error", *only, *xlim, *out;
+static const char *metric = "test_error", *only, *xlim, *ylim, *width, *out;
 static int smooth = SKL_SMOOTH_AUTO;
 static bool terminal, as_json;
 
@@ -33,6 +33,25 @@ static bool read_bound(const char *text, size_t n, double *v)
     *v = strtod(copy, &end);
     return *end == 0 && *v >= 0 && *v <= 1e15;
 }
+
+static int set_y_limits(struct skl_figure_options *o, struct skl_err *err)
+{
+    if (!ylim) return SKL_OK;
+    const char *colon = strchr(ylim, ':');
+    bool well = colon && read_bound(ylim, (size_t)(colon - ylim), &o->y_min) &&
+                read_bound(colon + 1, strlen(colon + 1), &o->y_max) && o->y_max > o->y_min;
+    if (well) return SKL_OK;
+    return skl_fail(err, SKL_USAGE, "plot: --ylim '%s': not two values A:B with A < B, such as 5:15 or :20", ylim);
+}
+
+static enum skl_page page_of(const char *word)
+{
+    int i = 0;
+    while (word && strcmp(skl_page_words[i], word)) i++;
+    return (enum skl_page)i;
+}
+
+static const char *const *widths(void) { return skl_page_words + 1; }
 
 static int set_limits(struct skl_figure_options *o, struct skl_err *err)
 {
@@ -71,11 +90,12 @@ static void print_json(const char *folder, const struct skl_figures *figures)
     skl_json_print(root);
 }
 
-/* Part of the curves, or of their length, is drawn beside the whole figures and never over them. */
+/* Part of the curves, or of their length, or for another place, is drawn beside the whole figures and never over
+ * them. */
 static char *folder_for(const struct skl_results *results)
 {
     if (out) return skl_strdup(out);
-    return skl_path(results->folder, only || xlim ? "figures-part" : "figures");
+    return skl_path(results->folder, only || xlim || ylim || width ? "figures-part" : "figures");
 }
 
 static int left_out(struct skl_err *err)
@@ -131,7 +151,9 @@ static int run(int argc, char **argv, struct skl_err *err)
     struct skl_figure_options o = {.only = only, .smooth = smooth, .jobs = skl_cpu_count(), .terminal = terminal};
     struct skl_results results;
     o.metric = skl_metric_find(metric);
+    o.page = page_of(width);
     int status = set_limits(&o, err);
+    if (!status) status = set_y_limits(&o, err);
     if (status) return status;
     set_size(&o);
     skl_root_add(argv[0]);
@@ -153,12 +175,18 @@ static const struct skl_option plot_options[] = {
     {"only", SKL_OPT_PATTERN, "GLOB", "variants whose name or VARIANT/k=v matches; the baseline is always drawn", &only,
      0, 0},
     {"xlim", SKL_OPT_STRING, "A:B", "iterations to show; either may be left out", &xlim, 0, 0},
+    {"ylim", SKL_OPT_STRING, "A:B", "values of the metric to show, on a linear axis; A may be left out", &ylim, 0, 0},
+    {"width", SKL_OPT_CHOICE, "SIZE",
+     "for a column of 3.4in (letters of 8 points), for 6.6in, or for a slide (16 points); figures of probes stay as "
+     "they are",
+     &width, 0, 0, .words = widths},
     {"smooth", SKL_OPT_INT, "N",
      "draw training curves as running median over N rows of the log; 1: as logged; "
      "default: a hundredth of the rows, at most 9",
      &smooth, 1, MAX_SMOOTH},
     {"out", SKL_OPT_FOLDER, "DIR",
-     "write there; default: RESULTS/NAME/figures, or RESULTS/NAME/figures-part with --only or --xlim", &out, 0, 0},
+     "write there; default: RESULTS/NAME/figures, or RESULTS/NAME/figures-part with --only, --xlim, --ylim or --width",
+     &out, 0, 0},
     {"terminal", SKL_OPT_FLAG, NULL, "draw here, as text: all but panels and map; writes no file", &terminal, 0, 0},
     {"json", SKL_OPT_FLAG, NULL, "for programs: {folder, figures: [{name, svg, pdf, png, gp}, ...]}", &as_json, 0, 0},
     {0},
@@ -182,6 +210,7 @@ const struct skl_command skl_cmd_plot = {
         "Runs that are not finished are drawn as far as they are, so this works on a running sweep too.\n",
     .examples = "skiplab plot results/quickstart\n"
                 "skiplab plot results/quickstart --only '*gating*' --xlim 200: --out gating\n"
+                "skiplab plot results/quickstart --width 3.4in --ylim 10:40 --out column\n"
                 "skiplab plot results/quickstart --terminal\n",
     .options = plot_options,
     .min_args = 1,

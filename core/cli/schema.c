@@ -50,6 +50,7 @@ static const struct {
      "'minimum': 0}}]}"},
     {"variants", "{'type': 'array', 'minItems': 1, 'items': {'$ref': '#/definitions/variant'}}"},
     {"variants.name", "{'type': 'string', 'pattern': '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'}"},
+    {"variants.label", "{'type': 'string'}"},
     {"variants.set", "{'$ref': '#/definitions/settings'}"},
     {"variants.grid", "{'$ref': '#/definitions/lists'}"},
     {"variants.zip", "{'$ref': '#/definitions/lists'}"},

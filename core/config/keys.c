@@ -189,6 +189,7 @@ static const struct skl_key keys[] = {
                "so many settings of a variant's grid and zip, drawn by seed (default 1), the same for everyone"),
     WHOLE_FILE("variants", "one, named after the shortcut", "a list of mappings", "the settings to compare"),
     OF_VARIANT("name", NULL, "a name like the sweep's", "folder of the variant's runs"),
+    OF_VARIANT("label", NULL, "text", "what the variant is called in figures and tables"),
     OF_VARIANT("set", NULL, "a mapping of dotted keys to values", "settings of this variant"),
     OF_VARIANT("grid", NULL, "a mapping of dotted keys to lists of scalars", "every combination of the values"),
     OF_VARIANT("zip", NULL, "a mapping of dotted keys to lists of scalars, all of one length",

@@ -124,6 +124,7 @@ static void make_run(struct skl_plan *plan, const struct setting *s, uint64_t se
 {
     run->setting = skl_strdup(s->folder);
     run->dir = skl_format("%s/seed-%llu", s->folder, (unsigned long long)seed);
+    run->label = s->label ? skl_strdup(s->label) : NULL;
     run->papers = copy_pairs(s->papers, run->paper_count = s->paper_count);
     run->axis = copy_pairs(s->axis, run->axis_count = s->axis_count);
     for (int i = 0; i < run->paper_count; i++)
@@ -254,6 +255,7 @@ void skl_plan_release(struct skl_plan *plan)
         free(run->dir);
         free(run->setting);
         free(run->paper);
+        free(run->label);
         free_pairs(run->papers, run->paper_count);
         free_pairs(run->axis, run->axis_count);
         skl_experiment_release(&run->exp);

@@ -14,6 +14,7 @@ struct skl_pair {
 struct skl_plan_run {
     char *dir;     /* "VARIANT[/k1=v1,k2=v2]/seed-N", below results/NAME */
     char *setting; /* dir without /seed-N: runs of one setting differ in the seed only */
+    char *label;   /* its variant's, NULL: none */
     char *paper;   /* paper.test_error as written ("6.61", "fail"); NULL: none */
     struct skl_pair *papers;
     int paper_count; /* all of `paper:`, as written */

@@ -62,8 +62,10 @@ static int check_variant(struct variant *v, struct skl_err *err)
             return skl_tree_fail(c, false, err, "'%.80s' belongs under set:, as set: {%.80s: ...}", c->key, c->key);
         if (!known) return skl_key_unknown(c, "variants", err);
     }
-    const struct skl_ynode *set = skl_yaml_get(v->node, "set");
+    const struct skl_ynode *set = skl_yaml_get(v->node, "set"), *label = skl_yaml_get(v->node, "label");
     int status = read_variant_name(v, err);
+    if (!status && label && label->kind != SKL_YSCALAR)
+        status = skl_tree_fail(label, true, err, "a variant's label must be text, in quotes");
     return status || !set ? status : check_set(set, err);
 }
 
@@ -136,6 +138,8 @@ static int resolve(const struct variant *v, int index, const struct skl_ynode *t
     s->exp.variant = skl_strdup(v->name ? v->name : s->exp.model.shortcut->name);
     char *keys = skl_axes_folder(&v->axes, index);
     s->folder = skl_format("%s%s%s", s->exp.variant, *keys ? "/" : "", keys);
+    const struct skl_ynode *label = v->node ? skl_yaml_get(v->node, "label") : NULL;
+    if (label && *label->text) s->label = skl_strdup(label->text);
     s->place = v->node ? v->node : v->layers->root;
     if (strlen(keys) > MAX_FOLDER)
         status = skl_tree_fail(s->place, true, err, "the folder's name would be longer than %d bytes: %.60s...",
@@ -361,6 +365,7 @@ void skl_settings_release(struct settings *settings)
     for (int i = 0; i < settings->count; i++) {
         struct setting *s = &settings->item[i];
         free(s->folder);
+        free(s->label);
         free_pairs(s->papers, s->paper_count);
         free_pairs(s->axis, s->axis_count);
         skl_experiment_release(&s->exp);

@@ -10,6 +10,7 @@ struct seeds {
 };
 struct setting {
     char *folder; /* "VARIANT[/k1=v1,k2=v2]" */
+    char *label;  /* the variant's; NULL: none */
     struct skl_pair *papers;
     int paper_count;
     struct skl_pair *axis;

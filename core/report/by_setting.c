@@ -284,7 +284,7 @@ static void put_baseline(struct skl_script *t, const struct skl_sheet *s, const 
     const struct skl_result_setting *base = s->drawing.set[0].setting;
     struct point p = {.setting = base};
     bool own = !holds(d, base) && fill_point(&p, base, s->options->metric);
-    char *name = skl_text_fit(base->name, SKL_LEGEND_WIDTH - SKL_LEGEND_ENTRY);
+    char *name = skl_text_fit(base->name, skl_page_room[s->options->page].legend - SKL_LEGEND_ENTRY);
     skl_script_text(t, "BASE_LABEL", own ? name : NULL);
     fprintf(t->out, "BASE_MEDIAN = %.9g\nBASE_LOW = %.9g\nBASE_HIGH = %.9g\n", own ? p.median : 0, own ? p.low : 0,
             own ? p.high : 0);
@@ -317,7 +317,8 @@ static int draw(struct skl_sheet *s, struct dial *d, struct skl_err *err)
     struct skl_scale y = skl_scale_linear(1.05 * highest(s, d));
     struct axis x = x_axis(d);
     struct skl_script t;
-    char *stem = stem_of(s, d->key), *title = skl_text_fit(s->results->label ? s->results->label : "", SKL_TITLE_WIDTH);
+    char *stem = stem_of(s, d->key),
+         *title = skl_text_fit(s->results->label ? s->results->label : "", skl_page_room[s->options->page].title);
     char *key = skl_label_key(d->key);
     int status = SKL_OK;
     if (*skl_metric_table[s->options->metric].unit && y.max > 100) y.max = 100;
@@ -331,7 +332,7 @@ static int draw(struct skl_sheet *s, struct dial *d, struct skl_err *err)
     skl_script_arrays(&t, "LINES", arrays);
     for (int i = 0; i < d->groups; i++) {
         struct group *g = &d->group[i];
-        char *label = skl_text_fit(g->name, SKL_LEGEND_WIDTH - SKL_LEGEND_ENTRY);
+        char *label = skl_text_fit(g->name, skl_page_room[s->options->page].legend - SKL_LEGEND_ENTRY);
         g->file = skl_format("data/%s.%d.csv", stem, i + 1);
         skl_script_item(&t, "LABEL", i + 1, label);
         skl_script_item(&t, "LINE", i + 1, g->file);

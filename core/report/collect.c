@@ -316,6 +316,16 @@ static void read_plan(struct skl_results *r, char **baseline)
             json_integer_value(json_object_get(item, "iterations"));
         struct skl_result_setting *s = &r->setting[find_setting(r, setting)];
         if (!s->paper) s->paper = text_of(item, "paper");
+        char *label = text_of(item, "label");
+        if (label && !s->called) {
+            for (char *c = label; *c; c++)
+                if ((unsigned char)*c < ' ' || *c == 127) *c = '?';
+            free(s->label);
+            free(s->called);
+            s->label = skl_label_as(label, s->path);
+            s->called = label, label = NULL;
+        }
+        free(label);
     }
     r->label = text_of(root, "label");
     r->notes = text_of(root, "notes");

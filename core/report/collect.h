@@ -43,6 +43,7 @@ struct skl_result_setting {     /* runs that differ in the seed only */
     char *name;                 /* "VARIANT, k1=v1, k2=v2", %XX decoded; any bytes but control characters */
     char *label;                /* the same in figures and tables: "VARIANT, b_g = −3, depth 56" (label.h) */
     char *variant;              /* the folder's first part, decoded */
+    char *called;               /* its label: in plan.json; NULL: none */
     char *paper;                /* variants' paper.test_error ("6.61", "fail"); NULL: none */
     struct skl_result_run *run; /* by seed */
     int runs;

@@ -14,8 +14,6 @@
 #include "core/report/text.h"
 
 enum { TWO_COLUMNS_UP_TO = 8 };
-/* Places for text in the pictures of plots/panels.gp, in hundredths of the font's size. */
-enum { PANEL_TITLE_WIDTH = 3060, PANEL_LEGEND_WIDTH = 2550, SHORT_NAME_WIDTH = 1500 };
 
 #define MAX_RISE 20.0    /* of a curve above the others, as far as an axis of its own follows it */
 #define MAX_LOG_RISE 4.0 /* of curves above what the settings start with, as far as a shared axis follows them */
@@ -63,6 +61,20 @@ static double height(const struct skl_sheet *s, const struct skl_drawn_setting *
     return skl_drawn_quantile(&d->right, 0, 0.8, s->x.min, s->x.max, -INFINITY);
 }
 
+/* What the user asked for; false: nothing. */
+static bool asked_scale(const struct skl_sheet *s, struct skl_scale *scale)
+{
+    const struct skl_figure_options *o = s->options;
+    if (!(o->y_max > 0)) return false;
+    *scale = skl_scale_linear(o->y_max - o->y_min); /* its step */
+    const double step = scale->step, first = ceil(o->y_min / step - 1e-9) * step;
+    scale->min = o->y_min, scale->max = o->y_max;
+    int n = 0;
+    for (double t = first; t <= o->y_max * (1 + 1e-9) && n < (int)sizeof scale->tics - 32; t += step)
+        n += snprintf(scale->tics + n, sizeof scale->tics - (size_t)n, "%s%.9g", n ? " " : "", t);
+    return true;
+}
+
 static bool percent(const struct skl_sheet *s) { return *skl_metric_table[s->options->metric].unit; }
 
 static double top_for(const struct skl_sheet *s, double highest)
@@ -91,6 +103,8 @@ static void set_scales(struct skl_sheet *s)
 /* A variant that is far above the baseline has an axis of its own, so that the others are not pressed together. */
 static struct skl_scale right_scale(const struct skl_sheet *s, const struct skl_drawn_setting *d)
 {
+    struct skl_scale asked;
+    if (asked_scale(s, &asked)) return asked;
     double own = top_for(s, fmax(height(s, d), height(s, &s->drawing.set[0])));
     return skl_scale_linear(outlier(s, d) ? fmin(own, MAX_RISE * s->shared_top) : s->shared_top);
 }
@@ -105,6 +119,8 @@ static bool any_outlier(const struct skl_sheet *s)
 /* Of a picture of all variants. */
 static struct skl_scale curves_scale(const struct skl_sheet *s, int metric)
 {
+    struct skl_scale asked;
+    if (metric == s->options->metric && asked_scale(s, &asked)) return asked;
     if (metric == SKL_TRAIN_LOSS) return s->left;
     if (!any_outlier(s)) return skl_scale_linear(s->shared_top);
     struct skl_scale scale = log_scale(s, true);
@@ -139,6 +155,8 @@ static void put_axis(struct skl_script *t, const struct skl_sheet *s)
             s->x.min, s->x.max, s->x.step);
 }
 
+static const struct skl_page_room *room_of(const struct skl_sheet *s) { return &skl_page_room[s->options->page]; }
+
 /* ---- panels ---- */
 
 /* "NAME (OUTCOME)", at most `width` wide; the outcome may take three quarters of it. */
@@ -160,24 +178,25 @@ static char *short_label(const struct skl_sheet *s, const struct skl_drawn_setti
 {
     const struct skl_result_setting *set = d->setting;
     bool same = other != d && !strcmp(set->variant, other->setting->variant);
-    const char *name =
-        same && strlen(set->label) > strlen(set->variant) + 2 ? set->label + strlen(set->variant) + 2 : set->variant;
+    const char *variant = set->called ? set->called : set->variant;
+    const char *name = same && strlen(set->label) > strlen(variant) + 2 ? set->label + strlen(variant) + 2 : variant;
     char *outcome = skl_legend_outcome(set, s->options->metric);
-    char *label = joined_label(name, outcome, PANEL_LEGEND_WIDTH, SHORT_NAME_WIDTH);
+    char *label = joined_label(name, outcome, room_of(s)->panel_legend, room_of(s)->short_name);
     free(outcome);
     return label;
 }
 
 /* letter < 0: no tag, and no title where the legend says it all. */
-static char *panel_title(const struct skl_drawn_setting *d, int letter)
+static char *panel_title(const struct skl_sheet *s, const struct skl_drawn_setting *d, int letter)
 {
     const char *name = d->setting->label;
-    if (letter < 0 && !strcmp(name, d->setting->variant) && skl_text_width(name) <= SHORT_NAME_WIDTH)
+    if (letter < 0 && !strcmp(name, d->setting->called ? d->setting->called : d->setting->variant) &&
+        skl_text_width(name) <= room_of(s)->short_name)
         return skl_strdup("");
     char *tag = letter < 0    ? skl_strdup("")
                 : letter < 26 ? skl_format("(%c) ", 'a' + letter)
                               : skl_format("(%d) ", letter + 1);
-    char *text = skl_format("%s%s", tag, name), *wrapped = skl_text_wrap(text, PANEL_TITLE_WIDTH);
+    char *text = skl_format("%s%s", tag, name), *wrapped = skl_text_wrap(text, room_of(s)->panel_title);
     free(tag);
     free(text);
     return wrapped;
@@ -196,8 +215,8 @@ static void put_panel(struct skl_script *t, const struct skl_sheet *s, int i, co
     skl_script_item(t, "RIGHT_BAND", i, d->right.edges);
     skl_script_item(t, "LEFT_STOPS", i, d->left.stops);
     skl_script_item(t, "RIGHT_STOPS", i, d->right.stops);
-    fprintf(t->out, "STYLE[%d] = %d\nRIGHT_MAX[%d] = %.9g\nRIGHT_STEP[%d] = %.9g\n", i, d->style, i, right.max, i,
-            right.step);
+    fprintf(t->out, "STYLE[%d] = %d\nRIGHT_MIN[%d] = %.9g\nRIGHT_MAX[%d] = %.9g\nRIGHT_STEP[%d] = %.9g\n", i, d->style,
+            i, right.min, i, right.max, i, right.step);
     free(label);
 }
 
@@ -230,13 +249,14 @@ static int title_lines(char *const *title, int count)
 /* Panels of the settings set[first .. first + count); letter: of the first, -1 for a panel on its own. */
 static int write_panels(struct skl_sheet *s, const char *stem, int first, int count, int letter, struct skl_err *err)
 {
-    static const char *const arrays[] = {"TITLE",      "LABEL",       "LEFT",  "RIGHT",     "LEFT_BAND",  "RIGHT_BAND",
-                                         "LEFT_STOPS", "RIGHT_STOPS", "STYLE", "RIGHT_MAX", "RIGHT_STEP", NULL};
+    static const char *const arrays[] = {"TITLE",      "LABEL",      "LEFT",        "RIGHT", "LEFT_BAND",
+                                         "RIGHT_BAND", "LEFT_STOPS", "RIGHT_STOPS", "STYLE", "RIGHT_MIN",
+                                         "RIGHT_MAX",  "RIGHT_STEP", NULL};
     struct skl_script t;
     skl_script_open(&t, stem);
     char **title = skl_alloc_array((size_t)count, sizeof *title);
-    for (int i = 0; i < count; i++) title[i] = panel_title(&s->drawing.set[first + i], letter < 0 ? -1 : letter + i);
-    int columns = count == 1 ? 1 : count <= TWO_COLUMNS_UP_TO ? 2 : 3;
+    for (int i = 0; i < count; i++) title[i] = panel_title(s, &s->drawing.set[first + i], letter < 0 ? -1 : letter + i);
+    int columns = count == 1 ? 1 : room_of(s)->columns ? room_of(s)->columns : count <= TWO_COLUMNS_UP_TO ? 2 : 3;
     put_axis(&t, s);
     fprintf(t.out, "PANELS = %d\nCOLUMNS = %d\nROWS = %d\nTITLE_LINES = %d\n", count, columns,
             (count + columns - 1) / columns, title_lines(title, count));
@@ -282,10 +302,10 @@ static int write_all_panels(struct skl_sheet *s, struct skl_err *err)
 
 /* ---- all variants in one picture ---- */
 
-static char *long_label(const struct skl_drawn_setting *d, int metric)
+static char *long_label(const struct skl_sheet *s, const struct skl_drawn_setting *d, int metric)
 {
     char *outcome = skl_legend_outcome(d->setting, metric);
-    char *label = joined_label(d->setting->label, outcome, SKL_LEGEND_WIDTH - SKL_LEGEND_ENTRY, SKL_LEGEND_WIDTH);
+    char *label = joined_label(d->setting->label, outcome, room_of(s)->legend - SKL_LEGEND_ENTRY, room_of(s)->legend);
     free(outcome);
     return label;
 }
@@ -307,14 +327,14 @@ static int write_curves(struct skl_sheet *s, const char *stem, int metric, int f
     struct skl_script t;
     skl_script_open(&t, stem);
     char **label = skl_alloc_array((size_t)count + 1, sizeof *label);
-    for (int i = 0; i <= count; i++) label[i] = long_label(&s->drawing.set[i ? first + i - 1 : 0], metric);
-    char *title = skl_text_fit(s->results->label ? s->results->label : "", SKL_TITLE_WIDTH);
+    for (int i = 0; i <= count; i++) label[i] = long_label(s, &s->drawing.set[i ? first + i - 1 : 0], metric);
+    char *title = skl_text_fit(s->results->label ? s->results->label : "", room_of(s)->title);
     struct skl_scale y = curves_scale(s, metric);
     put_axis(&t, s);
     skl_script_text(&t, "TITLE", title);
     skl_script_metric(&t, "Y_LABEL", metric);
     fprintf(t.out, "Y_LOG = %d\nY_MIN = %.9g\nY_MAX = %.9g\nY_TICS = '%s'\nCURVES = %d\nKEY_ROWS = %d\n", y.log, y.min,
-            y.max, y.tics, count + 1, skl_sheet_key_rows(label, count + 1, SKL_LEGEND_WIDTH));
+            y.max, y.tics, count + 1, skl_sheet_key_rows(label, count + 1, room_of(s)->legend));
     skl_script_arrays(&t, "CURVES", arrays);
     for (int i = 0; i <= count; i++)
         put_curve(&t, i + 1, &s->drawing.set[i ? first + i - 1 : 0], metric != SKL_TRAIN_LOSS, label[i]);

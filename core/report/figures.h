@@ -26,10 +26,17 @@
 #include "core/report/collect.h"
 
 enum { SKL_SMOOTH_AUTO = 0, SKL_HEADLINE_SETTINGS = 25, SKL_DRAWN_SETTINGS = 73 };
+/* How large a picture is made, and its letters: as wide as it needs (letters of 10 points), a column of 3.4 inches (8
+ * points), two of them, 6.6 inches (8 points in panels), or a slide, 9 inches (16 points).  Pictures of probes are as
+ * wide as they need. */
+enum skl_page { SKL_PAGE_FREE, SKL_PAGE_COLUMN, SKL_PAGE_TWO_COLUMNS, SKL_PAGE_SLIDE };
+extern const char *const skl_page_words[]; /* "free", "3.4in", "6.6in", "slide"; NULL-terminated */
 struct skl_figure_options {
+    enum skl_page page;
     int metric;          /* drawn against the training loss; SKL_TRAIN_LOSS: that alone, no panels */
     const char *only;    /* a pattern (fnmatch) for "VARIANT[/k1=v1,...]" or VARIANT; the baseline stays. NULL: all */
     double x_min, x_max; /* iterations; x_max 0: as far as the curves go */
+    double y_min, y_max; /* of the metric's axis, linear then; y_max 0: what fits the curves */
     int smooth;          /* training curves: running median over so many rows, 1 none;
                                     SKL_SMOOTH_AUTO: a hundredth of the rows, at most 9 */
     int jobs;            /* pictures drawn at a time */

@@ -75,10 +75,9 @@ static void put_setting(FILE *out, const char *text, size_t n)
     free(plain);
 }
 
-char *skl_label(const char *path)
+char *skl_label_as(const char *variant, const char *path)
 {
     size_t n = strcspn(path, "/");
-    char *variant = skl_label_plain(path, n);
     struct skl_text t;
     FILE *out = skl_text_open(&t);
     fputs(variant, out);
@@ -86,7 +85,12 @@ char *skl_label(const char *path)
         n = strcspn(++path, "/,");
         if (n) put_setting(out, path, n);
     }
-    skl_text_close(&t);
+    return skl_text_close(&t);
+}
+
+char *skl_label(const char *path)
+{
+    char *variant = skl_label_plain(path, strcspn(path, "/")), *label = skl_label_as(variant, path);
     free(variant);
-    return t.text;
+    return label;
 }

@@ -7,6 +7,16 @@
 #include "core/base/grow.h"
 #include "core/report/text.h"
 
+const char *const skl_page_words[] = {"free", "3.4in", "6.6in", "slide", NULL};
+
+/* Of plots/style.gp's and the templates' widths and fonts. */
+const struct skl_page_room skl_page_room[] = {
+    [SKL_PAGE_FREE] = {SKL_LEGEND_WIDTH, SKL_TITLE_WIDTH, 3060, 2550, 1500, 0},
+    [SKL_PAGE_COLUMN] = {2850, 2800, 2700, 1950, 1200, 1},
+    [SKL_PAGE_TWO_COLUMNS] = {SKL_LEGEND_WIDTH, SKL_TITLE_WIDTH, 2600, 1850, 1100, 2},
+    [SKL_PAGE_SLIDE] = {3900, 3800, 3060, 2550, 1500, 2},
+};
+
 void skl_script_open(struct skl_script *s, const char *stem)
 {
     s->stem = stem;
@@ -53,7 +63,7 @@ void skl_script_metric(struct skl_script *s, const char *name, int metric)
 int skl_script_close(struct skl_script *s, struct skl_sheet *sheet, const char *template, char *caption, char *alt,
                      struct skl_err *err)
 {
-    fprintf(s->out, "\n%s", template);
+    fprintf(s->out, "PAGE = '%s'\n\n%s", skl_page_words[sheet->options->page], template);
     skl_text_close(&s->text);
     char *path = skl_format("%s/%s.gp", sheet->folder, s->stem);
     int status = skl_file_write_quick(path, s->text.text, s->text.n, err);

@@ -9,6 +9,12 @@
 enum { SKL_SHEET_CURVES = 35, SKL_SHEET_PANELS = 24 }; /* in one picture; more go on in another */
 /* Places for text in the pictures, in hundredths of the font's size. */
 enum { SKL_LEGEND_WIDTH = 4600, SKL_WIDE_LEGEND = 6100, SKL_LEGEND_ENTRY = 450, SKL_TITLE_WIDTH = 4500 };
+struct skl_page_room {
+    int legend, title;                         /* of a picture of all variants */
+    int panel_title, panel_legend, short_name; /* of a panel */
+    int columns;                               /* of panels; 0: by their number */
+};
+extern const struct skl_page_room skl_page_room[]; /* by enum skl_page */
 
 struct skl_sheet {
     const struct skl_results *results;

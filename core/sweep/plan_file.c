@@ -220,8 +220,10 @@ static char *format_list(const struct skl_plan *plan, json_t *data)
     json_t *runs = json_array();
     for (int i = 0; i < plan->count; i++) {
         const struct skl_plan_run *r = &plan->run[i];
-        json_array_append_new(runs, pack_run(r->dir, r->setting, r->exp.variant, r->exp.seed, r->exp.hash, r->paper,
-                                             r->exp.train.iterations, r->exp.train.batch));
+        json_t *run = pack_run(r->dir, r->setting, r->exp.variant, r->exp.seed, r->exp.hash, r->paper,
+                               r->exp.train.iterations, r->exp.train.batch);
+        if (r->label) json_object_set_new(run, "label", json_string(r->label));
+        json_array_append_new(runs, run);
     }
     json_t *root = json_pack("{s:i, s:s, s:o, s:o, s:s, s:o, s:o, s:o}", "schema_version", SCHEMA, "name", plan->name,
                              "label", optional(plan->label), "baseline", optional(plan->baseline), "hash", plan->hash,

@@ -2,7 +2,8 @@
  *
  *   {"schema_version": 1, "name": ..., "label": ..., "notes": text, where there are any, "baseline": ..., "hash": ...,
  *    "runs": [{"run": "gates/gate_bias=-6/seed-1", "setting": "gates/gate_bias=-6", "variant": "gates", "seed": 1,
- *              "hash": ..., "paper": "8.70" or null, "iterations": 64000, "batch": 128}, ...],
+ *              "hash": ..., "paper": "8.70" or null, "iterations": 64000, "batch": 128,
+ *              "label": the variant's, where it has one}, ...],
  *    "plugins": {"gates": SHA-256 of the plug-in that variants of this type are trained with, ...},
  *    "data": {"fashion-mnist": fingerprint of the files that all runs on this set are trained with, ...},
  *    "settings": {"gates/gate_bias=-6": the text of its first run's config.yaml, ...}}

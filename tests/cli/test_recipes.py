@@ -1,4 +1,5 @@
-"""Where a run begins (train.init_from), and checkpoints that stay (train.keep_every)."""
+"""Where a run begins (train.init_from), checkpoints that stay (train.keep_every), runs that go on (--extend), and what an
+experiment says of its runs as a whole (sample, order, notes)."""
 import json
 import struct
 
