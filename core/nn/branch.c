@@ -2,10 +2,10 @@
 #include "core/nn/internal.h"
 
 /* What F's first convolution reads; the unit's input is written on the way. */
-static struct skl_operand branch_input(struct skl_net *net, struct unit *u, struct value *in)
+static struct skl_operand branch_input(struct skl_net *net, struct unit *u, struct signal *in)
 {
-    if (!u->pre && !u->pre_relu) return value_take(in);
-    value_write(net, in); /* where u->pre is a batch norm, the unit below has written it with its statistics */
+    if (!u->pre && !u->pre_relu) return signal_take(in);
+    signal_write(net, in); /* where u->pre is a batch norm, the unit below has written it with its statistics */
     struct skl_operand act = bn_view(u->pre, in->z, true);
     if (u->pre_before_split) act.out = u->at->a;
     return act;
@@ -19,7 +19,7 @@ static struct skl_operand branch_last(const struct unit *u) { return between(u, 
 
 struct skl_operand branch_view(const struct unit *u) { return bn_view(u->end, u->at->y[u->convs - 1], u->end_relu); }
 
-struct skl_operand branch_forward(struct skl_net *net, struct unit *u, struct value *in)
+struct skl_operand branch_forward(struct skl_net *net, struct unit *u, struct signal *in)
 {
     const int last = u->convs - 1;
     conv_bn_forward(net, &u->conv[0], u->mid[0], branch_input(net, u, in), u->at->y[0]);
@@ -37,7 +37,7 @@ static struct skl_result with(struct skl_result y, struct along along)
 }
 
 /* Through the first convolution and the activation before it. */
-static void input_backward(struct skl_net *net, struct unit *u, struct value *in, struct skl_operand dy,
+static void input_backward(struct skl_net *net, struct unit *u, struct signal *in, struct skl_operand dy,
                            struct skl_result sink, struct along along)
 {
     if (!u->pre && !u->pre_relu) {
@@ -54,7 +54,7 @@ static void input_backward(struct skl_net *net, struct unit *u, struct value *in
     map(net, u->pre ? bn_gradient(u->pre, da, in->z) : plain(da), with(sink, inside ? nothing : along), in->shape);
 }
 
-void branch_backward(struct skl_net *net, struct unit *u, struct value *in, struct skl_operand dF, struct along along)
+void branch_backward(struct skl_net *net, struct unit *u, struct signal *in, struct skl_operand dF, struct along along)
 {
     for (int j = u->convs - 1; j > 0; j--) {
         struct bn_layer *mid = u->mid[j - 1];
@@ -64,7 +64,7 @@ void branch_backward(struct skl_net *net, struct unit *u, struct value *in, stru
         bn_backward(net, mid);
         dF = bn_gradient(mid, g, x.x);
     }
-    struct skl_result sink = value_sink(net, (int)(in - net->value));
+    struct skl_result sink = signal_sink(net, (int)(in - net->signal));
     const bool in_place =
         skl_same_place(along.g, net->d.along); /* then the sum is made there, and the two change names */
     sink.y = in_place ? net->d.along : net->d.y;

@@ -43,7 +43,7 @@ static enum merge_way way_of(const struct skl_net *net, const struct unit *u)
 struct fusion fuse(const struct skl_net *net, const struct unit *u)
 {
     const bool layers = has_layers(u);
-    const struct bn_layer *next = net->value[u->place.index + 1].bn;
+    const struct bn_layer *next = net->signal[u->place.index + 1].bn;
     struct fusion f = {.way = way_of(net, u)};
     f.adds = u->a.kind != COEF_ZERO;
     /* a batch norm that follows wants statistics of y, so a pass makes them */
@@ -59,7 +59,7 @@ void sums_for_merge(struct skl_net *net, const struct unit *u, struct skl_result
 {
     if (!u->fusion.sums) return;
     const int top = u->decl.convs - 1;
-    const struct skl_place h = shortcut_raw(u, unit_x(u, &net->value[u->place.index]));
+    const struct skl_place h = shortcut_raw(u, unit_x(u, &net->signal[u->place.index]));
     const bool F_stands = u->fusion.way != MERGE_IN_BRANCH; /* else its sum is not wanted: b is 1 */
     dy->sums = net->sums;
     dy->partner = F_stands ? u->at->y[u->convs - 1] : h;
@@ -69,17 +69,17 @@ void sums_for_merge(struct skl_net *net, const struct unit *u, struct skl_result
     if (top >= 0 && u->shortcut_bn[top]) dy->pivot2 = u->shortcut_bn[top]->n.mean;
 }
 
-struct skl_result value_sink(struct skl_net *net, int value)
+struct skl_result signal_sink(struct skl_net *net, int l)
 {
     struct skl_result sink = {.y = {NULL, 0}};
     if (net->watch) return sink; /* the probe wants the gradient as it is; it applies the sink afterwards */
-    if (value == 0 && net->plan.stem.pool) return sink; /* batch norm and ReLU are beneath the pooling */
-    if (value == 0) {
+    if (l == 0 && net->plan.stem.pool) return sink; /* batch norm and ReLU are beneath the pooling */
+    if (l == 0) {
         sink = summed(net, sink.y, net->stem_bn, net->stem_y);
         sink.mask = net->stem_z;
         return sink;
     }
-    const struct unit *u = &net->unit[value - 1];
+    const struct unit *u = &net->unit[l - 1];
     if (u->post)
         sink = summed(net, sink.y, u->post, u->at->s);
     else

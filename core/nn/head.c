@@ -3,9 +3,9 @@
 
 void head_forward(struct skl_net *net)
 {
-    struct value *v = &net->value[net->units];
-    if (net->last_relu) value_write(net, v);
-    const struct skl_operand x = net->last_relu ? bn_view(net->last_bn, v->z, true) : value_take(v);
+    struct signal *v = &net->signal[net->units];
+    if (net->last_relu) signal_write(net, v);
+    const struct skl_operand x = net->last_relu ? bn_view(net->last_bn, v->z, true) : signal_take(v);
     net->device->ops->head_forward(net->device, &net->head, &x, net->n);
 }
 
@@ -22,9 +22,9 @@ void head_loss(struct skl_net *net, const struct skl_targets *targets)
 
 void head_backward(struct skl_net *net)
 {
-    const struct value *v = &net->value[net->units];
+    const struct signal *v = &net->signal[net->units];
     const struct skl_operand act = bn_view(net->last_bn, v->z, true);
-    struct skl_result sink = value_sink(net, net->units), first = sink;
+    struct skl_result sink = signal_sink(net, net->units), first = sink;
     sink.y = first.y = net->d.y;
     if (net->last_relu) first = masked(net, net->d.inner[0], act, net->last_bn);
     net->device->ops->head_backward(net->device, &net->head, &first, net->n, net->accumulate);

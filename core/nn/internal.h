@@ -4,7 +4,7 @@
  * merge.c joins them -> head.c.  Each calls the device (core/device/device.h) through layers.c; none looks into a
  * tensor.
  *
- * Lazy values.  A batch norm, a ReLU and the addition cost memory traffic and nothing else, so no tensor is written
+ * Lazy signals.  A batch norm, a ReLU and the addition cost memory traffic and nothing else, so no tensor is written
  * for them: a layer's raw output is kept together with an *operand* (device.h) that says how to read it, and whoever
  * reads it applies that.  A unit's output is such a pending operand; its first reader writes it out as it reads.
  *
@@ -130,7 +130,7 @@ struct unit {
 };
 
 /* A unit's (or the stem's) output: pending until somebody reads it. */
-struct value {
+struct signal {
     struct skl_operand pending; /* how to make it; pending.out is none here */
     struct skl_place z;         /* where it goes */
     bool ready;                 /* z is written */
@@ -171,7 +171,7 @@ struct skl_net {
     struct skl_place chosen; /* of max pooling: from forward to backward */
     struct unit *unit;
     int units;
-    struct value *value; /* value[i]: input of unit i; value[units]: the last output */
+    struct signal *signal; /* signal[i]: input of unit i; signal[units]: the last output */
     struct bn_layer *last_bn;
     bool last_relu; /* the extra activation of the pre-activation orders */
     int fc_weight, fc_bias;
@@ -206,9 +206,9 @@ struct skl_net {
     int64_t iteration;
     double seconds[3];
     struct skl_err trouble; /* what broke in the device first */
-    /* probe.c: while it runs, called with the gradient of value[i] itself in d.y, before the mask of the unit below;
+    /* probe.c: while it runs, called with the gradient of signal[i] itself in d.y, before the mask of the unit below;
      * else NULL */
-    void (*watch)(struct skl_net *net, int value);
+    void (*watch)(struct skl_net *net, int l);
     void *watcher;
 };
 
@@ -243,9 +243,9 @@ static inline struct skl_place value_of(const struct skl_net *net, int tensor)
 /* What a variant is told of the group, without w, dw, keep and scratch. */
 struct skl_call make_call(const struct skl_net *net, const struct unit *u);
 
-/* ---- values (layers.c) ---- */
-void value_write(struct skl_net *net, struct value *v); /* now */
-struct skl_operand value_take(struct value *v);         /* to be read by one convolution, which writes it */
+/* ---- signals (layers.c) ---- */
+void signal_write(struct skl_net *net, struct signal *v); /* now */
+struct skl_operand signal_take(struct signal *v);         /* to be read by one convolution, which writes it */
 
 /* ---- coefficients.c: way 1's host side ---- */
 void coefficients_forward(struct skl_net *net); /* every unit's affine, for the group that begins */
@@ -259,14 +259,14 @@ static inline bool learns(const struct unit *u)
 /* ---- fuse.c ---- */
 enum coef_kind kind_of(const struct skl_coef *k);
 struct fusion fuse(const struct skl_net *net, const struct unit *u); /* from the plan and the coefficients' kinds */
-/* How the gradient of value[i] is written: the ReLU mask of the unit that made it and the sums its batch norms need. */
-struct skl_result value_sink(struct skl_net *net, int value);
+/* How the gradient of signal[l] is written: the ReLU mask of the unit that made it, the sums its batch norms need. */
+struct skl_result signal_sink(struct skl_net *net, int l);
 /* The sums over the gradient of y that this unit's merge wants. */
 void sums_for_merge(struct skl_net *net, const struct unit *u, struct skl_result *dy);
 
 /* ---- branch.c ---- */
 /* F(x_l), to be read once; where the merge happens in F's last convolution, what that one reads. */
-struct skl_operand branch_forward(struct skl_net *net, struct unit *u, struct value *in);
+struct skl_operand branch_forward(struct skl_net *net, struct unit *u, struct signal *in);
 struct skl_operand branch_view(const struct unit *u); /* F as the merge reads it */
 
 /* The gradient that came along the shortcut, scale∘keep?∘g, as a result adds it; g none: nothing comes. */
@@ -274,14 +274,14 @@ struct along {
     struct skl_place g, scale, keep;
 };
 /* dF: gradient of the last convolution's raw output.  Down to the unit's input, where `along` is added: to d.y. */
-void branch_backward(struct skl_net *net, struct unit *u, struct value *in, struct skl_operand dF, struct along along);
+void branch_backward(struct skl_net *net, struct unit *u, struct signal *in, struct skl_operand dF, struct along along);
 
 /* ---- shortcut.c ---- */
-struct skl_operand shortcut_forward(struct skl_net *net, struct unit *u, struct value *in); /* h(x_l) */
+struct skl_operand shortcut_forward(struct skl_net *net, struct unit *u, struct signal *in); /* h(x_l) */
 struct skl_operand shortcut_view(const struct skl_net *net, const struct unit *u, struct skl_place x);
 /* dh: what merge_backward gave.  Returns what reaches the unit's input. */
-struct along shortcut_backward(struct skl_net *net, struct unit *u, struct value *in, struct along dh);
-struct skl_place unit_x(const struct unit *u, const struct value *in); /* the input as the variant sees it */
+struct along shortcut_backward(struct skl_net *net, struct unit *u, struct signal *in, struct along dh);
+struct skl_place unit_x(const struct unit *u, const struct signal *in); /* the input as the variant sees it */
 /* What h reads before its sigmoid: the last layer's raw output or x. */
 struct skl_place shortcut_raw(const struct unit *u, struct skl_place x);
 struct skl_operand arrived(const struct skl_net *net, struct along along); /* as an operand */
@@ -290,19 +290,19 @@ struct skl_place shortcut_dx(const struct skl_net *net, const struct unit *u);
 
 /* ---- merge.c ---- */
 /* y_l = h(x_l) + F(x_l), x_{l+1} = f(y_l). */
-void merge_forward(struct skl_net *net, struct unit *u, struct value *in, struct skl_operand h, struct skl_operand F,
-                   struct value *out);
+void merge_forward(struct skl_net *net, struct unit *u, struct signal *in, struct skl_operand h, struct skl_operand F,
+                   struct signal *out);
 /* From d.y and its sums: the gradient of F's last raw output; *dh, that of h. */
-struct skl_operand merge_backward(struct skl_net *net, struct unit *u, struct value *in, struct along *dh);
+struct skl_operand merge_backward(struct skl_net *net, struct unit *u, struct signal *in, struct along *dh);
 struct skl_operand merged(struct skl_net *net, struct unit *u, struct skl_operand h, struct skl_operand F);
 /* The pass alone, to `y`, with a ReLU or not. */
 void merge_pass(struct skl_net *net, struct unit *u, struct skl_place x, struct skl_result y, bool relu);
 
 /* ---- unit.c, stem.c, head.c ---- */
-void unit_forward(struct skl_net *net, struct unit *u, struct value *in, struct value *out);
-void unit_backward(struct skl_net *net, struct unit *u, struct value *in);
+void unit_forward(struct skl_net *net, struct unit *u, struct signal *in, struct signal *out);
+void unit_backward(struct skl_net *net, struct unit *u, struct signal *in);
 /* unit_backward as if the branch F were a constant: d.y becomes what reaches the unit's input along the shortcut. */
-void unit_shortcut_backward(struct skl_net *net, struct unit *u, struct value *in);
+void unit_shortcut_backward(struct skl_net *net, struct unit *u, struct signal *in);
 void stem_forward(struct skl_net *net);
 void stem_backward(struct skl_net *net);
 void head_forward(struct skl_net *net);

@@ -116,8 +116,8 @@ struct skl_call make_call(const struct skl_net *net, const struct unit *u)
         .rng_key = skl_rng_key(net->o.seed, SKL_RNG_SHORTCUT, (uint64_t)net->iteration, (uint64_t)u->place.index)};
 }
 
-/* ---- values ---- */
-struct skl_operand value_take(struct value *v)
+/* ---- signals ---- */
+struct skl_operand signal_take(struct signal *v)
 {
     if (v->ready) return plain(v->z);
     struct skl_operand x = v->pending;
@@ -126,7 +126,7 @@ struct skl_operand value_take(struct value *v)
     return x;
 }
 
-void value_write(struct skl_net *net, struct value *v)
+void signal_write(struct skl_net *net, struct signal *v)
 {
     if (v->ready) return;
     map(net, v->pending, (struct skl_result){.y = v->z}, v->shape);

@@ -143,7 +143,7 @@ static void take_gradients(struct skl_net *net, size_t n)
 static void take_head(struct skl_net *net, size_t n)
 {
     const size_t c = (size_t)net->widest, classes = (size_t)net->o.classes;
-    net->head = (struct skl_head){.shape = net->value[net->units].shape,
+    net->head = (struct skl_head){.shape = net->signal[net->units].shape,
                                   .classes = net->o.classes,
                                   .weight = net->at[net->fc_weight].value,
                                   .bias = net->at[net->fc_bias].value,
@@ -161,8 +161,8 @@ static void take_trained(struct skl_net *net, size_t n)
 {
     for (int i = 0; i < net->units; i++) take_training(net, &net->unit[i], n);
     net->stem_y = take(net, n * shape_floats(conv_out(&net->stem)));
-    net->stem_z = take(net, n * shape_floats(net->value[0].shape));
-    if (net->plan.stem.pool) net->chosen = arena_take(net, n * shape_floats(net->value[0].shape));
+    net->stem_z = take(net, n * shape_floats(net->signal[0].shape));
+    if (net->plan.stem.pool) net->chosen = arena_take(net, n * shape_floats(net->signal[0].shape));
     take_gradients(net, n);
 }
 

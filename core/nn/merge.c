@@ -126,8 +126,8 @@ static void write_sum(struct skl_net *net, struct unit *u, struct skl_place x, s
     }
 }
 
-void merge_forward(struct skl_net *net, struct unit *u, struct value *in, struct skl_operand h, struct skl_operand F,
-                   struct value *out)
+void merge_forward(struct skl_net *net, struct unit *u, struct signal *in, struct skl_operand h, struct skl_operand F,
+                   struct signal *out)
 {
     out->ready = !u->fusion.waits && !u->post;
     if (u->fusion.waits) {
@@ -184,7 +184,7 @@ static struct skl_operand fused_backward(struct skl_net *net, struct unit *u)
     return bn_gradient(u->end, g, last);
 }
 
-struct skl_operand merge_backward(struct skl_net *net, struct unit *u, struct value *in, struct along *dh)
+struct skl_operand merge_backward(struct skl_net *net, struct unit *u, struct signal *in, struct along *dh)
 {
     if (u->post) post_backward(net, u);
     if (u->fusion.way == MERGE_PASS) return pass_backward(net, u, unit_x(u, in), dh);

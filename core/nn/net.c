@@ -44,7 +44,7 @@ void skl_net_free(struct skl_net *net)
     host_free(net);
     for (int i = 0; i < net->bns; i++) free(net->bn[i]);
     free(net->bn), free(net->tensor), free(net->start), free(net->at), free(net->learned), free(net->staging);
-    free(net->unit), free(net->value);
+    free(net->unit), free(net->signal);
     free(net);
 }
 
@@ -97,8 +97,8 @@ static void begin(struct skl_net *net, bool training, int first, int n, int64_t 
     net->iteration = iteration;
     for (int i = 0; i <= net->units; i++) {
         if (i > 0) net->unit[i - 1].at = training ? &net->unit[i - 1].train : &net->unit[i - 1].eval;
-        net->value[i].z = i > 0 ? net->unit[i - 1].at->z : training ? net->stem_z : net->stem_ze;
-        net->value[i].ready = false;
+        net->signal[i].z = i > 0 ? net->unit[i - 1].at->z : training ? net->stem_z : net->stem_ze;
+        net->signal[i].ready = false;
     }
 }
 
@@ -109,7 +109,7 @@ static void forward(struct skl_net *net, const float *images)
                              net->images);
     coefficients_forward(net);
     stem_forward(net);
-    for (int i = 0; i < net->units; i++) unit_forward(net, &net->unit[i], &net->value[i], &net->value[i + 1]);
+    for (int i = 0; i < net->units; i++) unit_forward(net, &net->unit[i], &net->signal[i], &net->signal[i + 1]);
     head_forward(net);
 }
 
@@ -118,7 +118,7 @@ static void backward(struct skl_net *net)
     head_backward(net);
     if (net->watch) net->watch(net, net->units);
     for (int i = net->units - 1; i >= 0; i--) {
-        unit_backward(net, &net->unit[i], &net->value[i]);
+        unit_backward(net, &net->unit[i], &net->signal[i]);
         if (net->watch) net->watch(net, i);
     }
     stem_backward(net);

@@ -192,7 +192,7 @@ static int plan_stages(const struct skl_model_config *m, struct net_plan *plan, 
 static int plan_unit(struct skl_net *net, int i, int stage, int in_stage, struct skl_err *err)
 {
     struct unit *u = &net->unit[i];
-    const struct skl_shape in = net->value[i].shape;
+    const struct skl_shape in = net->signal[i].shape;
     const int stride = in_stage == 0 ? net->plan.stage[stage].stride : 1;
     const struct skl_shape out = {(in.h + stride - 1) / stride, (in.w + stride - 1) / stride,
                                   net->plan.stage[stage].channels};
@@ -202,8 +202,8 @@ static int plan_unit(struct skl_net *net, int i, int stage, int in_stage, struct
     plan_branch(net, u, stride);
     int status = plan_shortcut(net, u, stride, err);
     if (!status) status = start_branch(net, u, err);
-    net->value[i].bn = u->pre;
-    net->value[i + 1].shape = out;
+    net->signal[i].bn = u->pre;
+    net->signal[i + 1].shape = out;
     return status;
 }
 
@@ -212,9 +212,9 @@ static int plan_units(struct skl_net *net, struct skl_err *err)
     int status = SKL_OK, i = 0;
     for (int s = 0; s < net->plan.stages; s++) net->units += net->plan.stage[s].units;
     net->unit = skl_alloc_array((size_t)net->units, sizeof *net->unit);
-    net->value = skl_alloc_array((size_t)net->units + 1, sizeof *net->value);
-    net->value[0].shape = conv_out(&net->stem);
-    if (net->plan.stem.pool) net->value[0].shape = skl_max_pooled(net->value[0].shape);
+    net->signal = skl_alloc_array((size_t)net->units + 1, sizeof *net->signal);
+    net->signal[0].shape = conv_out(&net->stem);
+    if (net->plan.stem.pool) net->signal[0].shape = skl_max_pooled(net->signal[0].shape);
     for (int s = 0; s < net->plan.stages; s++)
         for (int k = 0; k < net->plan.stage[s].units && !status; k++) status = plan_unit(net, i++, s, k, err);
     return status;
@@ -222,9 +222,9 @@ static int plan_units(struct skl_net *net, struct skl_err *err)
 
 static void plan_head(struct skl_net *net)
 {
-    const int c = net->value[net->units].shape.c;
+    const int c = net->signal[net->units].shape.c;
     net->last_relu = net->model.order >= SKL_RELU_ONLY_PREACT;
-    if (net->model.order == SKL_FULL_PREACT) net->value[net->units].bn = net->last_bn = plan_bn(net, c, "", "bn_last");
+    if (net->model.order == SKL_FULL_PREACT) net->signal[net->units].bn = net->last_bn = plan_bn(net, c, "", "bn_last");
     net->fc_weight = add_tensor(net, (struct tensor_start){SKL_KIND_FC, SKL_HE, 0}, true, 2,
                                 (const int[]){net->o.classes, c}, "fc.weight");
     net->fc_bias = add_tensor(net, (struct tensor_start){SKL_KIND_BIAS, SKL_CONST, 0}, decays(net, false), 1,
@@ -242,7 +242,7 @@ static void measure(struct skl_net *net)
     measure_shape(net, (struct skl_shape){net->o.size, net->o.size, net->o.channels});
     measure_shape(net, (struct skl_shape){1, 1, net->o.classes});
     measure_shape(net, conv_out(&net->stem));
-    for (int i = 0; i <= net->units; i++) measure_shape(net, net->value[i].shape);
+    for (int i = 0; i <= net->units; i++) measure_shape(net, net->signal[i].shape);
     for (int i = 0; i < net->units; i++) {
         for (int j = 0; j < net->unit[i].convs; j++) measure_shape(net, conv_out(&net->unit[i].conv[j]));
         for (int j = 0; j < net->unit[i].decl.convs; j++) measure_shape(net, conv_out(&net->unit[i].shortcut_conv[j]));

@@ -1,6 +1,6 @@
 /* What happens to signal and gradient at every unit (probe.h).
  *
- * One backward pass of the net, watched: after each unit d.y is dE/dx_l itself (value_sink leaves it alone while
+ * One backward pass of the net, watched: after each unit d.y is dE/dx_l itself (signal_sink leaves it alone while
  * net->watch is set), which is measured and then given the mask and sums that the unit below expects.  The direct
  * term goes down in step with it, in a second tensor that takes d.y's place while it passes a unit.
  *
@@ -137,7 +137,7 @@ static double rms(struct skl_net *net, struct skl_operand x, struct skl_shape sh
 /* F.  Where its last convolution wrote the sum, F is what is left of it without a h. */
 static struct skl_operand branch_operand(struct skl_net *net, const struct unit *u)
 {
-    const struct value *in = &net->value[u->place.index];
+    const struct signal *in = &net->signal[u->place.index];
     if (u->fusion.way != MERGE_IN_BRANCH) return branch_view(u);
     struct skl_operand f = plain(u->post ? u->at->s : in[1].z);
     if (!u->fusion.adds) return f;
@@ -150,7 +150,7 @@ static struct skl_operand branch_operand(struct skl_net *net, const struct unit 
 /* What the ReLU after the addition reads.  Where the merge was a pass it kept relu(y) alone: made again. */
 static struct skl_operand before_relu(struct skl_net *net, struct unit *u)
 {
-    const struct skl_place x = unit_x(u, &net->value[u->place.index]);
+    const struct skl_place x = unit_x(u, &net->signal[u->place.index]);
     if (u->post) return bn_view(u->post, u->at->s, false);
     if (u->fusion.way != MERGE_PASS) return merged(net, u, shortcut_view(net, u, x), branch_view(u));
     merge_pass(net, u, x, (struct skl_result){.y = net->d.inner[0]}, false);
@@ -202,7 +202,7 @@ static void sum_chunk(void *arg, int chunk, int first, int n)
 static double sum_share(struct skl_net *net, struct watcher *w, const struct unit *u)
 {
     const float *f = fetch(net, branch_operand(net, u), u->place.out, 0);
-    struct sum_job job = {f, u->place.out, net->value[net->units].shape, 1, w->sum, {0}};
+    struct sum_job job = {f, u->place.out, net->signal[net->units].shape, 1, w->sum, {0}};
     double squares = 0;
     for (int h = job.from.h; h > job.to.h; h = (h + 1) / 2) job.step *= 2;
     for_chunks(net, sum_chunk, &job);
@@ -307,7 +307,7 @@ static double mean_coefficient(struct skl_net *net, const struct unit *u)
  * signal's size.  A variant that says neither: NaN. */
 static double shortcut_gain(struct skl_net *net, struct unit *u)
 {
-    const struct skl_place x = unit_x(u, &net->value[u->place.index]);
+    const struct skl_place x = unit_x(u, &net->signal[u->place.index]);
     if (u->variant->gain) return mean_gain(net, u, x);
     if (!u->variant->affine) return NAN;
     const double a = mean_coefficient(net, u);
@@ -316,12 +316,12 @@ static double shortcut_gain(struct skl_net *net, struct unit *u)
 }
 
 /* ---- gradient ---- */
-/* d.y gets the mask and the sums that the unit below value[i] expects. */
+/* d.y gets the mask and the sums that the unit below signal[i] expects. */
 static void apply_sink(struct skl_net *net, int i)
 {
-    struct skl_result sink = value_sink(net, i);
+    struct skl_result sink = signal_sink(net, i);
     sink.y = net->d.y;
-    map(net, plain(net->d.y), sink, net->value[i].shape);
+    map(net, plain(net->d.y), sink, net->signal[i].shape);
 }
 
 static void swap_direct(struct skl_net *net, struct watcher *w)
@@ -349,7 +349,7 @@ static void step_direct(struct skl_net *net, struct watcher *w, int l)
 {
     swap_direct(net, w);
     apply_sink(net, l + 1);
-    unit_shortcut_backward(net, &net->unit[l], &net->value[l]);
+    unit_shortcut_backward(net, &net->unit[l], &net->signal[l]);
     swap_direct(net, w);
 }
 
@@ -373,36 +373,36 @@ static void measure_unit(struct skl_net *net, struct watcher *w, int l)
     snprintf(row->name, sizeof row->name, "%s", u->prefix);
     row->unit = l;
     row->stage = u->stage + 1;
-    row->signal_rms = rms(net, plain(net->value[l].z), net->value[l].shape);
+    row->signal_rms = rms(net, plain(net->signal[l].z), net->signal[l].shape);
     row->branch_rms = rms(net, branch_operand(net, u), u->place.out);
     row->sum_share = sum_share(net, w, u);
     row->clipped = clipped(net, u);
     row->shortcut_gain = shortcut_gain(net, u);
     row->gate_mean = u->variant->gain ? 1 - row->shortcut_gain : NAN;
     step_direct(net, w, l);
-    measure_gradient(net, w, row, net->value[l].shape);
+    measure_gradient(net, w, row, net->signal[l].shape);
 }
 
 static void start_direct(struct skl_net *net, struct watcher *w)
 {
-    const struct skl_shape shape = net->value[net->units].shape;
+    const struct skl_shape shape = net->signal[net->units].shape;
     double m[MOMENTS];
     moments(net, fetch(net, plain(net->d.y), shape, 0), NULL, shape, m);
     w->top = sqrt(m[SQUARES]);
-    moments(net, fetch(net, plain(net->value[net->units].z), shape, 0), NULL, shape, m);
+    moments(net, fetch(net, plain(net->signal[net->units].z), shape, 0), NULL, shape, m);
     w->size = sqrt(m[SQUARES]);
     map(net, plain(net->d.y), (struct skl_result){.y = w->direct}, shape);
 }
 
-static void watch(struct skl_net *net, int value)
+static void watch(struct skl_net *net, int l)
 {
     struct watcher *w = net->watcher;
     net->watch = NULL; /* sinks are whole again */
-    if (value == net->units)
+    if (l == net->units)
         start_direct(net, w);
     else
-        measure_unit(net, w, value);
-    apply_sink(net, value);
+        measure_unit(net, w, l);
+    apply_sink(net, l);
     net->watch = watch;
 }
 
@@ -463,7 +463,7 @@ static struct skl_memory *open_watcher(struct skl_net *net, struct watcher *w, i
     w->direct = (struct skl_place){memory, 0};
     w->vector = skl_further(w->direct, size);
     for (int i = 0; i < 2; i++) w->host[i] = skl_alloc_array(size + (size_t)net->widest, sizeof(float));
-    w->sum = skl_alloc_array((size_t)n * shape_floats(net->value[net->units].shape), sizeof(float));
+    w->sum = skl_alloc_array((size_t)n * shape_floats(net->signal[net->units].shape), sizeof(float));
     return memory;
 }
 

@@ -1,7 +1,7 @@
 /* The shortcut h(x_l): projection where the shape changes, the layers that a variant declared, dropout's mask. */
 #include "core/nn/internal.h"
 
-struct skl_place unit_x(const struct unit *u, const struct value *in)
+struct skl_place unit_x(const struct unit *u, const struct signal *in)
 {
     if (u->decl.source == SKL_RAW_X) return in->z;
     return u->projection != PROJECT_NONE ? u->at->p : u->pre_before_split ? u->at->a : in->z;
@@ -13,7 +13,7 @@ struct skl_place shortcut_raw(const struct unit *u, struct skl_place x)
 }
 
 /* Where branch and shortcut part. */
-static struct skl_place split_of(const struct unit *u, const struct value *in)
+static struct skl_place split_of(const struct unit *u, const struct signal *in)
 {
     return u->pre_before_split ? u->at->a : in->z;
 }
@@ -43,7 +43,7 @@ static void project_forward(struct skl_net *net, struct unit *u, struct skl_plac
         map(net, bn_view(u->project_bn, u->at->py, false), (struct skl_result){.y = u->at->p}, u->place.out);
 }
 
-struct skl_operand shortcut_forward(struct skl_net *net, struct unit *u, struct value *in)
+struct skl_operand shortcut_forward(struct skl_net *net, struct unit *u, struct signal *in)
 {
     const int layers = u->decl.convs - u->fusion.tail; /* a tail runs in the merge's pass */
     const struct skl_place x = unit_x(u, in);
@@ -140,7 +140,7 @@ static struct along project_backward(struct skl_net *net, struct unit *u, struct
     return (struct along){.g = net->d.along};
 }
 
-struct along shortcut_backward(struct skl_net *net, struct unit *u, struct value *in, struct along dh)
+struct along shortcut_backward(struct skl_net *net, struct unit *u, struct signal *in, struct along dh)
 {
     if (has_layers(u)) {
         const struct along dx = {.g = shortcut_dx(net, u)};

@@ -12,14 +12,14 @@ void stem_forward(struct skl_net *net)
     const struct skl_place y = net->training ? net->stem_y : net->stem_ye;
     conv_bn_forward(net, &net->stem, net->stem_bn, plain(net->images), y);
     if (!net->plan.stem.pool) {
-        net->value[0].pending = bn_view(net->stem_bn, y, true);
+        net->signal[0].pending = bn_view(net->stem_bn, y, true);
         return;
     }
     struct skl_max_pool job = pool_job(net, y);
-    job.y = net->value[0].z;
+    job.y = net->signal[0].z;
     if (net->training) job.chosen = net->chosen;
     net->device->ops->max_pool_forward(net->device, &job, net->n);
-    net->value[0].ready = true;
+    net->signal[0].ready = true;
 }
 
 /* The gradient of the convolution's batch norm, with its sums. */

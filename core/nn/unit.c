@@ -6,14 +6,14 @@
  * (fuse.c); neither shows here. */
 #include "core/nn/internal.h"
 
-void unit_forward(struct skl_net *net, struct unit *u, struct value *in, struct value *out)
+void unit_forward(struct skl_net *net, struct unit *u, struct signal *in, struct signal *out)
 {
     const struct skl_operand F = branch_forward(net, u, in);
     const struct skl_operand h = shortcut_forward(net, u, in);
     merge_forward(net, u, in, h, F, out);
 }
 
-void unit_backward(struct skl_net *net, struct unit *u, struct value *in)
+void unit_backward(struct skl_net *net, struct unit *u, struct signal *in)
 {
     struct along dh;
     const struct skl_operand dF = merge_backward(net, u, in, &dh);
@@ -22,7 +22,7 @@ void unit_backward(struct skl_net *net, struct unit *u, struct value *in)
 }
 
 /* dx is what reaches the unit's input, or the first activation where branch and shortcut part behind it. */
-static void arrive(struct skl_net *net, struct unit *u, struct value *in, struct along dx)
+static void arrive(struct skl_net *net, struct unit *u, struct signal *in, struct along dx)
 {
     const struct skl_operand g = arrived(net, dx);
     if (!u->pre_before_split) {
@@ -35,7 +35,7 @@ static void arrive(struct skl_net *net, struct unit *u, struct value *in, struct
     map(net, bn_gradient(u->pre, net->d.y, in->z), (struct skl_result){.y = net->d.y}, in->shape);
 }
 
-void unit_shortcut_backward(struct skl_net *net, struct unit *u, struct value *in)
+void unit_shortcut_backward(struct skl_net *net, struct unit *u, struct signal *in)
 {
     struct along dh;
     merge_backward(net, u, in, &dh);

@@ -36,9 +36,9 @@ static const float *fetch(struct lab *lab, struct skl_place from, size_t floats)
     assert_int_equal(lab->net->device->ops->finish(lab->net->device, NULL), SKL_OK);
     return to;
 }
-static const float *fetch_value(struct lab *lab, int i)
+static const float *fetch_signal(struct lab *lab, int i)
 {
-    return fetch(lab, lab->net->value[i].z, IMAGES * shape_floats(lab->net->value[i].shape));
+    return fetch(lab, lab->net->signal[i].z, IMAGES * shape_floats(lab->net->signal[i].shape));
 }
 /* The first `count` numbers of a tensor. */
 static void set_tensor(struct lab *lab, int tensor, int count, float v)
@@ -103,8 +103,8 @@ static void signals_add_up(void **state)
     const int n = per_stage(&lab);
     for (int stage = 0; stage < 3; stage++) {
         const int first = stage * n + (stage > 0), last = stage * n + n;
-        const size_t floats = IMAGES * shape_floats(lab.net->value[last].shape);
-        const float *from = fetch_value(&lab, first), *to = fetch_value(&lab, last), *branch[8];
+        const size_t floats = IMAGES * shape_floats(lab.net->signal[last].shape);
+        const float *from = fetch_signal(&lab, first), *to = fetch_signal(&lab, last), *branch[8];
         double error = 0, size = 0;
         for (int l = first; l < last; l++) branch[l - first] = fetch(&lab, lab.net->unit[l].train.y[1], floats);
         for (size_t e = 0; e < floats; e++) {
@@ -124,11 +124,11 @@ static void sums_of_branches(void **state)
 {
     struct lab lab;
     OPEN(&lab, "model.depth=20", "model.order=full_preact");
-    const float *top = fetch_value(&lab, lab.p.units);
-    const struct skl_shape to = lab.net->value[lab.p.units].shape;
+    const float *top = fetch_signal(&lab, lab.p.units);
+    const struct skl_shape to = lab.net->signal[lab.p.units].shape;
     for (int l = 0; l < lab.p.units; l++) {
-        const float *below = fetch_value(&lab, l);
-        const struct skl_shape s = lab.net->value[l].shape;
+        const float *below = fetch_signal(&lab, l);
+        const struct skl_shape s = lab.net->signal[l].shape;
         const int step = s.h / to.h;
         double rest = 0, size = 0;
         for (int i = 0; i < IMAGES * to.h * to.w; i++)
@@ -189,7 +189,7 @@ static void factors_multiply(void **state)
 /* The original order by hand, in double: ReLU masks; at a transition every second pixel, half of the channels. */
 static void down_one_unit(struct lab *lab, int l, const double *from, double *to)
 {
-    const float *above = fetch_value(lab, l + 1);
+    const float *above = fetch_signal(lab, l + 1);
     const struct unit *u = &lab->net->unit[l];
     const struct skl_shape in = u->place.in, out = u->place.out;
     const int stride = in.h / out.h;
@@ -217,7 +217,7 @@ static void masks_by_hand(void **state)
     OPEN(&lab, "model.depth=20");
     const int units = lab.p.units;
     const size_t largest = IMAGES * lab.net->activation;
-    const struct skl_shape s = lab.net->value[units].shape;
+    const struct skl_shape s = lab.net->signal[units].shape;
     double *from = skl_alloc_array(largest, sizeof *from), *to = skl_alloc_array(largest, sizeof *to);
     const size_t pixels = (size_t)(s.h * s.w), channels = (size_t)s.c;
     const float *dpooled = fetch(&lab, lab.net->head.dpooled, IMAGES * channels);
@@ -226,10 +226,10 @@ static void masks_by_hand(void **state)
     const double top = norm(from, IMAGES * shape_floats(s));
     for (int l = units - 1; l >= 0; l--) {
         down_one_unit(&lab, l, from, to);
-        const double size = norm(to, IMAGES * shape_floats(lab.net->value[l].shape));
+        const double size = norm(to, IMAGES * shape_floats(lab.net->signal[l].shape));
         close_to(lab.p.unit[l].direct_gain, size / top, 1e-6, "direct_gain", l);
         close_to(lab.p.unit[l].direct_share * lab.p.unit[l].gradient_rms *
-                     sqrt((double)(IMAGES * shape_floats(lab.net->value[l].shape))),
+                     sqrt((double)(IMAGES * shape_floats(lab.net->signal[l].shape))),
                  size, 1e-6, "direct term", l);
         double *swap = from;
         from = to, to = swap;
@@ -301,7 +301,7 @@ static void gain_of_a_convolution(void **state)
     struct lab lab;
     OPEN(&lab, "model.depth=8", "model.shortcut={type: conv1x1}");
     for (int l = 0; l < lab.p.units; l++) {
-        const double x = rms_of(fetch_value(&lab, l), IMAGES * shape_floats(lab.net->value[l].shape));
+        const double x = rms_of(fetch_signal(&lab, l), IMAGES * shape_floats(lab.net->signal[l].shape));
         close_to(lab.p.unit[l].signal_rms, x, 1e-9, "signal_rms", l);
         close_to(lab.p.unit[l].shortcut_gain, 1 / x, 1e-3, "shortcut_gain", l);
     }
