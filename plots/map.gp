@@ -1,6 +1,7 @@
 # map.gp - one figure of every unit over all of training, a panel for each variant: colour on a logarithmic scale, grey
 # for exactly zero.
-PAGE = 'free'                              # as wide as it needs
+# As wide as it needs.
+PAGE = 'free'
 load 'style.gp'
 NAME = own_name(ARG0)
 if (PANELS > 8) DPI = 0.7*DPI              # large enough as it is

@@ -1,8 +1,6 @@
 # panels.gp - variants against the baseline, a panel each: training loss dashed on the left, logarithmic axis, the
 # other metric solid on the right axis.  Lines: median over the seeds; bands: minimum to maximum; crosses: where a
 # run diverged or failed.
-if (PAGE eq '6.6in') { POINTS = 8 }
-if (PAGE eq 'slide') { POINTS = 12 }
 load 'style.gp'
 NAME = own_name(ARG0)
 if (PANELS > 8) DPI = 0.7*DPI              # large enough as it is

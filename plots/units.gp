@@ -1,7 +1,8 @@
 # units.gp - a figure of every unit or layer, a line for each variant; one panel or two side by side.  Lines: median over
 # the seeds; bands: least to greatest.  On a logarithmic axis zero, and what is too small to show, stands on a floor of
 # its own below a break.
-PAGE = 'free'                              # as wide as it needs
+# As wide as it needs.
+PAGE = 'free'
 load 'style.gp'
 NAME = own_name(ARG0)
 KEY_HEIGHT = 0.165*KEY_ROWS + 0.12            # inches
