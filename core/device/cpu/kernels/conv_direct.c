@@ -1,4 +1,4 @@
-/* Convolutions by their definition: sizes 1 and 3, strides 1 and 2, any number of input channels.
+/* Convolutions by their definition: sizes 1, 3 and 7, strides 1 and 2, any number of input channels.
  *
  * An image goes, row by row as it is needed, into a buffer with a zero border; a row of output pixels is a sum of
  * matrix products:
@@ -17,6 +17,7 @@
 struct plan {
     int h, w, c, k, size, stride, border;
     int oh, ow; /* output rows and columns */
+    int edge;   /* border of Q */
     int pw, qw; /* columns of P and Q with their borders */
     int cl;     /* c rounded up to whole vectors: dx is made in these */
 };
@@ -27,7 +28,8 @@ INLINE struct plan plan_of(const struct skl_conv_shape *s, int c, int k, int siz
     p.oh = (s->h + stride - 1) / stride;
     p.ow = (s->w + stride - 1) / stride;
     p.pw = (p.ow - 1) * stride + size > s->w + 2 * p.border ? (p.ow - 1) * stride + size : s->w + 2 * p.border;
-    p.qw = p.ow + 2;
+    p.edge = size > 3 ? p.border : 1;
+    p.qw = p.ow + 2 * p.edge;
     p.cl = (c + LANES - 1) / LANES * LANES;
     return p;
 }
@@ -41,15 +43,28 @@ INLINE int block_pixels(int c, int k)
     return pixels < 16 ? 16 : pixels > 128 ? 128 : pixels;
 }
 
+/* Pixels of a pass over `pixels` of them: of wide layers so many that their weights and gradients, which are in no
+ * cache, are not fetched for each block anew.  A multiple of the block; at most WIDE_PIXELS. */
+enum { WIDE = 128, WIDE_PIXELS = 128 };
+INLINE int pass_pixels(int c, int k, size_t pixels)
+{
+    const int block = block_pixels(c, k);
+    if ((c > k ? c : k) < WIDE) return block;
+    const size_t passes = 2 * pixels / WIDE_PIXELS > 1 ? 2 * pixels / WIDE_PIXELS : 1;
+    const size_t each = (pixels + passes - 1) / passes;
+    return (int)((each + (size_t)block - 1) / (size_t)block) * block;
+}
+INLINE int most_pixels(int c, int k) { return (c > k ? c : k) < WIDE ? block_pixels(c, k) : WIDE_PIXELS; }
+
 struct buffers {
     float *x;   /* P [h + size][pw][c] */
-    float *dy;  /* Q [oh + 2][qw][k] */
+    float *dy;  /* Q [edge + oh + edge][qw][k] */
     float *row; /* output pixels to be stored, [ow][k] or [w][cl] */
 };
 
 INLINE size_t lay_out(const struct plan *p, struct buffers *b, float *scratch)
 {
-    const size_t x = (size_t)((p->h + p->size + 1) * p->pw * p->c), dy = (size_t)((p->oh + 2) * p->qw * p->k);
+    const size_t x = (size_t)((p->h + p->size + 1) * p->pw * p->c), dy = (size_t)((p->oh + 2 * p->edge) * p->qw * p->k);
     b->x = scratch;
     b->dy = scratch ? b->x + (x + 15) / 16 * 16 : NULL;
     b->row = scratch ? b->dy + (dy + 15) / 16 * 16 : NULL;
@@ -59,7 +74,7 @@ INLINE size_t lay_out(const struct plan *p, struct buffers *b, float *scratch)
 
 static size_t pointwise_floats(const struct skl_conv_shape *s)
 {
-    return 4 * (size_t)block_pixels(s->c, s->k) * (size_t)((s->c > s->k ? s->c : s->k) + LANES);
+    return 4 * (size_t)most_pixels(s->c, s->k) * (size_t)((s->c > s->k ? s->c : s->k) + LANES);
 }
 
 static size_t scratch_floats(const struct skl_conv_shape *s)
@@ -126,7 +141,7 @@ INLINE void load_dy_rows(const struct plan *p, skl_load_fn *load, const struct s
 {
     for (int y = begin; y < end; y++)
         load_into(load, job, (size_t)(image * p->oh + y) * (size_t)p->ow, p->ow, p->k,
-                  dy + ((y + 1) * p->qw + 1) * p->k);
+                  dy + ((y + p->edge) * p->qw + p->edge) * p->k);
 }
 
 INLINE void clear_borders(const struct plan *p, const struct buffers *b)
@@ -151,12 +166,13 @@ INLINE void weight_gradient(const struct plan *p, const float *x, const float *d
                             float *dw, struct ahead *ahead)
 {
     for (int kh = 0; kh < p->size; kh++)
-        multiply_parts(p->size * p->c, p->k, rows, p->ow,
-                       (struct matrix_a){x + (oy * p->stride + kh) * p->pw * p->c, 1, (size_t)(p->stride * p->c),
-                                         (size_t)(p->stride * p->pw * p->c)},
-                       (struct matrix_b){dy + ((oy + 1) * p->qw + 1) * p->k, (size_t)p->k, (size_t)(p->qw * p->k)},
-                       (struct matrix_d){dw + (size_t)kh * (size_t)(p->size * p->c) * (size_t)p->k, (size_t)p->k},
-                       accumulate, ahead);
+        multiply_parts(
+            p->size * p->c, p->k, rows, p->ow,
+            (struct matrix_a){x + (oy * p->stride + kh) * p->pw * p->c, 1, (size_t)(p->stride * p->c),
+                              (size_t)(p->stride * p->pw * p->c)},
+            (struct matrix_b){dy + ((oy + p->edge) * p->qw + p->edge) * p->k, (size_t)p->k, (size_t)(p->qw * p->k)},
+            (struct matrix_d){dw + (size_t)kh * (size_t)(p->size * p->c) * (size_t)p->k, (size_t)p->k}, accumulate,
+            ahead);
 }
 
 /* Row y of dx, pixels px, px + stride, ...: their taps are those kh, kw with y + border - kh and px + border - kw
@@ -172,7 +188,7 @@ INLINE void input_gradient_phase(const struct plan *p, const float *dy, const fl
         if (ys & (p->stride - 1) || xs & (p->stride - 1)) continue;
         const int oy = ys >> (p->stride - 1), ox = xs >> (p->stride - 1);
         multiply_ahead(pixels, p->cl, joined * p->k,
-                       (struct matrix_a){dy + ((oy + 1) * p->qw + ox + 1) * p->k, (size_t)p->k, 1},
+                       (struct matrix_a){dy + ((oy + p->edge) * p->qw + ox + p->edge) * p->k, (size_t)p->k, 1},
                        (struct matrix_b){packed + (size_t)tap * (size_t)p->k * (size_t)p->cl, 0},
                        (struct matrix_d){row + px * p->cl, (size_t)(p->stride * p->cl)}, accumulate, ahead);
         accumulate = true;
@@ -222,8 +238,13 @@ INLINE void forward_chunk(const struct skl_conv_forward *job, int first, int n, 
     }
 }
 
-/* Output rows whose share of the weights' gradient is summed in registers. */
-enum { GRADIENT_ROWS = 4 };
+/* Output rows whose share of the weights' gradient is summed in registers; all of an image where the gradient is larger
+ * than the caches that it passes through.  The order of the sums is the same. */
+enum { GRADIENT_ROWS = 4, LARGE_GRADIENT = 1 << 18 };
+INLINE int gradient_rows(const struct plan *p)
+{
+    return p->size * p->size * p->c * p->k >= LARGE_GRADIENT ? p->oh : GRADIENT_ROWS;
+}
 
 INLINE int gradient_fetches(const struct plan *p) { return p->oh * p->size * fetches(p->size * p->c, p->ow, p->k); }
 
@@ -246,8 +267,8 @@ INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n
         ahead_load(&dy, job->dy, (size_t)(image + 1) * (size_t)y_floats);
         ahead_load(&x, job->x, (size_t)(image + 1) * (size_t)x_floats);
         dx.also = &dy;
-        for (int oy = 0, loaded = 0; oy < p.oh; oy += GRADIENT_ROWS) {
-            const int end = oy + GRADIENT_ROWS < p.oh ? oy + GRADIENT_ROWS : p.oh;
+        for (int oy = 0, loaded = 0; oy < p.oh; oy += gradient_rows(&p)) {
+            const int end = oy + gradient_rows(&p) < p.oh ? oy + gradient_rows(&p) : p.oh;
             load_x_rows(&p, load_x, job->x, image, (end - 1) * p.stride + p.size - p.border, &loaded, b.x);
             load_dy_rows(&p, load_dy, job->dy, image, oy, end, b.dy);
             weight_gradient(&p, b.x, b.dy, oy, end - oy, image > first || oy > 0, dw, &dx);
@@ -267,28 +288,36 @@ INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n
 
 INLINE int backward_fetches(int pixels, int c, int k) { return fetches(c, pixels, k) + fetches(pixels, k, c); }
 
+/* In blocks, whose sums are made one by one. */
+INLINE void store_blocks(skl_store_fn *store, const struct skl_store *job, size_t at, int pixels, int c, int block,
+                         const float *from, struct skl_sums *sums)
+{
+    for (int i = 0; i < pixels; i += block)
+        store(job, at + (size_t)i, pixels - i < block ? pixels - i : block, c, from + i * c, sums);
+}
+
 INLINE void pointwise_forward(const struct skl_conv_forward *job, int first, int n, struct skl_sums *sums,
                               float *scratch, int c, int k)
 {
     skl_load_fn *load = skl_pick_load(job->load);
     skl_store_fn *store = skl_pick_store(job->store);
     const size_t image = (size_t)(job->shape.h * job->shape.w), end = (size_t)(first + n) * image;
-    const int block = block_pixels(c, k);
-    float *xs = scratch, *ys = scratch + block * (c + LANES);
+    const int block = block_pixels(c, k), pass = pass_pixels(c, k, (size_t)n * image);
+    float *xs = scratch, *ys = scratch + pass * (c + LANES);
     struct ahead ahead;
     if (job->ahead) ahead = ahead_from(job->ahead, fetches(n * (int)image, c, k));
-    for (size_t at = (size_t)first * image; at < end; at += (size_t)block) {
-        const int pixels = end - at < (size_t)block ? (int)(end - at) : block;
+    for (size_t at = (size_t)first * image; at < end; at += (size_t)pass) {
+        const int pixels = end - at < (size_t)pass ? (int)(end - at) : pass;
         if (!job->ahead) {
-            ahead = ahead_of(block * c, fetches(pixels, c, k));
-            ahead_load(&ahead, job->load, (at + (size_t)block) * (size_t)c);
-            ahead_store(&ahead, job->store, (at + (size_t)block) * (size_t)k);
+            ahead = ahead_of(pass * c, fetches(pixels, c, k));
+            ahead_load(&ahead, job->load, (at + (size_t)pass) * (size_t)c);
+            ahead_store(&ahead, job->store, (at + (size_t)pass) * (size_t)k);
         }
         const float *x = load(job->load, at, pixels, c, xs);
         float *y = place_at(job->store, at, k, ys);
         multiply_ahead(pixels, k, c, (struct matrix_a){x, (size_t)c, 1}, (struct matrix_b){job->packed, 0},
                        (struct matrix_d){y, (size_t)k}, false, &ahead);
-        store(job->store, at, pixels, k, y, sums);
+        store_blocks(store, job->store, at, pixels, k, block, y, sums);
     }
 }
 
@@ -299,19 +328,19 @@ INLINE void pointwise_backward(const struct skl_conv_backward *job, int first, i
     skl_store_fn *store = job->dx ? skl_pick_store(job->dx) : NULL;
     const size_t image = (size_t)(job->shape.h * job->shape.w), begin = (size_t)first * image,
                  end = (size_t)(first + n) * image;
-    const int block = block_pixels(c, k), cl = (c + LANES - 1) / LANES * LANES;
-    float *xs = scratch, *dx = xs + block * (c + LANES), *dys = dx + block * (cl + LANES);
+    const int block = block_pixels(c, k), pass = pass_pixels(c, k, end - begin), cl = (c + LANES - 1) / LANES * LANES;
+    float *xs = scratch, *dx = xs + pass * (c + LANES), *dys = dx + pass * (cl + LANES);
     struct ahead ahead;
     if (job->ahead) ahead = ahead_from(job->ahead, backward_fetches(n * (int)image, c, k));
-    for (size_t at = begin; at < end; at += (size_t)block) {
-        const int pixels = end - at < (size_t)block ? (int)(end - at) : block;
+    for (size_t at = begin; at < end; at += (size_t)pass) {
+        const int pixels = end - at < (size_t)pass ? (int)(end - at) : pass;
         const float *x = load_x(job->x, at, pixels, c, xs);
         const float *dy = load_dy(job->dy, at, pixels, k, dys);
         if (!job->ahead) {
-            ahead = ahead_of(block * c, backward_fetches(pixels, c, k));
-            ahead_load(&ahead, job->x, (at + (size_t)block) * (size_t)c);
-            ahead_load(&ahead, job->dy, (at + (size_t)block) * (size_t)k);
-            if (job->dx) ahead_store(&ahead, job->dx, (at + (size_t)block) * (size_t)c);
+            ahead = ahead_of(pass * c, backward_fetches(pixels, c, k));
+            ahead_load(&ahead, job->x, (at + (size_t)pass) * (size_t)c);
+            ahead_load(&ahead, job->dy, (at + (size_t)pass) * (size_t)k);
+            if (job->dx) ahead_store(&ahead, job->dx, (at + (size_t)pass) * (size_t)c);
         }
         multiply_ahead(c, k, pixels, (struct matrix_a){x, 1, (size_t)c}, (struct matrix_b){dy, (size_t)k},
                        (struct matrix_d){dw, (size_t)k}, at > begin, &ahead);
@@ -320,7 +349,7 @@ INLINE void pointwise_backward(const struct skl_conv_backward *job, int first, i
         multiply_ahead(pixels, cl, k, (struct matrix_a){dy, (size_t)k, 1}, (struct matrix_b){job->packed, 0},
                        (struct matrix_d){row, (size_t)cl}, false, &ahead);
         drop_padding(pixels, c, cl, row, place);
-        store(job->dx, at, pixels, c, place, sums);
+        store_blocks(store, job->dx, at, pixels, c, block, place, sums);
     }
 }
 
@@ -342,6 +371,7 @@ INLINE void pointwise_backward(const struct skl_conv_backward *job, int first, i
     IF_SHAPE(16, 32, 3, 2, call) \
     IF_SHAPE(32, 64, 3, 2, call) \
     IF_SHAPE(3, 16, 3, 1, call) \
+    IF_SHAPE(3, 64, 7, 2, call) \
     call(s->c, s->k, s->size, s->stride)
 #define FOR_WIDTHS(call, c, k) \
     if (c == 16 && k == 16) \
@@ -403,8 +433,8 @@ static void backward(const struct skl_conv_backward *job, int first, int n, floa
 
 static bool supports(const struct skl_conv_shape *s)
 {
-    return (s->size == 1 || s->size == 3) && (s->stride == 1 || s->stride == 2) && s->h > 0 && s->w > 0 && s->c > 0 &&
-           s->k > 0 && s->k % LANES == 0;
+    return (s->size == 1 || s->size == 3 || s->size == 7) && (s->stride == 1 || s->stride == 2) && s->h > 0 &&
+           s->w > 0 && s->c > 0 && s->k > 0 && s->k % LANES == 0;
 }
 
 extern const struct skl_conv_kernel SKL_NAME(skl_direct);

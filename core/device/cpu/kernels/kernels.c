@@ -46,6 +46,13 @@ const struct skl_kernels *skl_kernels_for(enum skl_cpu_level level)
 
 const struct skl_conv_kernel *const *skl_conv_kernels(void) { return kernels; }
 
+/* F(2x2, 3x3) passes 16 numbers a weight and its gradient through the caches: of wide layers more than it saves. */
+enum { WIDEST_WINOGRAD2 = 128 };
+static bool worth_it(enum skl_conv_algo algo, const struct skl_conv_shape *s)
+{
+    return algo != SKL_CONV_WINOGRAD2 || s->c <= WIDEST_WINOGRAD2 || s->k <= WIDEST_WINOGRAD2;
+}
+
 static const struct skl_conv_kernel *first_fit(enum skl_conv_algo algo, enum skl_cpu_level level,
                                                const struct skl_conv_shape *s)
 {
@@ -60,7 +67,8 @@ const struct skl_conv_kernel *skl_conv_select(enum skl_conv_algo algo, enum skl_
     static const enum skl_conv_algo order[] = {SKL_CONV_WINOGRAD4, SKL_CONV_WINOGRAD2, SKL_CONV_DIRECT, SKL_CONV_GEMM};
     const struct skl_conv_kernel *kernel = algo == SKL_CONV_AUTO ? NULL : first_fit(algo, level, s);
     const size_t from = algo == SKL_CONV_AUTO ? 0 : 2; /* one that does not fit falls to direct, then gemm */
-    for (size_t i = from; !kernel && i < sizeof order / sizeof *order; i++) kernel = first_fit(order[i], level, s);
+    for (size_t i = from; !kernel && i < sizeof order / sizeof *order; i++)
+        if (worth_it(order[i], s)) kernel = first_fit(order[i], level, s);
     SKL_CHECK(kernel);
     return kernel;
 }
