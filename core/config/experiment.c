@@ -166,7 +166,7 @@ int skl_experiment_read(const struct skl_ynode *tree, struct skl_experiment *exp
     if (!status && strcmp(exp->data.dataset, "synthetic") != 0) exp->data.size = skl_is_folder(&exp->data) ? 224 : 32;
     if (!status) status = read_forms(tree, exp, err);
     if (!status) status = check_data(tree, &exp->data, err);
-    if (!status) status = skl_check_pictures(tree, exp, err);
+    if (!status) status = skl_check_pictures(tree, &exp->data, err);
     if (!status) status = check_train(tree, &exp->train, err);
     exp->has_data = skl_tree_get(tree, "data") != NULL;
     if (status) skl_experiment_release(exp);

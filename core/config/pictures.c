@@ -26,7 +26,8 @@ static char *write_pair(const double pair[2], bool exact)
 int skl_read_resize(const struct skl_ynode *node, struct skl_experiment *exp, struct skl_err *err)
 {
     double pair[2];
-    if (read_pair(node, exp->data.size, 4096, pair) || pair[0] != (int)pair[0] || pair[1] != (int)pair[1])
+    const int least = skl_is_folder(&exp->data) ? exp->data.size : 1;
+    if (read_pair(node, least, 4096, pair) || pair[0] != (int)pair[0] || pair[1] != (int)pair[1])
         return skl_tree_fail(node, true, err,
                              "data.augment.resize must be a list of two whole numbers from data.size (%d) to 4096, "
                              "ascending, like [256, 480]",
@@ -71,7 +72,9 @@ char *skl_write_aspect(const struct skl_experiment *exp, bool exact)
 int skl_read_crop(const struct skl_ynode *node, struct skl_experiment *exp, struct skl_err *err)
 {
     long long crop = 0;
-    if (node->kind == SKL_YSCALAR && !skl_yaml_int(node, &crop) && crop == exp->data.size) return SKL_OK;
+    if (node->kind == SKL_YSCALAR && !skl_yaml_int(node, &crop) &&
+        (crop == exp->data.size || !skl_is_folder(&exp->data)))
+        return SKL_OK;
     return skl_tree_fail(node, true, err, "data.augment.crop must be data.size, %d", exp->data.size);
 }
 
@@ -94,28 +97,9 @@ char *skl_write_test_crops(const struct skl_experiment *exp, bool exact)
 
 /* ---- together ---- */
 
-static int needs_folder(const struct skl_ynode *tree, const char *key, bool other, struct skl_err *err)
+int skl_check_pictures(const struct skl_ynode *tree, const struct skl_data_config *d, struct skl_err *err)
 {
-    if (!other) return SKL_OK;
-    return skl_tree_fail(skl_tree_place(tree, key), false, err, "%s is for dataset: folder alone", key);
-}
-
-static int check_without(const struct skl_ynode *tree, const struct skl_data_config *d, struct skl_err *err)
-{
-    int status = needs_folder(tree, "data.classes", d->classes != 0, err);
-    if (!status) status = needs_folder(tree, "data.test_resize", d->test_resize != 0, err);
-    if (!status) status = needs_folder(tree, "data.test_crops", d->test_crops == 10, err);
-    if (!status) status = needs_folder(tree, "data.augment.resize", d->augment.resize[0] != 0, err);
-    if (!status) status = needs_folder(tree, "data.augment.area", d->augment.area[0] > 0, err);
-    if (!status) status = needs_folder(tree, "data.augment.aspect", d->augment.aspect[0] > 0, err);
-    if (!status) status = needs_folder(tree, "data.augment.colour", d->augment.colour != SKL_COLOUR_NONE, err);
-    return status;
-}
-
-int skl_check_pictures(const struct skl_ynode *tree, const struct skl_experiment *exp, struct skl_err *err)
-{
-    const struct skl_data_config *d = &exp->data;
-    if (!skl_is_folder(d)) return check_without(tree, d, err);
+    if (!skl_is_folder(d)) return SKL_OK;
     const struct skl_ynode *set = skl_tree_place(tree, "data.dataset");
     if (!d->path) return skl_tree_fail(set, true, err, "dataset: folder needs data.path beside it");
     if (d->augment.resize[0] && d->augment.area[0] > 0)
@@ -127,8 +111,5 @@ int skl_check_pictures(const struct skl_ynode *tree, const struct skl_experiment
     if (d->test_resize && d->test_resize < d->size)
         return skl_tree_fail(skl_tree_place(tree, "data.test_resize"), true, err,
                              "data.test_resize %d is less than data.size %d", d->test_resize, d->size);
-    if (d->test_crops == 10 && exp->train.batch < 10)
-        return skl_tree_fail(skl_tree_place(tree, "data.test_crops"), true, err,
-                             "data.test_crops: 10 needs a train.batch of 10 or more, not %d", exp->train.batch);
     return SKL_OK;
 }

@@ -16,6 +16,7 @@ int skl_read_test_crops(const struct skl_ynode *node, struct skl_experiment *exp
 char *skl_write_test_crops(const struct skl_experiment *exp, bool exact);
 
 bool skl_is_folder(const struct skl_data_config *data);
-/* What spans these keys: a folder has a path, what is of a folder stands with one, resize or area but not both. */
-int skl_check_pictures(const struct skl_ynode *tree, const struct skl_experiment *exp, struct skl_err *err);
+/* What spans these keys: a folder has a path; resize or area, not both; aspect with area alone.  With other data sets
+ * they have no effect, so that data.dataset=synthetic tries an experiment out. */
+int skl_check_pictures(const struct skl_ynode *tree, const struct skl_data_config *data, struct skl_err *err);
 #endif

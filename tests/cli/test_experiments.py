@@ -17,7 +17,7 @@ class Experiments(Case):
             overrides[0] = "model.depth=18"
             overrides[2] = "data={dataset: synthetic, synthetic: {train: 48, test: 16, size: 32}}"
             overrides[4] = "data.size=32"
-            overrides += ["model.stride_in=3x3", "data.classes=0", "data.test_crops=1"]
+            overrides += ["model.stride_in=3x3", "data.classes=0", "data.test_crops=1", "data.train_images=0"]
         if "validation" in text:
             overrides[3] = "data.validation=16"
         self.ends(0, "sweep", path, *overrides, "--threads", "1", timeout=600)

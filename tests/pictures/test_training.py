@@ -154,7 +154,6 @@ class Training(Case):
         for data_words, code, word in (("dataset: folder", 2, "data.path"), ("dataset: folder, path: data, classes: 10", 3, "11 classes"),
                                        ("dataset: folder, path: nothing", 3, "no folder"),
                                        ("dataset: folder, path: x.yaml", 3, "no folder"),
-                                       ("dataset: mnist, test_crops: 10", 2, "dataset: folder alone"),
                                        ("dataset: folder, path: data, augment: {crop: 100}", 2, "data.size"),
                                        ("dataset: folder, path: data, augment: {resize: [300, 400], area: [0.1, 1]}", 2, "exclude"),
                                        ("dataset: folder, path: data, augment: {resize: [100, 400]}", 2, "224"),
