@@ -36,20 +36,20 @@ static int read_records(struct skl_stream *s, int records, int label_bytes, SHA2
 {
     const size_t bytes = (size_t)label_bytes + PIXELS;
     uint8_t *block = skl_alloc(BLOCK * bytes);
-    int rc = SKL_OK;
-    for (int first = 0; first < records && rc == SKL_OK; first += BLOCK) {
+    int status = SKL_OK;
+    for (int first = 0; first < records && status == SKL_OK; first += BLOCK) {
         int n = records - first < BLOCK ? records - first : BLOCK;
         size_t got;
-        rc = skl_stream_read(s, block, (size_t)n * bytes, &got, err);
-        if (rc == SKL_OK && got < (size_t)n * bytes)
-            rc = skl_fail(err, SKL_DATA, "%s: truncated while it was read", s->path);
-        if (rc == SKL_OK && sha) SHA256_Update(sha, block, got);
-        for (int i = 0; i < n && rc == SKL_OK; i++)
-            rc = read_record(s->path, first + i, label_bytes, block + (size_t)i * bytes,
-                             pixels + (size_t)(first + i) * PIXELS, labels + first + i, err);
+        status = skl_stream_read(s, block, (size_t)n * bytes, &got, err);
+        if (status == SKL_OK && got < (size_t)n * bytes)
+            status = skl_fail(err, SKL_DATA, "%s: truncated while it was read", s->path);
+        if (status == SKL_OK && sha) SHA256_Update(sha, block, got);
+        for (int i = 0; i < n && status == SKL_OK; i++)
+            status = read_record(s->path, first + i, label_bytes, block + (size_t)i * bytes,
+                                 pixels + (size_t)(first + i) * PIXELS, labels + first + i, err);
     }
     free(block);
-    return rc;
+    return status;
 }
 
 /* The file's size in bytes must be that of `records` records of label_bytes + 3072. */
@@ -69,20 +69,20 @@ int skl_cifar_read(const char *path, int records, int label_bytes, const char *s
                    struct skl_err *err)
 {
     struct skl_stream s;
-    int rc = check_size(path, records, label_bytes, err);
-    if (rc == SKL_OK) rc = skl_stream_open(&s, path, err);
-    if (rc) return rc;
+    int status = check_size(path, records, label_bytes, err);
+    if (status == SKL_OK) status = skl_stream_open(&s, path, err);
+    if (status) return status;
     SHA256_CTX sha;
     SHA256_Init(&sha);
-    rc = read_records(&s, records, label_bytes, sha256 ? &sha : NULL, pixels, labels, err);
+    status = read_records(&s, records, label_bytes, sha256 ? &sha : NULL, pixels, labels, err);
     char hex[65];
-    if (rc == SKL_OK && sha256 && strcmp(SHA256_End(&sha, hex), sha256) != 0)
-        rc = skl_fail(err, SKL_DATA,
-                      "%s: SHA-256 is %.16s..., the published file's is %.16s...: changed or damaged; remove it "
-                      "and run `skiplab data fetch`, or give data.path to use files of your own",
-                      path, hex, sha256);
+    if (status == SKL_OK && sha256 && strcmp(SHA256_End(&sha, hex), sha256) != 0)
+        status = skl_fail(err, SKL_DATA,
+                          "%s: SHA-256 is %.16s..., the published file's is %.16s...: changed or damaged; remove it "
+                          "and run `skiplab data fetch`, or give data.path to use files of your own",
+                          path, hex, sha256);
     skl_stream_close(&s);
-    return rc;
+    return status;
 }
 
 static void alloc_images(struct skl_images *im, int count)
@@ -96,26 +96,26 @@ static void alloc_images(struct skl_images *im, int count)
 static int read_files(const struct skl_set *set, const char *folder, bool published, int label_bytes,
                       struct skl_dataset *out, struct skl_err *err)
 {
-    int rc = SKL_OK, records[SKL_SET_FILES], files = 0, train = 0;
-    for (; set->files[files].name && rc == SKL_OK; files++) { /* all sizes before any memory is taken */
+    int status = SKL_OK, records[SKL_SET_FILES], files = 0, train = 0;
+    for (; set->files[files].name && status == SKL_OK; files++) { /* all sizes before any memory is taken */
         char *path = skl_path(folder, set->files[files].name);
         records[files] = (int)(set->files[files].bytes / (label_bytes + PIXELS));
         train += records[files];
-        rc = check_size(path, records[files], label_bytes, err);
+        status = check_size(path, records[files], label_bytes, err);
         free(path);
     }
-    if (rc) return rc;
+    if (status) return status;
     alloc_images(&out->train, train - records[files - 1]);
     alloc_images(&out->test, records[files - 1]);
-    for (int f = 0, first = 0; f < files && rc == SKL_OK; first += records[f++]) {
+    for (int f = 0, first = 0; f < files && status == SKL_OK; first += records[f++]) {
         struct skl_images *im = f < files - 1 ? &out->train : &out->test;
         if (f == files - 1) first = 0;
         char *path = skl_path(folder, set->files[f].name);
-        rc = skl_cifar_read(path, records[f], label_bytes, published ? set->files[f].sha256 : NULL,
-                            im->pixels + (size_t)first * PIXELS, im->labels + first, err);
+        status = skl_cifar_read(path, records[f], label_bytes, published ? set->files[f].sha256 : NULL,
+                                im->pixels + (size_t)first * PIXELS, im->labels + first, err);
         free(path);
     }
-    return rc;
+    return status;
 }
 
 int skl_cifar10_open(const struct skl_set *set, const struct skl_data_config *cfg, const char *folder, bool published,

@@ -16,12 +16,12 @@ static int folder_shape(const struct skl_data_config *cfg, int *size, int *chann
 int skl_dataset_shape(const struct skl_data_config *cfg, int *size, int *channels, int *classes, struct skl_err *err)
 {
     const struct skl_set *set;
-    int rc = skl_set_find(cfg->dataset, &set, err);
-    if (rc) return rc;
+    int status = skl_set_find(cfg->dataset, &set, err);
+    if (status) return status;
     if (set->pictures) return folder_shape(cfg, size, channels, classes, err);
     bool computed = set->files[0].name == NULL;
-    if (computed) rc = skl_synthetic_check(cfg, err);
-    if (rc) return rc;
+    if (computed) status = skl_synthetic_check(cfg, err);
+    if (status) return status;
     int own = computed ? cfg->synthetic.size : set->size;
     *channels = computed ? cfg->synthetic.channels : set->channels;
     *classes = computed ? cfg->synthetic.classes : set->classes;
@@ -51,9 +51,9 @@ static int take_first(struct skl_images *im, int wanted, const char *key, const 
 /* Cuts to train_images and test_images, then holds out the last images of the training set. */
 static int split(const struct skl_data_config *cfg, struct skl_dataset *set, struct skl_err *err)
 {
-    int rc = take_first(&set->train, cfg->train_images, "train_images", cfg->dataset, err);
-    if (rc == SKL_OK) rc = take_first(&set->test, cfg->test_images, "test_images", cfg->dataset, err);
-    if (rc) return rc;
+    int status = take_first(&set->train, cfg->train_images, "train_images", cfg->dataset, err);
+    if (status == SKL_OK) status = take_first(&set->test, cfg->test_images, "test_images", cfg->dataset, err);
+    if (status) return status;
     if (cfg->validation < 0 || cfg->validation >= set->train.count)
         return skl_fail(err, SKL_USAGE, "data.validation: %d: it must leave at least one of the %d training images",
                         cfg->validation, set->train.count);
@@ -74,18 +74,18 @@ int skl_dataset_open(const struct skl_data_config *cfg, struct skl_dataset *set,
     char *folder = NULL;
     bool published = false;
     int size, channels;
-    int rc = skl_set_find(cfg->dataset, &row, err);
-    if (rc == SKL_OK) rc = skl_dataset_shape(cfg, &size, &channels, &set->classes, err);
-    if (rc == SKL_OK && row->files[0].name) rc = skl_set_locate(row, cfg->path, &folder, &published, err);
-    if (rc == SKL_OK) rc = row->read(row, cfg, folder, published, set, err);
-    if (rc == SKL_OK) {
+    int status = skl_set_find(cfg->dataset, &row, err);
+    if (status == SKL_OK) status = skl_dataset_shape(cfg, &size, &channels, &set->classes, err);
+    if (status == SKL_OK && row->files[0].name) status = skl_set_locate(row, cfg->path, &folder, &published, err);
+    if (status == SKL_OK) status = row->read(row, cfg, folder, published, set, err);
+    if (status == SKL_OK) {
         set->name = skl_strdup(cfg->dataset);
         if (!set->listing) set->fingerprint = fold_images(fold_images(0, &set->train), &set->test);
-        rc = split(cfg, set, err);
+        status = split(cfg, set, err);
     }
     free(folder);
-    if (rc) skl_dataset_release(set);
-    return rc;
+    if (status) skl_dataset_release(set);
+    return status;
 }
 
 void skl_dataset_release(struct skl_dataset *set)

@@ -72,36 +72,36 @@ static int copy(const char *from, const char *to, struct skl_err *err)
 {
     char *data;
     size_t n;
-    int rc = skl_file_read(from, 64 << 20, &data, &n, err);
-    if (rc) return rc;
-    rc = skl_file_write(to, data, n, err);
+    int status = skl_file_read(from, 64 << 20, &data, &n, err);
+    if (status) return status;
+    status = skl_file_write(to, data, n, err);
     free(data);
-    return rc;
+    return status;
 }
 
 static int get_archive(const struct skl_set *set, const char *from, const char *folder, struct skl_err *err)
 {
     char *path = from ? skl_strdup(from) : skl_path(folder, set->archive->name);
-    int rc = from ? SKL_OK : download(set->archive, path, err);
-    if (rc == SKL_OK) rc = check_file(set->archive, path, err);
-    if (rc == SKL_OK) rc = skl_untar(set, path, folder, err);
+    int status = from ? SKL_OK : download(set->archive, path, err);
+    if (status == SKL_OK) status = check_file(set->archive, path, err);
+    if (status == SKL_OK) status = skl_untar(set, path, folder, err);
     if (!from) skl_remove(path, NULL);
     free(path);
-    return rc;
+    return status;
 }
 
 static int get_files(const struct skl_set *set, const char *from, const char *folder, struct skl_err *err)
 {
-    int rc = SKL_OK;
-    for (const struct skl_file *f = set->files; f->name && rc == SKL_OK; f++) {
+    int status = SKL_OK;
+    for (const struct skl_file *f = set->files; f->name && status == SKL_OK; f++) {
         char *path = skl_path(folder, f->name), *source = from ? skl_path(from, f->name) : NULL;
-        if (source) rc = check_file(f, source, err);
-        if (rc == SKL_OK) rc = source ? copy(source, path, err) : download(f, path, err);
-        if (rc == SKL_OK) rc = check_file(f, path, err);
+        if (source) status = check_file(f, source, err);
+        if (status == SKL_OK) status = source ? copy(source, path, err) : download(f, path, err);
+        if (status == SKL_OK) status = check_file(f, path, err);
         free(path);
         free(source);
     }
-    return rc;
+    return status;
 }
 
 /* Removes the files that a fetch has left in its temporary folder. */
@@ -139,9 +139,9 @@ static int move_home(const char *part, const char *home, struct skl_err *err)
         return skl_fail(err, SKL_FAILED, "%s: cannot rename to %s: %s", part, home, strerror(errno));
     char *parent = skl_strdup(home);
     *strrchr(parent, '/') = 0;
-    int rc = skl_fsync_dir(parent, err);
+    int status = skl_fsync_dir(parent, err);
     free(parent);
-    return rc;
+    return status;
 }
 
 int skl_fetch(const struct skl_set *set, const char *from, char **folder, struct skl_err *err)
@@ -156,26 +156,26 @@ int skl_fetch(const struct skl_set *set, const char *from, char **folder, struct
     if (!home) return err->status;
     char *part = skl_format("%s.part", home);
     bool there = false;
-    int rc = skl_is_there(home, &there, err), lock = -1;
+    int status = skl_is_there(home, &there, err), lock = -1;
     if (there) {
-        rc = skl_fail(err, SKL_FAILED, "%s is there already; remove it to fetch %s again", home, set->name);
-    } else if (!rc) {
+        status = skl_fail(err, SKL_FAILED, "%s is there already; remove it to fetch %s again", home, set->name);
+    } else if (!status) {
         lock = lock_part(set, part, err);
-        rc = lock < 0       ? err->status
-             : set->archive ? get_archive(set, from, part, err)
-                            : get_files(set, from, part, err);
-        if (rc == SKL_OK) rc = skl_fsync_dir(part, err);
-        if (rc == SKL_OK) rc = move_home(part, home, err);
+        status = lock < 0       ? err->status
+                 : set->archive ? get_archive(set, from, part, err)
+                                : get_files(set, from, part, err);
+        if (status == SKL_OK) status = skl_fsync_dir(part, err);
+        if (status == SKL_OK) status = move_home(part, home, err);
     }
-    if (rc != SKL_OK && lock >= 0) {
+    if (status != SKL_OK && lock >= 0) {
         clear(part);
         skl_place_rmdir(part);
     }
     if (lock >= 0) close(lock);
-    if (rc == SKL_OK)
+    if (status == SKL_OK)
         *folder = home;
     else
         free(home);
     free(part);
-    return rc;
+    return status;
 }

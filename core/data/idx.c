@@ -16,17 +16,18 @@ static uint32_t big_endian(const uint8_t *b)
 static int read_all(struct skl_stream *s, void *to, size_t n, const char *what, struct skl_err *err)
 {
     size_t got;
-    int rc = skl_stream_read(s, to, n, &got, err);
-    if (rc == SKL_OK && got < n) rc = skl_fail(err, SKL_DATA, "%s: truncated in %s; get the file again", s->path, what);
-    return rc;
+    int status = skl_stream_read(s, to, n, &got, err);
+    if (status == SKL_OK && got < n)
+        status = skl_fail(err, SKL_DATA, "%s: truncated in %s; get the file again", s->path, what);
+    return status;
 }
 
 /* Magic number, then `dims` sizes. */
 static int read_header(struct skl_stream *s, int dims, uint32_t *dim, struct skl_err *err)
 {
     uint8_t head[16];
-    int rc = read_all(s, head, 4 + 4 * (size_t)dims, "its header", err);
-    if (rc) return rc;
+    int status = read_all(s, head, 4 + 4 * (size_t)dims, "its header", err);
+    if (status) return status;
     uint32_t magic = 0x0800u + (uint32_t)dims;
     if (big_endian(head) != magic)
         return skl_fail(err, SKL_DATA,
@@ -51,13 +52,13 @@ static int check_body(struct skl_stream *s, size_t header, size_t body, const ch
                         s->path, header + body, s->file_bytes);
     const size_t step = (size_t)BLOCK * SIDE * SIDE;
     uint8_t *block = skl_alloc(step);
-    int rc = SKL_OK;
-    for (size_t n; body > 0 && rc == SKL_OK; body -= n) {
+    int status = SKL_OK;
+    for (size_t n; body > 0 && status == SKL_OK; body -= n) {
         n = body < step ? body : step;
-        rc = read_all(s, block, n, what, err);
+        status = read_all(s, block, n, what, err);
     }
     free(block);
-    return rc ? rc : skl_stream_end(s, err);
+    return status ? status : skl_stream_end(s, err);
 }
 
 /* How many images the file holds; everything but their pixels is checked. */
@@ -65,29 +66,29 @@ static int check_images(const char *path, int *count, struct skl_err *err)
 {
     struct skl_stream s = {0};
     uint32_t dim[3] = {0};
-    int rc = skl_stream_open(&s, path, err);
-    if (rc == SKL_OK) rc = read_header(&s, 3, dim, err);
-    if (rc == SKL_OK && (dim[1] != SIDE || dim[2] != SIDE))
-        rc = skl_fail(err, SKL_DATA, "%s: expected images of %dx%d, found %" PRIu32 "x%" PRIu32, path, SIDE, SIDE,
-                      dim[1], dim[2]);
-    if (rc == SKL_OK) rc = check_body(&s, 16, (size_t)dim[0] * SIDE * SIDE, "the images", err);
+    int status = skl_stream_open(&s, path, err);
+    if (status == SKL_OK) status = read_header(&s, 3, dim, err);
+    if (status == SKL_OK && (dim[1] != SIDE || dim[2] != SIDE))
+        status = skl_fail(err, SKL_DATA, "%s: expected images of %dx%d, found %" PRIu32 "x%" PRIu32, path, SIDE, SIDE,
+                          dim[1], dim[2]);
+    if (status == SKL_OK) status = check_body(&s, 16, (size_t)dim[0] * SIDE * SIDE, "the images", err);
     skl_stream_close(&s);
     *count = (int)dim[0];
-    return rc;
+    return status;
 }
 
 static int check_labels(const char *path, const char *images, int count, struct skl_err *err)
 {
     struct skl_stream s = {0};
     uint32_t n = 0;
-    int rc = skl_stream_open(&s, path, err);
-    if (rc == SKL_OK) rc = read_header(&s, 1, &n, err);
-    if (rc == SKL_OK && n != (uint32_t)count)
-        rc = skl_fail(err, SKL_DATA, "%s: expected %d labels, one for each image of %s, found %" PRIu32, path, count,
-                      images, n);
-    if (rc == SKL_OK) rc = check_body(&s, 8, n, "the labels", err);
+    int status = skl_stream_open(&s, path, err);
+    if (status == SKL_OK) status = read_header(&s, 1, &n, err);
+    if (status == SKL_OK && n != (uint32_t)count)
+        status = skl_fail(err, SKL_DATA, "%s: expected %d labels, one for each image of %s, found %" PRIu32, path,
+                          count, images, n);
+    if (status == SKL_OK) status = check_body(&s, 8, n, "the labels", err);
     skl_stream_close(&s);
-    return rc;
+    return status;
 }
 
 static int read_labels(struct skl_stream *s, int classes, struct skl_images *out, struct skl_err *err)
@@ -95,17 +96,17 @@ static int read_labels(struct skl_stream *s, int classes, struct skl_images *out
     const size_t n = (size_t)out->count;
     uint32_t dim;
     uint8_t *bytes = skl_alloc(n);
-    int rc = read_header(s, 1, &dim, err);
-    if (rc == SKL_OK) rc = read_all(s, bytes, n, "the labels", err);
+    int status = read_header(s, 1, &dim, err);
+    if (status == SKL_OK) status = read_all(s, bytes, n, "the labels", err);
     out->labels = skl_alloc_array(n, sizeof *out->labels);
-    for (size_t i = 0; i < n && rc == SKL_OK; i++) {
+    for (size_t i = 0; i < n && status == SKL_OK; i++) {
         if (bytes[i] >= classes)
-            rc = skl_fail(err, SKL_DATA, "%s: label %zu (from 0): expected 0 to %d, found %d", s->path, i, classes - 1,
-                          bytes[i]);
+            status = skl_fail(err, SKL_DATA, "%s: label %zu (from 0): expected 0 to %d, found %d", s->path, i,
+                              classes - 1, bytes[i]);
         out->labels[i] = bytes[i];
     }
     free(bytes);
-    return rc;
+    return status;
 }
 
 static void pad_image(const uint8_t *in, uint8_t *out)
@@ -117,33 +118,33 @@ static void pad_image(const uint8_t *in, uint8_t *out)
 static int read_images(struct skl_stream *s, struct skl_images *out, struct skl_err *err)
 {
     uint32_t dim[3];
-    int rc = read_header(s, 3, dim, err);
-    if (rc) return rc;
+    int status = read_header(s, 3, dim, err);
+    if (status) return status;
     out->pixels = skl_alloc_array((size_t)out->count, PADDED * PADDED);
     uint8_t *block = skl_alloc(BLOCK * SIDE * SIDE);
-    for (int i = 0; i < out->count && rc == SKL_OK; i += BLOCK) {
+    for (int i = 0; i < out->count && status == SKL_OK; i += BLOCK) {
         int n = out->count - i < BLOCK ? out->count - i : BLOCK;
-        rc = read_all(s, block, (size_t)n * SIDE * SIDE, "the images", err);
-        for (int k = 0; k < n && rc == SKL_OK; k++)
+        status = read_all(s, block, (size_t)n * SIDE * SIDE, "the images", err);
+        for (int k = 0; k < n && status == SKL_OK; k++)
             pad_image(block + k * SIDE * SIDE, out->pixels + (size_t)(i + k) * PADDED * PADDED);
     }
     free(block);
-    return rc;
+    return status;
 }
 
 int skl_idx_read(const char *images, const char *labels, int classes, struct skl_images *out, struct skl_err *err)
 {
     struct skl_stream s = {0};
     *out = (struct skl_images){.size = PADDED, .channels = 1};
-    int rc = check_images(images, &out->count, err);
-    if (rc == SKL_OK) rc = check_labels(labels, images, out->count, err);
-    if (rc == SKL_OK) rc = skl_stream_open(&s, labels, err);
-    if (rc == SKL_OK) rc = read_labels(&s, classes, out, err);
+    int status = check_images(images, &out->count, err);
+    if (status == SKL_OK) status = check_labels(labels, images, out->count, err);
+    if (status == SKL_OK) status = skl_stream_open(&s, labels, err);
+    if (status == SKL_OK) status = read_labels(&s, classes, out, err);
     skl_stream_close(&s);
-    if (rc == SKL_OK) rc = skl_stream_open(&s, images, err);
-    if (rc == SKL_OK) rc = read_images(&s, out, err);
+    if (status == SKL_OK) status = skl_stream_open(&s, images, err);
+    if (status == SKL_OK) status = read_images(&s, out, err);
     skl_stream_close(&s);
-    return rc;
+    return status;
 }
 
 /* The name as published is the one that a message is about where neither form is there. */
@@ -159,14 +160,14 @@ int skl_idx_open(const struct skl_set *set, const struct skl_data_config *cfg, c
 {
     /* No SHA-256 here: packages compress the files anew, and the gzip CRC finds accidents. */
     struct skl_images *part[2] = {&out->train, &out->test};
-    int rc = SKL_OK;
-    for (int p = 0; p < 2 && rc == SKL_OK; p++) {
+    int status = SKL_OK;
+    for (int p = 0; p < 2 && status == SKL_OK; p++) {
         char *images = NULL, *labels = NULL;
-        rc = pick(folder, set->files[2 * p].name, &images, err);
-        if (rc == SKL_OK) rc = pick(folder, set->files[2 * p + 1].name, &labels, err);
-        if (rc == SKL_OK) rc = skl_idx_read(images, labels, set->classes, part[p], err);
+        status = pick(folder, set->files[2 * p].name, &images, err);
+        if (status == SKL_OK) status = pick(folder, set->files[2 * p + 1].name, &labels, err);
+        if (status == SKL_OK) status = skl_idx_read(images, labels, set->classes, part[p], err);
         free(images);
         free(labels);
     }
-    return rc;
+    return status;
 }

@@ -121,10 +121,10 @@ static int absent(const struct skl_set *set, char *const *places, struct skl_err
     for (int i = 0; places[i] && used < sizeof list; i++)
         used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", places[i]);
     char *get = skl_set_get_command(set);
-    int rc = skl_fail(err, SKL_DATA, "%s is not here: looked in %s; get it with %s, or give data.path", set->name, list,
-                      get);
+    int status = skl_fail(err, SKL_DATA, "%s is not here: looked in %s; get it with %s, or give data.path", set->name,
+                          list, get);
     free(get);
-    return rc;
+    return status;
 }
 
 int skl_set_locate(const struct skl_set *set, const char *path, char **folder, bool *published, struct skl_err *err)

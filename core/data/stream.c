@@ -78,8 +78,8 @@ static int fill(struct skl_stream *s, size_t n, struct skl_err *err)
 /* A gzip file is one member, or several one after another (cat a.gz b.gz). */
 static int end_member(struct skl_stream *s, struct skl_err *err)
 {
-    int rc = fill(s, 2, err);
-    if (rc) return rc;
+    int status = fill(s, 2, err);
+    if (status) return status;
     s->ended = !starts_gzip(s->z.next_in, s->z.avail_in);
     if (!s->ended) SKL_CHECK(inflateReset(&s->z) == Z_OK);
     return SKL_OK;
@@ -88,16 +88,16 @@ static int end_member(struct skl_stream *s, struct skl_err *err)
 static int inflate_some(struct skl_stream *s, struct skl_err *err)
 {
     if (s->z.avail_in == 0) {
-        int rc = fill(s, 1, err);
-        if (rc) return rc;
+        int status = fill(s, 1, err);
+        if (status) return status;
         if (s->z.avail_in == 0)
             return skl_fail(err, SKL_DATA,
                             "%s: truncated: the gzip stream breaks off after %lld bytes; get the file again", s->path,
                             (long long)s->file_bytes);
     }
-    int rc = inflate(&s->z, Z_NO_FLUSH);
-    if (rc == Z_STREAM_END) return end_member(s, err);
-    if (rc != Z_OK)
+    int status = inflate(&s->z, Z_NO_FLUSH);
+    if (status == Z_STREAM_END) return end_member(s, err);
+    if (status != Z_OK)
         return skl_fail(err, SKL_DATA, "%s: damaged gzip stream (%s); get the file again", s->path,
                         s->z.msg ? s->z.msg : "unexpected end");
     return SKL_OK;
@@ -113,17 +113,17 @@ int skl_stream_read(struct skl_stream *s, void *to, size_t n, size_t *got, struc
     SKL_CHECK(n <= UINT32_MAX);
     s->z.next_out = to;
     s->z.avail_out = (uInt)n;
-    int rc = SKL_OK;
-    while (rc == SKL_OK && s->z.avail_out > 0 && !s->ended) rc = inflate_some(s, err);
+    int status = SKL_OK;
+    while (status == SKL_OK && s->z.avail_out > 0 && !s->ended) status = inflate_some(s, err);
     *got = n - s->z.avail_out;
-    return rc;
+    return status;
 }
 
 /* What a tape or a file system in blocks adds behind the data. */
 static int check_padding(struct skl_stream *s, struct skl_err *err)
 {
-    int rc = fill(s, PADDING + 1, err);
-    if (rc) return rc;
+    int status = fill(s, PADDING + 1, err);
+    if (status) return status;
     bool zeros = s->z.avail_in <= PADDING;
     for (uInt i = 0; i < s->z.avail_in && zeros; i++) zeros = s->z.next_in[i] == 0;
     return zeros ? SKL_OK : skl_fail(err, SKL_DATA, "%s: trailing bytes after the expected end of the data", s->path);
@@ -133,10 +133,10 @@ int skl_stream_end(struct skl_stream *s, struct skl_err *err)
 {
     char more;
     size_t got = 0;
-    int rc = s->gzip ? skl_stream_read(s, &more, 1, &got, err) : SKL_OK;
-    if (rc == SKL_OK && got > 0)
-        rc = skl_fail(err, SKL_DATA, "%s: trailing bytes after the expected end of the data", s->path);
-    return rc ? rc : check_padding(s, err);
+    int status = s->gzip ? skl_stream_read(s, &more, 1, &got, err) : SKL_OK;
+    if (status == SKL_OK && got > 0)
+        status = skl_fail(err, SKL_DATA, "%s: trailing bytes after the expected end of the data", s->path);
+    return status ? status : check_padding(s, err);
 }
 
 /* "NAME" or "NAME.gz" in the folder, as it is or with the dot of MNIST's own archives (train-images.idx3-ubyte). */

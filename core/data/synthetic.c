@@ -92,12 +92,12 @@ static int in_range(const char *key, int v, int min, int max, struct skl_err *er
 int skl_synthetic_check(const struct skl_data_config *cfg, struct skl_err *err)
 {
     enum { COUNT_MAX = 1000000 };
-    int rc = in_range("train", cfg->synthetic.train, 1, COUNT_MAX, err);
-    if (rc == SKL_OK) rc = in_range("test", cfg->synthetic.test, 1, COUNT_MAX, err);
-    if (rc == SKL_OK) rc = in_range("size", cfg->synthetic.size, 4, IMAGE_MAX, err);
-    if (rc == SKL_OK) rc = in_range("channels", cfg->synthetic.channels, 1, 3, err);
-    if (rc == SKL_OK) rc = in_range("classes", cfg->synthetic.classes, 2, CLASSES_MAX, err);
-    if (rc) return rc;
+    int status = in_range("train", cfg->synthetic.train, 1, COUNT_MAX, err);
+    if (status == SKL_OK) status = in_range("test", cfg->synthetic.test, 1, COUNT_MAX, err);
+    if (status == SKL_OK) status = in_range("size", cfg->synthetic.size, 4, IMAGE_MAX, err);
+    if (status == SKL_OK) status = in_range("channels", cfg->synthetic.channels, 1, 3, err);
+    if (status == SKL_OK) status = in_range("classes", cfg->synthetic.classes, 2, CLASSES_MAX, err);
+    if (status) return status;
     if (cfg->synthetic.size % 4)
         return skl_fail(err, SKL_USAGE, "data.synthetic.size: %d is not a multiple of 4", cfg->synthetic.size);
     const double image = (double)cfg->synthetic.size * cfg->synthetic.size * cfg->synthetic.channels;

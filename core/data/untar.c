@@ -48,9 +48,9 @@ static bool checksum_right(const struct header *h)
 static int read_all(struct untar *t, void *to, size_t n, struct skl_err *err)
 {
     size_t got;
-    int rc = skl_stream_read(&t->in, to, n, &got, err);
-    if (rc == SKL_OK && got < n) rc = skl_fail(err, SKL_DATA, "%s: truncated tar archive", t->in.path);
-    return rc;
+    int status = skl_stream_read(&t->in, to, n, &got, err);
+    if (status == SKL_OK && got < n) status = skl_fail(err, SKL_DATA, "%s: truncated tar archive", t->in.path);
+    return status;
 }
 
 /* Names go into messages, so only printable ASCII gets through. */
@@ -87,16 +87,16 @@ static int wanted(const struct untar *t)
 static int read_data(struct untar *t, struct skl_atomic *out, SHA256_CTX *sha, struct skl_err *err)
 {
     char *chunk = skl_alloc(CHUNK);
-    int rc = SKL_OK;
-    for (int64_t left = t->size; left > 0 && rc == SKL_OK;) {
+    int status = SKL_OK;
+    for (int64_t left = t->size; left > 0 && status == SKL_OK;) {
         const size_t n = left < CHUNK ? (size_t)left : CHUNK, padded = (n + BLOCK - 1) / BLOCK * BLOCK;
-        rc = read_all(t, chunk, padded, err);
-        if (rc == SKL_OK && sha) SHA256_Update(sha, (uint8_t *)chunk, n);
-        if (rc == SKL_OK && out) rc = skl_atomic_write(out, chunk, n, err);
+        status = read_all(t, chunk, padded, err);
+        if (status == SKL_OK && sha) SHA256_Update(sha, (uint8_t *)chunk, n);
+        if (status == SKL_OK && out) status = skl_atomic_write(out, chunk, n, err);
         left -= (int64_t)n;
     }
     free(chunk);
-    return rc;
+    return status;
 }
 
 static int extract(struct untar *t, int i, struct skl_err *err)
@@ -111,27 +111,27 @@ static int extract(struct untar *t, int i, struct skl_err *err)
     struct skl_atomic out;
     SHA256_CTX sha;
     SHA256_Init(&sha);
-    int rc = skl_atomic_open(&out, path, err);
-    if (rc == SKL_OK) {
-        rc = read_data(t, &out, &sha, err);
-        if (rc == SKL_OK && strcmp(SHA256_End(&sha, hex), file->sha256) != 0)
-            rc = skl_fail(err, SKL_DATA, "%s: '%s': expected SHA-256 %s, found %s", t->in.path, t->name, file->sha256,
-                          hex);
-        if (rc)
+    int status = skl_atomic_open(&out, path, err);
+    if (status == SKL_OK) {
+        status = read_data(t, &out, &sha, err);
+        if (status == SKL_OK && strcmp(SHA256_End(&sha, hex), file->sha256) != 0)
+            status = skl_fail(err, SKL_DATA, "%s: '%s': expected SHA-256 %s, found %s", t->in.path, t->name,
+                              file->sha256, hex);
+        if (status)
             skl_atomic_abort(&out);
         else
-            rc = skl_atomic_commit(&out, err);
+            status = skl_atomic_commit(&out, err);
     }
     free(path);
-    return rc;
+    return status;
 }
 
 static int member(struct untar *t, const struct header *h, struct skl_err *err)
 {
     if (!checksum_right(h))
         return skl_fail(err, SKL_DATA, "%s: not a tar archive: wrong checksum in a header", t->in.path);
-    int rc = read_name(t, h, err);
-    if (rc) return rc;
+    int status = read_name(t, h, err);
+    if (status) return status;
     t->size = octal(h->size, sizeof h->size);
     const int i = wanted(t);
     const bool file = h->type == '0' || h->type == 0, folder = h->type == '5', notes = h->type == 'x' || h->type == 'g';
@@ -149,8 +149,8 @@ static int members(struct untar *t, struct skl_err *err)
     static const struct header zeros;
     struct header h;
     for (int n = 0; n < MEMBERS_MAX; n++) {
-        int rc = read_all(t, &h, sizeof h, err);
-        if (rc) return rc;
+        int status = read_all(t, &h, sizeof h, err);
+        if (status) return status;
         if (memcmp(&h, &zeros, sizeof h) == 0) {
             for (int i = 0; t->set->files[i].name; i++)
                 if (!t->seen[i])
@@ -158,8 +158,8 @@ static int members(struct untar *t, struct skl_err *err)
                                     t->set->files[i].name);
             return SKL_OK;
         }
-        rc = member(t, &h, err);
-        if (rc) return rc;
+        status = member(t, &h, err);
+        if (status) return status;
     }
     return skl_fail(err, SKL_DATA, "%s: more than %d members", t->in.path, MEMBERS_MAX);
 }
@@ -167,9 +167,9 @@ static int members(struct untar *t, struct skl_err *err)
 int skl_untar(const struct skl_set *set, const char *path, const char *folder, struct skl_err *err)
 {
     struct untar t = {.set = set, .folder = folder};
-    int rc = skl_stream_open(&t.in, path, err);
-    if (rc == SKL_OK) rc = members(&t, err);
+    int status = skl_stream_open(&t.in, path, err);
+    if (status == SKL_OK) status = members(&t, err);
     skl_stream_close(&t.in);
     free(t.name);
-    return rc;
+    return status;
 }
