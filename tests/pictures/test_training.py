@@ -9,7 +9,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.environ["SKIPLAB_SOURCE"], "tests/cli"))
 from lab import np, scene
-from skl import Case, exact, run
+from skl import Case, exact, run, wait_until
 
 CLASSES = 11
 CONFIG = """model: {depth: 8, width: 4}
@@ -92,6 +92,18 @@ class Training(Case):
         self.assertAlmostEqual(float(row["test_top5_median"]), sum(map(float, last)) / 2, 5)
         self.assertIn("top-5, %", self.read("results/x/report.md"))
         self.assertAlmostEqual(json.loads(self.ends(0, "eval", "results/x/identity/seed-2", "--json").stdout)["test_top5"], float(last[1]), 5)
+
+    def test_killed_and_resumed(self):
+        """SIGKILL while pictures are decoded ahead: the same bytes, with another number of threads."""
+        config = self.config((CONFIG % ("area: [0.2, 1]", "")).replace("iterations: 24", "iterations: 160"))
+        whole = exact(self.train(config, results="whole"))
+        log = self.path("results/x/identity/seed-1/train.csv")
+        for iteration in ("20", "76"):
+            process = self.start("train", config, "--quiet", "--threads", "3")
+            wait_until(lambda: process.poll() is not None or os.path.exists(log) and f"\n{iteration}," in self.read(log))
+            process.kill()
+            process.wait()
+        self.assertEqual(exact(self.train(config, "--threads", "1")), whole)
 
     def test_the_order_of_names_on_disk_is_nothing(self):
         config = self.config(CONFIG % ("colour: none", ""))
