@@ -6,6 +6,7 @@
  *   launch=N     the N-th kernel launched (from 1) fails with CL_OUT_OF_RESOURCES, and all after it
  *   hang=N       after the N-th launch no event ever completes, and ten minutes pass each time somebody looks
  *   memory=N     buffers of more than N bytes cannot be made
+ *   holds=N      every device says it has so many bytes of memory
  *   reads=FILE   how often something was read from the device's memory so far
  *   wrong=NAME   kernel NAME is never run
  *   broken=NAME  a text with kernel NAME in it does not build */
@@ -82,6 +83,8 @@ cl_int clGetDeviceInfo(cl_device_id device, cl_device_info what, size_t size, vo
     const cl_bool no = CL_FALSE;
     if (!code && word("gpu") && value && what == CL_DEVICE_TYPE) memcpy(value, &gpu, sizeof gpu);
     if (!code && word("gpu") && value && what == CL_DEVICE_HOST_UNIFIED_MEMORY) memcpy(value, &no, sizeof no);
+    const cl_ulong holds = (cl_ulong)number("holds=");
+    if (!code && holds && value && what == CL_DEVICE_GLOBAL_MEM_SIZE) memcpy(value, &holds, sizeof holds);
     return code;
 }
 

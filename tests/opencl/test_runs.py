@@ -222,6 +222,27 @@ class Gpu(Lab):
         self.assertIn("out of device memory", said)
         self.assertEqual(said.count("\n"), 1, said)
 
+    def test_memory_is_looked_at_before_a_run(self):
+        self.write("x.yaml", config(iterations=2))
+        for holds, says in ((100000, "too little"), (1 << 33, "it fits")):
+            p = run("summary", "x.yaml", *DEVICE, cwd=self.dir, env=self.shim(f"holds={holds}"))
+            self.assertEqual(p.returncode, 0, p.stderr)
+            self.assertRegex(p.stdout, rf"device +opencl:0 has [0-9.]+ MiB: {says}\n")
+        folder = self.folder()
+        code, said, _ = self.train(folder, *DEVICE, env=self.shim("holds=100000"))
+        self.assertEqual(code, 2, said)
+        self.assertRegex(said, r"this net needs .* GiB, there are .* GiB on its device: lower train.bn_batch")
+        self.assertFalse(os.path.exists(os.path.join(folder, "last.safetensors")))
+
+    def test_bench_tells_its_shares(self):
+        p = run("bench", "--json", "--depth", "8", "--batch", "2", "--steps", "1", "--warmup", "0", *DEVICE, cwd=self.dir)
+        self.assertEqual(p.returncode, 0, p.stderr)
+        told = json.loads(p.stdout)
+        self.assertTrue(0 < told["share_of_peak"] < 1 and 0 < told["share_of_bandwidth"] < 2, told)
+        self.assertEqual(told["step_bytes"], sum(k["bytes"] for k in told["kernel_times"].values()))
+        for name in ("conv_tile", "conv_tile (backward)", "grad_tile", "conv_any", "grad_any", "map", "pad", "sgd"):
+            self.assertGreater(told["kernel_times"][name]["bytes"], 0, name)
+
     def test_a_device_that_lies(self):
         self.write("x.yaml", config(iterations=2))
         home = self.path("cache")
