@@ -1,5 +1,8 @@
-"""Figures for other places: plot --width and --ylim; what variants are called in them."""
+"""Figures for other places: plot --width and --ylim; what variants are called in them; curves for other programs (export)."""
+import csv
 import json
+import struct
+import sys
 
 import study
 from skl import *
@@ -66,6 +69,110 @@ class Figures(Case):
         self.ends(0, "sweep", "t.yaml", "--only", "b")
         self.assertEqual(exact(self.path("results")), before)
         self.assertRegex(self.ends(2, "config", "t.yaml", "variants=[{name: a, label: [x]}]").stderr, "label must be text")
+
+
+def crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    crc ^= 0xffffffff
+    return ((crc >> 15 | crc << 17) + 0xa282ead8) & 0xffffffff
+
+
+def varint(data, at):
+    value = shift = 0
+    while True:
+        value |= (data[at] & 0x7f) << shift
+        shift += 7
+        at += 1
+        if data[at - 1] < 0x80:
+            return value, at
+
+
+def fields(data):
+    """A protocol buffer's fields: {number: bytes or number}, of those that stand here once."""
+    found, at = {}, 0
+    while at < len(data):
+        key, at = varint(data, at)
+        if key & 7 == 0:
+            found[key >> 3], at = varint(data, at)
+            continue
+        size = {1: 8, 5: 4}.get(key & 7)
+        if size is None:
+            size, at = varint(data, at)
+        found[key >> 3], at = data[at:at + size], at + size
+    return found
+
+
+def events(path):
+    """TensorBoard's records, their checks verified: the version, then (tag, step, value)."""
+    with open(path, "rb") as f:
+        data = f.read()
+    found, at = [], 0
+    while at < len(data):
+        n, = struct.unpack("<Q", data[at:at + 8])
+        record = data[at + 12:at + 12 + n]
+        assert struct.unpack("<II", data[at + 8:at + 12] + data[at + 12 + n:at + 16 + n]) == (crc32c(data[at:at + 8]), crc32c(record))
+        found.append(fields(record))
+        at += 16 + n
+    assert found[0][3] == b"brain.Event:2"
+    values = []
+    for event in found[1:]:
+        value = fields(fields(event[5])[1])
+        values.append((value[1].decode(), event[2], struct.unpack("<f", value[2])[0]))
+    return values
+
+
+class Export(Case):
+    def setUp(self):
+        super().setUp()
+        study.make(self.path("r/s"), settings=2, seeds=2, rows=300)
+
+    def rows(self, *where):
+        with open(self.path("r/s/gates/gate_bias=0/seed-1", *where)) as f:
+            return list(csv.DictReader(f))
+
+    def test_csv(self):
+        self.assertEqual(self.ends(0, "export", "r/s").stdout, "r/s/export/curves.csv\n")
+        with open(self.path("r/s/export/curves.csv")) as f:
+            rows = list(csv.DictReader(f))
+        own = [(int(r["iteration"]), float(r["value"])) for r in rows if (r["setting"], r["seed"], r["metric"]) == ("gates/gate_bias=0", "1", "test_error")]
+        self.assertEqual(own, [(int(r["iteration"]), float(r["error"])) for r in self.rows("test.csv")])
+        self.assertEqual({(r["variant"], r["setting"], r["seed"], r["state"]) for r in rows},
+                         {("gates", f"gates/gate_bias={b}", s, "done") for b in ("0", "-1") for s in "12"})
+        self.assertLessEqual({"train_loss", "train_error", "test_loss", "test_error"}, {r["metric"] for r in rows})
+
+    def test_tensorboard(self):
+        self.ends(0, "export", "r/s", "--to", "tensorboard", "--out", "x")
+        path = self.path("x/tensorboard/gates/gate_bias=0/seed-1/events.out.tfevents.0.skiplab")
+        got = events(path)
+        loss = [(step, value) for tag, step, value in got if tag == "train_loss"]
+        want = [(int(r["iteration"]), float(r["loss"])) for r in self.rows("train.csv")]
+        self.assertEqual([s for s, _ in loss], [s for s, _ in want])
+        for (_, a), (_, b) in zip(loss, want):
+            self.assertAlmostEqual(a, b, delta=1e-6 * abs(b))
+        self.assertTrue(any(step > 127 for _, step, _ in got))
+        before = tree(self.path("x"))
+        self.ends(0, "export", "r/s", "--to", "tensorboard", "--out", "x")
+        self.assertEqual({k: v[0] for k, v in tree(self.path("x")).items()}, {k: v[0] for k, v in before.items()})
+
+    def test_the_notebook_of_the_documents(self):
+        try:
+            import pandas  # noqa: F401
+        except ImportError:
+            self.skipTest("pandas cannot be imported")
+        with open(os.path.join(SOURCE, "docs/notebooks.md")) as f:
+            code = re.search(r"```python\n(.*?)```", f.read(), re.S).group(1)
+        self.ends(0, "export", "r/s")
+        shutil.move(self.path("r/s"), self.path("results/quickstart"))
+        done = subprocess.run([sys.executable, "-c", code], cwd=self.dir, stdout=subprocess.PIPE, text=True, timeout=100, check=True)
+        self.assertIn("gates/gate_bias=0", done.stdout)
+
+    def test_what_is_not_there(self):
+        self.ends(3, "export", "nowhere")
+        self.assertRegex(self.ends(2, "export", "r/s", "--to", "parquet").stderr, "csv")
 
 
 if __name__ == "__main__":
