@@ -19,18 +19,30 @@ static void pool_chunk(struct cpu *cpu, void *arg, int chunk, int first, int n, 
     }
 }
 
+/* The logits of one image, some classes side by side: each one's sum goes over the channels in order. */
+enum { FC_CLASSES = 8 };
+static void logits_of(void *arg, int i, int worker)
+{
+    const struct skl_head *head = arg;
+    const int c = head->shape.c, classes = head->classes;
+    const float *b = at(head->bias), *pooled = at(head->pooled) + i * c;
+    float *logits = at(head->logits) + i * classes;
+    for (int from = 0; from < classes; from += FC_CLASSES) {
+        const int count = classes - from < FC_CLASSES ? classes - from : FC_CLASSES;
+        const float *w = at(head->weight) + from * c;
+        double sum[FC_CLASSES];
+        for (int k = 0; k < count; k++) sum[k] = b[from + k];
+        for (int j = 0; j < c; j++)
+            for (int k = 0; k < count; k++) sum[k] += (double)w[k * c + j] * pooled[j];
+        for (int k = 0; k < count; k++) logits[from + k] = (float)sum[k];
+    }
+}
+
 void cpu_head_forward(struct skl_device *d, const struct skl_head *head, const struct skl_operand *x, int n)
 {
-    const int c = head->shape.c, classes = head->classes;
-    const float *w = at(head->weight), *b = at(head->bias), *pooled = at(head->pooled);
-    float *logits = at(head->logits);
+    struct skl_head job = *head;
     for_chunks(cpu_of(d), n, pool_chunk, &(struct pool_job){load_of(x), head->shape, at(head->pooled)});
-    for (int i = 0; i < n; i++)
-        for (int k = 0; k < classes; k++) {
-            double sum = b[k];
-            for (int j = 0; j < c; j++) sum += (double)w[k * c + j] * pooled[i * c + j];
-            logits[i * classes + k] = (float)sum;
-        }
+    skl_parallel(cpu_of(d)->pool, n, logits_of, &job);
 }
 
 /* The share of class k in image i.  With neither smoothing nor mixing it is 0 or 1 exactly. */
@@ -97,35 +109,53 @@ static void spread_chunk(struct cpu *cpu, void *arg, int chunk, int first, int n
     }
 }
 
-static void fc_gradients(const struct skl_head *head, int n, bool accumulate)
+struct fc_job {
+    const struct skl_head *head;
+    int n;
+    bool accumulate;
+};
+/* dweight and dbias of one class. */
+static void fc_class(void *arg, int k, int worker)
 {
+    const struct fc_job *job = arg;
+    const struct skl_head *head = job->head;
     const int c = head->shape.c, classes = head->classes;
     const float *dlogits = at(head->dlogits), *pooled = at(head->pooled);
-    for (int k = 0; k < classes; k++) {
-        double db = 0;
-        for (int i = 0; i < n; i++) db += dlogits[i * classes + k];
-        add_gradient(at(head->dbias) + k, db, accumulate);
-        for (int j = 0; j < c; j++) {
-            double dw = 0;
-            for (int i = 0; i < n; i++) dw += (double)dlogits[i * classes + k] * pooled[i * c + j];
-            add_gradient(at(head->dweight) + k * c + j, dw, accumulate);
-        }
+    double db = 0;
+    for (int i = 0; i < job->n; i++) db += dlogits[i * classes + k];
+    add_gradient(at(head->dbias) + k, db, job->accumulate);
+    for (int j = 0; j < c; j++) {
+        double dw = 0;
+        for (int i = 0; i < job->n; i++) dw += (double)dlogits[i * classes + k] * pooled[i * c + j];
+        add_gradient(at(head->dweight) + k * c + j, dw, job->accumulate);
+    }
+}
+
+/* dpooled of one image, some channels at a time: row by row of the weights. */
+enum { FC_CHANNELS = 64 };
+static void fc_image(void *arg, int i, int worker)
+{
+    const struct fc_job *job = arg;
+    const struct skl_head *head = job->head;
+    const int c = head->shape.c, classes = head->classes;
+    const float *w = at(head->weight), *dlogits = at(head->dlogits) + i * classes;
+    float *dpooled = at(head->dpooled) + i * c;
+    for (int from = 0; from < c; from += FC_CHANNELS) {
+        const int channels = c - from < FC_CHANNELS ? c - from : FC_CHANNELS;
+        double sum[FC_CHANNELS] = {0};
+        for (int k = 0; k < classes; k++)
+            for (int j = 0; j < channels; j++) sum[j] += (double)dlogits[k] * w[k * c + from + j];
+        for (int j = 0; j < channels; j++) dpooled[from + j] = (float)sum[j];
     }
 }
 
 void cpu_head_backward(struct skl_device *d, const struct skl_head *head, const struct skl_result *dx, int n,
                        bool accumulate)
 {
-    const int c = head->shape.c, classes = head->classes;
-    const float *w = at(head->weight), *dlogits = at(head->dlogits);
-    float *dpooled = at(head->dpooled);
-    fc_gradients(head, n, accumulate);
-    for (int i = 0; i < n; i++)
-        for (int j = 0; j < c; j++) {
-            double sum = 0;
-            for (int k = 0; k < classes; k++) sum += (double)dlogits[i * classes + k] * w[k * c + j];
-            dpooled[i * c + j] = (float)sum;
-        }
-    struct spread_job job = {store_of(dx), sums_begin(dx->sums, c, n), head->shape, dpooled};
+    const int c = head->shape.c;
+    struct fc_job fc = {head, n, accumulate};
+    skl_parallel(cpu_of(d)->pool, head->classes, fc_class, &fc);
+    skl_parallel(cpu_of(d)->pool, n, fc_image, &fc);
+    struct spread_job job = {store_of(dx), sums_begin(dx->sums, c, n), head->shape, at(head->dpooled)};
     for_chunks(cpu_of(d), n, spread_chunk, &job);
 }
