@@ -212,6 +212,7 @@ static void compose(const struct submission *s, const char *list, int count, str
     add_word(w, skl_strdup("--threads"));
     add_word(w, skl_format("%d", threads));
     if (o->allow_other_numerics) add_word(w, skl_strdup("--allow-other-numerics"));
+    if (o->extend) add_word(w, skl_strdup("--extend"));
     if (o->device) add_word(w, skl_strdup("--device")), add_word(w, skl_strdup(o->device));
     add_plugins(s->plan, w);
     free(output);

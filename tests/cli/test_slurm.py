@@ -74,6 +74,15 @@ class Stage(Case):
 
 
 class Elements(Stage):
+    def test_runs_that_go_on(self):
+        """sweep --extend train.iterations=N, by Slurm."""
+        self.ends(0, "sweep", "x.yaml", "--only", "*/seed-1", "train.checkpoint_every=2")
+        self.slurm_sweep("--extend", "train.checkpoint_every=2", "train.iterations=8")
+        self.assertEqual(self.element(self.submitted()[0], 1).wait(timeout=200), 0)
+        with open(self.path("results/t/identity/seed-1/run.json")) as f:
+            record = json.load(f)
+        self.assertEqual((record["state"], record["iteration"], record["resumes"]), ("done", 8, 1))
+
     def test_arrays_fit_the_scheduler_and_their_elements_train(self):
         out = self.ends(0, "sweep", "x.yaml", "--slurm", "--threads", "2", "--jobs", "1", env=self.env).stdout
         self.assertEqual(len(out.splitlines()), 2)
