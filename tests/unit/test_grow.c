@@ -96,7 +96,7 @@ static void write_for_ever(void)
 {
     struct skl_text t;
     FILE *out = skl_text_open(&t);
-    for (long i = 0; i < 100000000; i++) fputs("a text that is longer than the memory there is\n", out);
+    for (long i = 0; i < 4000000; i++) fputs("a text that is longer than the memory there is\n", out);
     skl_text_close(&t);
 }
 static void append_for_ever(void)
@@ -107,7 +107,7 @@ static void append_for_ever(void)
 static void add_for_ever(void)
 {
     double *list = NULL;
-    for (long count = 0; count < 100000000;) *SKL_ADD(list, count) = 1;
+    for (long count = 0; count < 40000000;) *SKL_ADD(list, count) = 1;
 }
 static void add_too_large(void) { skl_grow(NULL, 0, SIZE_MAX); }
 
