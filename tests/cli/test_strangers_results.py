@@ -36,6 +36,9 @@ COMMANDS = {
     "step": [[RUN + "/config.yaml", "--weights", RUN + "/last.safetensors", "--out", "out.safetensors"]],
     "sweep": [["x.yaml"], ["x.yaml", "--dry-run"]],
     "train": [["x.yaml", "--quiet"]],
+    "list": [["results"]],
+    "export": [["results/t"]],
+    "config": [[RUN + "/config.yaml"]],
     "help": [["--complete", "train", RUN + "/config.yaml", "--variant", ""]],
     "shortcuts": [], "new-shortcut": [], "check": [], "data": [], "devices": [],
 }
