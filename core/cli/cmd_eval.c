@@ -145,7 +145,8 @@ const struct skl_command skl_cmd_eval = {
     .examples = "skiplab eval results/quickstart/original/seed-1\n"
                 "skiplab eval results/quickstart/dropout/seed-1 --bn-from-train 20\n"
                 "skiplab eval results/quickstart/original/seed-1/prev.safetensors --json\n"
-                "skiplab eval --weights resnet50.safetensors configs/imagenet.yaml --variant resnet-50-b\n",
+                "skiplab eval --weights resnet50.safetensors configs/imagenet.yaml --variant resnet-50 "
+                "model.stride_in=3x3\n",
     .options = options,
     .min_args = 1,
     .max_args = -1,

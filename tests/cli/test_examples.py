@@ -35,10 +35,14 @@ case $1 in
         [ "$file" ] && set -- "$@" data.dataset=synthetic data.train_images=32 data.test_images=16 data.validation=8 \\
             'data.synthetic={train: 32, test: 16, size: 16}' model.width=4 train.iterations=4 train.batch=8 train.bn_batch=8 \\
             train.log_every=1 train.test_every=2 train.checkpoint_every=2 $seeds ;;
+    eval) [ "$file" ] && set -- "$@" @FOREIGN@ ;;
     bench) set -- "$@" --batch 8 --steps 1 ;;
 esac
 exec @PROGRAM@ "$@"
 """
+# The data and the net that stand in for another program's net and its pictures.
+FOREIGN = ("data.dataset=synthetic data.size=32 data.train_images=32 data.test_images=16 data.validation=8 data.normalize=channel model.width=4 "
+           "train.batch=8 train.bn_batch=8 'data.synthetic={train: 32, test: 16, size: 32}'")
 # ./dev itself runs this test: here its verbs are looked up.
 DEV = """#!/bin/sh
 exec @SOURCE@/dev help | grep -q "^  $1 "
@@ -132,7 +136,7 @@ class Examples(unittest.TestCase):
         cls.home = tempfile.mkdtemp(prefix="skiplab-examples-")
         cls.addClassCleanup(shutil.rmtree, cls.home, True)
         cls.world = os.path.join(cls.home, "world")
-        cls.put("bin/skiplab", WRAPPER)
+        cls.put("bin/skiplab", WRAPPER.replace("@FOREIGN@", FOREIGN))
         cls.put("world/dev", DEV)
         cls.put("bin/meson", MESON)
         cls.put("bin/curl", OFFLINE)
@@ -170,6 +174,8 @@ class Examples(unittest.TestCase):
         steps = [f"skiplab sweep configs/{name}.yaml" for name in sorted(set(re.findall(r"results/([a-z0-9-]+)", words)))
                  if os.path.exists(os.path.join(SOURCE, f"configs/{name}.yaml"))]
         golden = os.path.join(SOURCE, "tests/golden/cases/identity")
+        steps += [f"{shlex.quote(PROGRAM)} train configs/imagenet.yaml --variant resnet-50 model.stride_in=3x3 {FOREIGN} train.iterations=1 --run-dir foreign --quiet",
+                  "mv foreign/last.safetensors resnet50.safetensors && rm -r foreign"]
         steps += ["cp -r results other", f"cp {shlex.quote(golden)}.yaml model.yaml", f"cp {shlex.quote(golden)}.in.safetensors in.safetensors",
                   "cp in.safetensors batch.safetensors",
                   "skiplab new-shortcut my_shortcut && cc -ISOURCES -fPIC -shared -D_GNU_SOURCE my_shortcut.c -o my_shortcut.so && rm my_shortcut.c"]

@@ -79,7 +79,7 @@ class Probe(Case):
     def test_every_command_on_a_file_chooses_alike(self):
         with_runs = [c for c in commands() if {"--variant", "--seed"} <= set(re.findall(r"--[a-z]+", self.ends(0, c, "--help").stdout))]
         self.assertLessEqual({"train", "probe", "step", "summary"}, set(with_runs))
-        more = {"step": ["--weights", "absent", "--out", "x"]}
+        more = {"step": ["--weights", "absent", "--out", "x"], "eval": ["--weights", "absent"]}
         for command in with_runs:
             with self.subTest(command):
                 first = run(command, "lab.yaml", *more.get(command, ()), cwd=self.dir)

@@ -36,13 +36,9 @@ class Training(Looking):
     def test_a_run_goes_on_or_says_why_not(self):
         self.reference(config())
         half = self.folder()
-        words = ("train", "x.yaml", "--run-dir", half, "--quiet", "--threads", "1")
-        process = self.start(*words, env=self.faulty("stop 2 rename prev.safetensors"))
-        wait_until(lambda: os.path.exists(half + "/prev.safetensors") or process.poll() is not None)
-        process.kill()
-        process.wait()
-        if not os.path.exists(half + "/last.safetensors"):      # the fault was elsewhere: any two checkpoints will do
-            self.train(half, fault=f"kill {20}")
+        # The third checkpoint is whole, the second one about to be prev: last and prev are of the first two.
+        self.assertEqual(self.train(half, fault="kill 3 rename /double")[0], -signal.SIGKILL)
+        self.assertTrue(whole(half + "/last.safetensors") and whole(half + "/prev.safetensors"))
         shutil.rmtree(half + "/claim", ignore_errors=True)
         rows = self.read(half, "train.csv").count("\n")
         self.assertGreater(rows, 3)
