@@ -329,7 +329,7 @@ class Code(unittest.TestCase):
                     start = number
                 elif line == "}" and start:
                     if not path.startswith("core/device/cpu/kernels/"):      # hot loops may be longer and say why
-                        self.assertLessEqual(number - start, 70, f"{path}:{start}: a function of {number - start} lines")
+                        self.assertLessEqual(number - start, 50, f"{path}:{start}: a function of {number - start} lines")
                     start = None
 
     def test_public_names_have_the_prefix(self):
