@@ -422,6 +422,7 @@ void skl_results_release(struct skl_results *r)
         free(s->path);
         free(s->name);
         free(s->label);
+        free(s->called);
         free(s->variant);
         free(s->paper);
     }

@@ -36,7 +36,7 @@ static int wipe(const char *folder, int desk, struct skl_err *err)
         status = skl_desk_remove(desk, path, err);
         free(path);
     }
-    char **kept;
+    char **kept = NULL;
     int count = 0;
     if (!status) status = skl_kept_list(folder, &kept, &count, err);
     for (int i = 0; i < count && !status; i++) {
@@ -44,7 +44,7 @@ static int wipe(const char *folder, int desk, struct skl_err *err)
         status = skl_desk_remove(desk, path, err);
         free(path);
     }
-    if (count) skl_list_free(kept, count);
+    skl_list_free(kept, count);
     return status;
 }
 
