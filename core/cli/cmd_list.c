@@ -119,9 +119,9 @@ static int run(int argc, char **argv, struct skl_err *err)
 {
     const char *results = argc ? argv[0] : "results";
     char **names;
-    int count, status = skl_look(results, &(struct skl_seen){0}, err);
+    int count;
     skl_root_add(results);
-    if (!status) status = skl_list(results, &names, &count, err);
+    int status = skl_list(results, &names, &count, err);
     if (status) return skl_context(err, "list");
     json_t *sweeps = json_array();
     for (int i = 0; i < count && !status; i++) status = tell(results, names[i], sweeps, err);

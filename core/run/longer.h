@@ -12,7 +12,7 @@ struct skl_shorter {
     int64_t iterations;
     char hash[65];
 };
-/* As skl_config_file_check (settings.h), but a run that may go on as this one is well. */
+/* As skl_config_file_check (config_file.h), but a run that may go on as this one is well. */
 int skl_longer_look(const struct skl_plan *plan, const struct skl_plan_run *run, const char *folder,
                     struct skl_shorter *there, struct skl_err *err);
 #endif

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/bounds.h"
 #include "core/base/fs.h"
-#include "core/base/sha256.h"
 #include "core/io/safetensors.h"
 #include "core/train/weights.h"
 
@@ -47,10 +47,15 @@ static int take_some(struct skl_net *net, const struct skl_st *file, const char 
 
 static int take(struct skl_session *s, const char *path, bool partial, struct skl_beginning *b, struct skl_err *err)
 {
-    struct skl_st file;
+    struct skl_st file = {0};
     const struct skl_tensor *t;
+    char *data;
+    size_t n;
     b->count = skl_net_tensors(s->net, &t);
-    int status = skl_st_read(path, false, &file, err);
+    int status = skl_file_read(path, SKL_LIMIT_WEIGHTS, &data, &n, err);
+    if (status) return status;
+    skl_sha256_hex(data, n, b->sha256); /* of what is taken, whatever becomes of the file */
+    status = skl_st_parse(path, data, n, false, &file, err);
     if (status) return status;
     if (partial) {
         status = take_some(s->net, &file, path, b, err);
@@ -71,7 +76,6 @@ int skl_begin(struct skl_session *s, struct skl_beginning *b, struct skl_err *er
     char *path = begin_path(s->exp->train.init_from, &partial);
     snprintf(b->path, sizeof b->path, "%s", path);
     int status = take(s, path, partial, b, err);
-    if (!status) status = skl_file_sha256(path, -1, b->sha256, NULL, err);
     free(path);
     return status;
 }

@@ -3,18 +3,14 @@
  * closed forms of Student's t in 40 decimal digits, F(t) = 1/2 + t / (2 sqrt(2 + t^2)) for 2 degrees of freedom and,
  * with q = 1 + t^2/4, F(t) = 1/2 + 3/8 t / sqrt(q) (1 - t^2 / (12 q)) for 4; rank correlations as corrcoef of mean
  * ranks. */
-#include "tests/unit/scratch.h"
+#include "tests/unit/results.h"
 
 #include <jansson.h>
-#include <math.h>
 
-#include "core/base/fs.h"
 #include "core/report/compare.h"
 #include "core/report/columns.h"
 #include "core/report/report.h"
 #include "core/report/report_doc.h"
-
-static void put_text(const char *path, const char *text) { put_file(path, text, strlen(text)); }
 
 static void close_to(double value, double expected, double tolerance, int line)
 {
@@ -24,52 +20,6 @@ static void close_to(double value, double expected, double tolerance, int line)
 #define CLOSE(value, expected) close_to(value, expected, 1e-10, __LINE__)
 
 /* ---- results to report ---- */
-
-struct fixture {
-    const char *sweep, *setting, *extra; /* extra: lines of config.yaml */
-    const char *dataset;
-    int depth;
-};
-
-static const char paper_schedule[] =
-    "train: {iterations: 64000, batch: 128, lr: 0.1, lr_drops: {at: [32000, 48000], factor: 0.1}}\n";
-
-/* A run that ends with this test error, or in this state without one. */
-static void put_run(const struct fixture *f, int seed, const char *run_state, double error, const char *cause)
-{
-    char folder[700], path[800], text[2048];
-    snprintf(folder, sizeof folder, "%s/%s/seed-%d", in_scratch(f->sweep), f->setting, seed);
-    assert_int_equal(skl_mkdirs(folder, NULL), SKL_OK);
-    snprintf(path, sizeof path, "%s/config.yaml", folder);
-    snprintf(text, sizeof text, "name: x\nmodel: {depth: %d, shortcut: {type: identity}}\ndata: {dataset: %s}\n%s%s",
-             f->depth, f->dataset, paper_schedule, f->extra);
-    put_text(path, text);
-    snprintf(path, sizeof path, "%s/train.csv", folder);
-    put_text(
-        path,
-        "iteration,epoch,lr,loss,error\n0,0,0.1,2.3,8\n100,1,0.1,1.0,40\n200,2,0.1,0.5,9.5\n64000,3,0.1,0.1,1.5\n");
-    snprintf(path, sizeof path, "%s/test.csv", folder);
-    snprintf(text, sizeof text, "iteration,epoch,loss,error,weights\n32000,1,0.5,%.9g,aa\n64000,2,0.4,%.9g,%d\n",
-             error - 0.25, error, seed);
-    if (isfinite(error)) put_text(path, text);
-    snprintf(path, sizeof path, "%s/run.json", folder);
-    snprintf(text, sizeof text,
-             "{\"state\": \"%s\", \"cause\": \"%s\", \"iterations\": 64000, \"iteration\": 64000, "
-             "\"train_error_final\": 0.5, "
-             "\"train_loss_final\": 0.01, \"images_per_second\": %d, \"seconds\": 7200, \"parameters\": 1727962, "
-             "\"multiply_adds\": 252887040, \"host\": \"h\", \"version\": \"1\", \"commit\": \"c\", \"config_hash\": "
-             "\"abc\"}",
-             run_state, cause, 100 * seed);
-    put_text(path, text);
-}
-
-static void put_runs(const struct fixture *f, const double *error, int count)
-{
-    for (int i = 0; i < count; i++) {
-        bool diverged = isinf(error[i]);
-        put_run(f, i + 1, diverged ? "diverged" : "done", diverged ? NAN : error[i], diverged ? "loss not finite" : "");
-    }
-}
 
 static const struct {
     const char *setting, *paper;

@@ -127,7 +127,7 @@ static bool same(const struct skl_item *a, const struct skl_item *b)
     return a->epoch == b->epoch && a->part == b->part && a->image == b->image && a->crop == b->crop;
 }
 
-/* What stands there and was not asked for now goes, from the first that differs on. */
+/* Where what stands there is not what is asked for now, all of it goes. */
 static void keep_matching(struct skl_ahead *a, const struct skl_item *item, int count)
 {
     int kept = 0;
