@@ -18,7 +18,7 @@ BUILD = os.path.abspath(os.environ["SKIPLAB_BUILD"])
 
 # What the program of the examples does with its words: an experiment with images is a small one of synthetic images.
 WRAPPER = """#!/bin/sh
-file= seeds=seeds=1 number=
+file= seeds=seeds=1 number= size=16 sized=
 for word; do
     shift
     case $word in
@@ -30,10 +30,11 @@ for word; do
     [ "$word" = --seed ] && number=yes
     set -- "$@" "$word"
 done
+case $file in *imagenet*) size=32 sized=data.size=32 ;; esac      # what that family's nets take at least
 case $1 in
     sweep | train | probe)
         [ "$file" ] && set -- "$@" data.dataset=synthetic data.train_images=32 data.test_images=16 data.validation=8 \\
-            'data.synthetic={train: 32, test: 16, size: 16}' model.width=4 train.iterations=4 train.batch=8 train.bn_batch=8 \\
+            "data.synthetic={train: 32, test: 16, size: $size}" $sized model.width=4 train.iterations=4 train.batch=8 train.bn_batch=8 \\
             train.log_every=1 train.test_every=2 train.checkpoint_every=2 $seeds ;;
     eval) [ "$file" ] && set -- "$@" @FOREIGN@ ;;
     bench) set -- "$@" --batch 8 --steps 1 ;;
