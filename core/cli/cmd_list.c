@@ -17,7 +17,8 @@
 
 static bool as_json;
 
-/* What is said of a sweep.  changed: the newest run.json, seconds since 1970; else plan.json's. */
+/* What is said of a sweep.  changed: the newest run.json, seconds since 1970; else plan.json's.  problem: "" or why it
+ * cannot be read. */
 struct listed {
     char *name, *note;
     int runs, done, running, failed;
@@ -82,11 +83,11 @@ static const char *state_of(const struct listed *l)
 
 static void print_line(const struct listed *l)
 {
-    char date[32] = "";
+    char date[32] = "-";
     const time_t at = (time_t)l->changed;
     struct tm day;
-    if (localtime_r(&at, &day)) strftime(date, sizeof date, "%Y-%m-%d %H:%M", &day);
-    skl_print("%-24s  %-10s  %5d/%-5d  %s  %s\n", l->name, state_of(l), l->done, l->runs, date,
+    if (at && gmtime_r(&at, &day)) strftime(date, sizeof date, "%Y-%m-%d %H:%MZ", &day);
+    skl_print("%-24s  %-10s  %5d/%-5d  %-17s  %s\n", l->name, state_of(l), l->done, l->runs, date,
               *l->problem ? l->problem : l->note);
 }
 
@@ -100,19 +101,18 @@ static json_t *object(const struct listed *l)
     return o;
 }
 
-static int tell(const char *results, const char *name, json_t *sweeps, struct skl_err *err)
+/* What cannot be looked at, such as a link, is told and hides no other. */
+static void tell(const char *results, const char *name, json_t *sweeps)
 {
     char *folder = skl_path(results, name), *plan = skl_path(folder, SKL_FILE_PLAN);
     bool there = false;
-    int status = skl_is_there(plan, &there, err);
-    if (!status && there) {
+    if (skl_is_there(plan, &there, NULL) || there) {
         struct listed l = look(folder, name);
         json_array_append_new(sweeps, object(&l));
         if (!as_json) print_line(&l);
         free(l.name), free(l.note);
     }
     free(plan), free(folder);
-    return status;
 }
 
 static int run(int argc, char **argv, struct skl_err *err)
@@ -124,11 +124,11 @@ static int run(int argc, char **argv, struct skl_err *err)
     int status = skl_list(results, &names, &count, err);
     if (status) return skl_context(err, "list");
     json_t *sweeps = json_array();
-    for (int i = 0; i < count && !status; i++) status = tell(results, names[i], sweeps, err);
+    for (int i = 0; i < count; i++) tell(results, names[i], sweeps);
     skl_list_free(names, count);
-    if (!status && as_json)
+    if (as_json)
         skl_json_print(json_pack("{s:i, s:O}", "schema_version", 1, "sweeps", sweeps));
-    else if (!status && !json_array_size(sweeps))
+    else if (!json_array_size(sweeps))
         status = skl_fail(err, SKL_DATA, "%s holds no sweep: none of its folders has a plan.json", results);
     json_decref(sweeps);
     return status;
@@ -146,7 +146,7 @@ const struct skl_command skl_cmd_list = {
     .usage = "[RESULTS]",
     .description =
         "A line a sweep below RESULTS (default: results): its state, how many of its runs are done, when one of\n"
-        "them last changed, and the first line of the experiment's notes, or its label. Reads files only.\n",
+        "them last changed (UTC), and the first line of the experiment's notes, or its label. Reads files only.\n",
     .examples = "skiplab list\n"
                 "skiplab list results --json\n",
     .options = list_options,

@@ -11,6 +11,7 @@
 #include "core/base/say.h"
 #include "core/cli/cmd.h"
 #include "core/io/json.h"
+#include "core/run/folder.h"
 #include "core/run/record.h"
 #include "core/sweep/display.h"
 #include "core/sweep/driver.h"
@@ -275,11 +276,11 @@ static int tell_sweeps(const char *folder, int *found, struct skl_err *err)
     int count, status = skl_list(folder, &names, &count, err);
     json_t *list = json_array();
     *found = 0;
-    for (int i = 0; i < count && !status; i++) {
-        char *path = skl_path(folder, names[i]), *plan = skl_path(path, "plan.json");
+    for (int i = 0; i < count; i++) {
+        char *path = skl_path(folder, names[i]), *plan = skl_path(path, SKL_FILE_PLAN);
         bool is_sweep;
-        status = skl_is_there(plan, &is_sweep, err);
-        if (!status && is_sweep && ++*found) tell_sweep(path, names[i], list);
+        const bool hidden = skl_is_there(plan, &is_sweep, NULL); /* such as a link: told, and hides no other */
+        if ((hidden || is_sweep) && ++*found) tell_sweep(path, names[i], list);
         free(plan);
         free(path);
     }
@@ -292,14 +293,16 @@ static int tell_sweeps(const char *folder, int *found, struct skl_err *err)
 static int run(int argc, char **argv, struct skl_err *err)
 {
     struct sweep s;
-    char *plan = skl_path(argv[0], "plan.json");
+    char *plan = skl_path(argv[0], SKL_FILE_PLAN);
     bool is_sweep;
+    skl_root_add(argv[0]);
     int found = 0, status = skl_is_there(plan, &is_sweep, err);
     struct skl_seen seen = {0};
     free(plan);
-    skl_root_add(argv[0]);
     if (!status && !is_sweep) status = skl_look(argv[0], &seen, err);
     if (!status && seen.kind == SKL_FOLDER) status = tell_sweeps(argv[0], &found, err);
+    if (!status && !found && seen.kind == SKL_FOLDER)
+        status = skl_fail(err, SKL_DATA, "%s is no sweep and holds none: there is no plan.json", argv[0]);
     if (!status && !found) status = open_sweep(argv[0], &s, err);
     if (status) return skl_context(err, "status");
     if (found) return SKL_OK;

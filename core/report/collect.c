@@ -22,6 +22,7 @@
 #include "core/run/record.h"
 
 enum { MAX_DEPTH = 4, MAX_RUNS = 1000000 }; /* VARIANT/k=v/seed-N is 3 deep */
+#define MAX_ITERATION 0x1p53                /* beyond it a double misses whole numbers */
 
 struct walk {
     struct skl_results *results;
@@ -129,14 +130,14 @@ static bool seed_of(const char *name, uint64_t *seed)
     return *end == 0 && errno == 0;
 }
 
-/* Rows whose value is finite and whose iteration ascends. */
+/* Rows whose value is finite and whose iteration is a count that ascends. */
 static void take_series(const struct skl_table *t, int x, int y, struct skl_series *s)
 {
     s->x = skl_alloc_array(t->rows ? (size_t)t->rows : 1, sizeof *s->x);
     s->y = skl_alloc_array(t->rows ? (size_t)t->rows : 1, sizeof *s->y);
     for (int i = 0; i < t->rows; i++) {
         double xi = t->value[i * t->columns + x], yi = t->value[i * t->columns + y];
-        if (!isfinite(xi) || !isfinite(yi) || (s->n > 0 && xi <= s->x[s->n - 1])) continue;
+        if (!(xi >= 0 && xi <= MAX_ITERATION) || !isfinite(yi) || (s->n > 0 && xi <= s->x[s->n - 1])) continue;
         s->x[s->n] = xi;
         s->y[s->n++] = yi;
     }
@@ -220,6 +221,19 @@ static bool is_twin(struct skl_results *r, struct skl_twins *twins, struct skl_r
     return err.status;
 }
 
+/* A folder called so may be another program's, or what 'export' wrote: a run has one of these. */
+static bool holds_run(const char *path)
+{
+    static const char *const names[] = {SKL_FILE_CONFIG, SKL_FILE_RECORD, SKL_FILE_TRAIN};
+    bool there = false;
+    for (size_t i = 0; i < sizeof names / sizeof *names && !there; i++) {
+        char *file = skl_path(path, names[i]);
+        there = skl_is_there(file, &there, NULL) || there; /* what cannot be told is told when it is read */
+        free(file);
+    }
+    return there;
+}
+
 static void read_run(struct walk *w, const char *path, const char *setting, uint64_t seed, const struct skl_seen *seen)
 {
     struct skl_results *r = w->results;
@@ -251,7 +265,7 @@ static void walk(struct walk *w, const char *folder, const char *below, int dept
         if (names[i][0] != '.' && skl_look(path, &seen, &err)) warn(w->results, err.text);
         bool folder_or_link = seen.kind == SKL_FOLDER || seen.kind == SKL_LINK;
         if (folder_or_link && *below && seed_of(names[i], &seed) && w->results->runs < MAX_RUNS) {
-            read_run(w, path, below, seed, &seen);
+            if (seen.kind == SKL_LINK || holds_run(path)) read_run(w, path, below, seed, &seen);
         } else if (seen.kind == SKL_FOLDER && depth < MAX_DEPTH) {
             char *deeper = *below ? skl_path(below, names[i]) : skl_strdup(names[i]);
             walk(w, path, deeper, depth + 1);

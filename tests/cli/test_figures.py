@@ -158,6 +158,25 @@ class Export(Case):
         self.ends(0, "export", "r/s", "--to", "tensorboard", "--out", "x")
         self.assertEqual({k: v[0] for k, v in tree(self.path("x")).items()}, {k: v[0] for k, v in before.items()})
 
+    def test_what_was_exported_is_no_run(self):
+        """Its folders are called as runs are, and stand where they do."""
+        self.ends(0, "export", "r/s")
+        before, table = self.read("r/s/export/curves.csv"), self.ends(0, "report", "r/s", "--terminal").stdout
+        self.ends(0, "export", "r/s", "--to", "tensorboard", "--out", "r/s")
+        self.ends(0, "export", "r/s")
+        self.assertEqual(self.read("r/s/export/curves.csv"), before)
+        self.assertEqual(self.ends(0, "report", "r/s", "--terminal").stdout, table)
+
+    def test_rows_that_count_nothing(self):
+        """An iteration is a whole number from 0 that is not absurd."""
+        name = "r/s/gates/gate_bias=0/seed-1/train.csv"
+        head, *rows = self.read(name).splitlines(True)
+        self.ends(0, "export", "r/s", "--to", "tensorboard", "--out", "x")
+        want = events(self.path("x/tensorboard/gates/gate_bias=0/seed-1/events.out.tfevents.0.skiplab"))
+        self.write(name, head + "-5,0,0.1,1,1\n" + "".join(rows) + "1e300,0,0.1,1,1\n18446744073709551616,0,0.1,1,1\n")
+        self.ends(0, "export", "r/s", "--to", "tensorboard", "--out", "x")
+        self.assertEqual(events(self.path("x/tensorboard/gates/gate_bias=0/seed-1/events.out.tfevents.0.skiplab")), want)
+
     def test_the_notebook_of_the_documents(self):
         try:
             import pandas  # noqa: F401

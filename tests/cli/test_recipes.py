@@ -208,7 +208,7 @@ class Plan(Case):
         self.ends(0, "sweep", "u.yaml")
         self.write("results/broken/plan.json", "{")
         broken, s, u = self.ends(0, "list").stdout.splitlines()
-        self.assertRegex(s, r"^s +done +2/2 +20\d\d-\d\d-\d\d \d\d:\d\d  Which width\?$")
+        self.assertRegex(s, r"^s +done +2/2 +20\d\d-\d\d-\d\d \d\d:\d\dZ  Which width\?$")
         self.assertRegex(u, r"^u +done +1/1 +20\S+ \S+  Another$")
         self.assertRegex(broken, r"^broken +unreadable ")
         listed = json.loads(self.ends(0, "list", "results", "--json").stdout)["sweeps"]

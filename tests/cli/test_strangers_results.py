@@ -140,6 +140,20 @@ class NoFiles(Strangers):
 
 
 class Links(Strangers):
+    def test_a_sweep_that_cannot_be_looked_at_hides_no_other(self):
+        """A link in a folder of sweeps, to a sweep, to itself, to nothing: told in its line."""
+        for target in ("t", "s", "nowhere", "/dev/full"):
+            os.symlink(target, self.path("results/s"))
+            for words in (["list"], ["status", "results"]):
+                done = self.said(*words)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                first, second = done.stdout.decode().splitlines()
+                self.assertRegex(first, r"\As .*a link on the way")
+                self.assertRegex(second, r"\At .*(2/2|2 done)")
+                told = json.loads(self.said(*words, "--json").stdout)["sweeps"]
+                self.assertEqual(["problem" in s for s in told], [True, False])
+            os.remove(self.path("results/s"))
+
     def outside(self):
         """What a link leads to: nothing in it may change."""
         os.makedirs(self.path("outside/data"), exist_ok=True)
@@ -150,12 +164,13 @@ class Links(Strangers):
     def test_nothing_is_written_through_a_link(self):
         """Below the folder that the user names, whatever is a link and whichever command writes."""
         places = ["figures", "figures/data", "report.html", "report.md", "report.tex", "summary.csv", "runs.csv", "curves.csv", "summary.json", "plan.json",
-                  "figures/style.gp", "figures/panels.svg", "figures/panels.gp", "a", "a/seed-1", "slurm"]
+                  "figures/style.gp", "figures/panels.svg", "figures/panels.gp", "export", "export/tensorboard", "export/tensorboard/a", "a", "a/seed-1", "slurm"]
         places += [f"a/seed-1/{n}" for n in ("stderr.log", "train.csv", "test.csv", "probe.csv", "sums.csv", "timing.csv", "run.json", "config.yaml", "claim", "claim/1",
                                              "last.safetensors", "prev.safetensors", "next.safetensors", "lock")]
         calls = [["report", "results/t", "--no-figures"], ["sweep", "x.yaml"], ["sweep", "x.yaml", "--redo", "a/seed-1"], ["train", "x.yaml", "--quiet", "--redo"],
                  ["train", "x.yaml", "--quiet", "--run-dir", RUN, "--redo"]]
         draw = [["plot", "results/t"], ["report", "results/t"]] if GNUPLOT else []
+        export = [["export", "results/t", "--to", "tensorboard"]]
         for place in places:
             targets = ("outside", "outside/file") if "." in os.path.basename(place) else ("outside",)
             for target in targets if SLOW else targets[-1:]:
@@ -166,8 +181,8 @@ class Links(Strangers):
                 elif os.path.exists(path): os.remove(path)
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 os.symlink(self.path(target), path)
-                likely = draw if place.startswith("figures") else calls[:1] if "." in place.split("/")[0] else calls[1:]
-                for call in calls + draw if SLOW else self.random.sample(likely, min(1, len(likely))):
+                likely = draw if place.startswith("figures") else export if place.startswith("export") else calls[:1] if "." in place.split("/")[0] else calls[1:]
+                for call in calls + export + draw if SLOW else self.random.sample(likely, min(1, len(likely))):
                     with self.subTest(place, target=target, call=call):
                         self.said(*call)
                         self.assertEqual(tree(self.path("outside")), before)
