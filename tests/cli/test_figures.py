@@ -125,6 +125,22 @@ def events(path):
     return values
 
 
+READ_BY_TENSORBOARD = """
+import json, sys
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+events = EventAccumulator(sys.argv[1], size_guidance={"scalars": 0, "tensors": 0}).Reload()
+print(json.dumps(sorted((tag, e.step, e.value) for tag in events.Tags()["scalars"] for e in events.Scalars(tag))))
+"""
+
+
+def python_with(package):
+    """A Python that can import it; None: none of this machine."""
+    for python in (sys.executable, "/usr/bin/python3"):
+        if os.path.exists(python) and not subprocess.run([python, "-c", "import " + package], stderr=subprocess.DEVNULL).returncode:
+            return python
+    return None
+
+
 class Export(Case):
     def setUp(self):
         super().setUp()
@@ -177,17 +193,49 @@ class Export(Case):
         self.ends(0, "export", "r/s", "--to", "tensorboard", "--out", "x")
         self.assertEqual(events(self.path("x/tensorboard/gates/gate_bias=0/seed-1/events.out.tfevents.0.skiplab")), want)
 
-    def test_the_notebook_of_the_documents(self):
-        try:
-            import pandas  # noqa: F401
-        except ImportError:
-            self.skipTest("pandas cannot be imported")
+    def notebook(self, language, *command):
+        """What the documents' code prints on these results."""
         with open(os.path.join(SOURCE, "docs/notebooks.md")) as f:
-            code = re.search(r"```python\n(.*?)```", f.read(), re.S).group(1)
+            code = re.search(rf"```{language}\n(.*?)```", f.read(), re.S).group(1)
         self.ends(0, "export", "r/s")
         shutil.move(self.path("r/s"), self.path("results/quickstart"))
-        done = subprocess.run([sys.executable, "-c", code], cwd=self.dir, stdout=subprocess.PIPE, text=True, timeout=100, check=True)
-        self.assertIn("gates/gate_bias=0", done.stdout)
+        return subprocess.run([*command, code], cwd=self.dir, stdout=subprocess.PIPE, text=True, timeout=100, check=True).stdout
+
+    def last_errors(self):
+        """The median of the seeds' last test errors, by setting."""
+        found = {}
+        for b in ("0", "-1"):
+            last = []
+            for seed in "12":
+                with open(self.path(f"results/quickstart/gates/gate_bias={b}/seed-{seed}/test.csv")) as f:
+                    last.append(float(list(csv.DictReader(f))[-1]["error"]))
+            found[f"gates/gate_bias={b}"] = sum(last) / 2
+        return found
+
+    def printed(self, text):
+        return {setting: float(value) for setting, value in re.findall(r"(gates/gate_bias=\S+)\s+([\d.]+)", text)}
+
+    def assert_last_errors(self, text):
+        got, want = self.printed(text), self.last_errors()
+        self.assertEqual(got.keys(), want.keys())
+        for setting, value in want.items():
+            self.assertAlmostEqual(got[setting], value, delta=1e-4 * value)
+
+    def test_the_notebook_in_pandas(self):
+        """The system's Python has Debian's pandas, whichever Python comes first."""
+        self.assert_last_errors(self.notebook("python", python_with("pandas") or self.skipTest("no Python here has pandas"), "-c"))
+
+    def test_the_notebook_in_r(self):
+        if not shutil.which("Rscript"):
+            self.skipTest("R is not here")
+        self.assert_last_errors(self.notebook("r", "Rscript", "--vanilla", "-e"))
+
+    def test_read_by_tensorboard(self):
+        python = python_with("tensorboard") or self.skipTest("TensorBoard is not here")
+        self.ends(0, "export", "r/s", "--to", "tensorboard", "--out", "x")
+        name = "x/tensorboard/gates/gate_bias=0/seed-1"
+        done = subprocess.run([python, "-c", READ_BY_TENSORBOARD, self.path(name)], stdout=subprocess.PIPE, text=True, timeout=100, check=True)
+        self.assertEqual([tuple(v) for v in json.loads(done.stdout)], sorted(events(self.path(name, "events.out.tfevents.0.skiplab"))))
 
     def test_what_is_not_there(self):
         self.ends(3, "export", "nowhere")
