@@ -2,7 +2,7 @@
 # crosses: where a run diverged or failed.
 load 'style.gp'
 NAME = own_name(ARG0)
-KEY_HEIGHT = S*(0.165*KEY_ROWS + 0.12)        # inches
+KEY_HEIGHT = key_height(KEY_ROWS)        # inches
 TITLE_HEIGHT = S*(TITLE eq '' ? 0.15 : 0.35)
 WIDTH = PAGE eq '3.4in' ? 3.4 : PAGE eq 'slide' ? 9 : 6.6
 HEIGHT = (PAGE eq '3.4in' ? 2.4 : PAGE eq 'slide' ? 4.4 : 3.8) + KEY_HEIGHT + TITLE_HEIGHT
@@ -26,7 +26,7 @@ do for [FORMAT in FORMATS] {
     set label 1 heading(FORMAT) at screen 0.5, screen 1 - S*0.17/HEIGHT center
     set label 2 X_LABEL at graph 0.5, screen (KEY_HEIGHT + S*0.17)/HEIGHT center
     set label 3 (FORMAT eq 'dumb' ? '' : Y_LABEL) at screen S*0.14/WIDTH, graph 0.5 center rotate by 90
-    set key at screen S*0.7/WIDTH, screen KEY_HEIGHT/HEIGHT left top vertical maxrows KEY_ROWS Left reverse samplen 3 spacing 1.1 font SMALL_FONT
+    eval key(S*0.7/WIDTH, KEY_HEIGHT/HEIGHT, KEY_ROWS)
     bands = ''
     lines = ''
     entries = ''

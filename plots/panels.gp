@@ -5,7 +5,7 @@ load 'style.gp'
 NAME = own_name(ARG0)
 if (PANELS > 8) DPI = 0.7*DPI              # large enough as it is
 PANEL_WIDTH = PAGE eq '3.4in' ? 3.4 : PAGE eq '6.6in' ? 6.6/COLUMNS : PAGE eq 'slide' ? 5.2 : PANELS == 1 ? 5.0 : 4.6        # inches
-TEXT_HEIGHT = S*(0.17*TITLE_LINES + (TITLE_LINES == 0 ? 0.4 : 0.45))
+TEXT_HEIGHT = S*(0.17*TITLE_LINES + (LEGEND ne 'below' ? 0.12 : TITLE_LINES == 0 ? 0.4 : 0.45))
 PANEL_HEIGHT = TEXT_HEIGHT + (PAGE eq '3.4in' || PAGE eq '6.6in' ? 2.1 : PANELS == 1 ? 3.0 : 2.6)
 right_(inches) = (c + inches/PANEL_WIDTH) / COLUMNS          # from the panel's left edge, as part of the picture
 up(inches) = 1 - (r + 1 - inches/PANEL_HEIGHT) / ROWS        # from its lower edge
@@ -22,7 +22,7 @@ do for [FORMAT in FORMATS] {
     eval minor_tics('y', LEFT_MIN, LEFT_MAX)
     do for [t in LEFT_TICS] { set ytics add (sprintf('%g', t + 0) t + 0) }
     set grid xtics ytics
-    set key at graph 0,1.02 left bottom vertical Left reverse samplen 2.2 spacing 1.05 font SMALL_FONT
+    if (LEGEND eq 'below') { set key at graph 0,1.02 left bottom vertical Left reverse samplen 2.2 spacing 1.05 font SMALL_FONT } else { eval key(0, 0, 2) }
     do for [p = 1:PANELS] {
         c = (p - 1) % COLUMNS
         r = (p - 1) / COLUMNS

@@ -3,7 +3,7 @@
 load 'style.gp'
 NAME = own_name(ARG0)
 KEY_ENTRIES = LINES + (BASE_LABEL eq '' ? 0 : 1)
-KEY_HEIGHT = S*(0.165*KEY_ENTRIES + 0.12)        # inches
+KEY_HEIGHT = key_height(KEY_ENTRIES)        # inches
 TITLE_HEIGHT = S*(TITLE eq '' ? 0.15 : 0.35)
 WIDTH = PAGE eq '3.4in' ? 3.4 : PAGE eq '6.6in' ? 6.6 : PAGE eq 'slide' ? 9 : 5.4
 HEIGHT = (PAGE eq '3.4in' ? 2.2 : PAGE eq 'slide' ? 4.4 : 3.2) + KEY_HEIGHT + TITLE_HEIGHT
@@ -28,7 +28,7 @@ do for [FORMAT in FORMATS] {
     set label 1 heading(FORMAT) at screen 0.5, screen 1 - S*0.17/HEIGHT center
     set label 2 X_LABEL at graph 0.5, screen (KEY_HEIGHT + S*0.17)/HEIGHT center
     set label 3 (FORMAT eq 'dumb' ? '' : Y_LABEL) at screen S*0.14/WIDTH, graph 0.5 center rotate by 90
-    set key at screen S*0.7/WIDTH, screen KEY_HEIGHT/HEIGHT left top vertical maxrows KEY_ENTRIES Left reverse samplen 3 spacing 1.1 font SMALL_FONT
+    eval key(S*0.7/WIDTH, KEY_HEIGHT/HEIGHT, KEY_ENTRIES)
     if (BASE_LABEL ne '') { set object 1 rectangle from graph 0, first BASE_LOW to graph 1, first BASE_HIGH fillcolor rgb color(0) fillstyle transparent solid 0.12 noborder }
     parts = BASE_LABEL eq '' ? '' : sprintf("%g with lines linetype 1 linewidth 1.4 linecolor rgb '%s' title BASE_LABEL, ", BASE_MEDIAN, color(0))
     do for [i = 1:LINES] {

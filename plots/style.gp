@@ -6,12 +6,22 @@ if (!exists('FORMATS')) FORMATS = 'svg pdf png'      # also: dumb (text on the t
 if (!exists('TEXT_COLUMNS')) TEXT_COLUMNS = 100      # size of the dumb terminal
 if (!exists('TEXT_ROWS')) TEXT_ROWS = 30
 if (!exists('PAGE')) PAGE = 'free'                   # 3.4in, 6.6in, slide: what the picture is for
-POINTS = PAGE eq '3.4in' || (PAGE eq '6.6in' && exists('PANELS')) ? 8 : PAGE eq 'slide' ? (exists('PANELS') ? 12 : 16) : 10
-FONT = sprintf('Helvetica,%g', POINTS)               # any sans-serif takes its place where it is missing
+if (!exists('FONT_NAME')) FONT_NAME = 'Helvetica'    # any sans-serif takes its place where it is missing
+POINTS = exists('FONT_SIZE') ? FONT_SIZE : PAGE eq '3.4in' || (PAGE eq '6.6in' && exists('PANELS')) ? 8 : PAGE eq 'slide' ? (exists('PANELS') ? 12 : 16) : 10
+FONT = sprintf('%s,%g', FONT_NAME, POINTS)
 SMALL = POINTS - (POINTS > 12 ? 2 : 1)
-SMALL_FONT = sprintf('Helvetica,%g', SMALL)
+SMALL_FONT = sprintf('%s,%g', FONT_NAME, SMALL)
 S = SMALL/9.0                                        # room for text, against that of 10 points
 DPI = 200                                            # of the PNG
+
+# The legend: below, none, or a corner of the picture: top-left, top-right, bottom-left, bottom-right.
+if (!exists('LEGEND')) LEGEND = 'below'
+KEY_LOOK = sprintf("vertical Left reverse samplen 3 spacing 1.1 font '%s'", SMALL_FONT)
+key_height(rows) = LEGEND eq 'below' ? S*(0.165*rows + 0.12) : 0.05          # inches
+CORNER = (strstrt(LEGEND, 'top') ? 'top ' : 'bottom ').(strstrt(LEGEND, 'left') ? 'left' : 'right')
+key(x, y, rows) = LEGEND eq 'none' ? 'unset key' : LEGEND eq 'below' ? \
+    sprintf('set key at screen %g, screen %g left top maxrows %d ', x, y, rows).KEY_LOOK : \
+    'set key inside opaque '.CORNER.' maxcols 1 '.KEY_LOOK
 
 set encoding utf8
 set datafile separator comma columnheaders

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/grow.h"
 #include "core/base/say.h"
 #include "core/cli/choose.h"
 #include "core/cli/cmd.h"
@@ -18,7 +19,9 @@ static int run(int argc, char **argv, struct skl_err *err)
     const struct skl_plan_run *chosen = NULL;
     int status = skl_choose(argc, argv, "", &plan, &chosen, err);
     if (status) return status;
-    char *text = skl_plan_emit(&plan, chosen);
+    char *text = skl_plan_emit(&plan, chosen), *figure = skl_plan_emit_figure(&plan);
+    text = skl_append(text, "%s", figure);
+    free(figure);
     for (const char *line = text; *line; line += strcspn(line, "\n") + 1)
         skl_print("%.*s\n", (int)strcspn(line, "\n"), line);
     free(text);
@@ -34,7 +37,8 @@ const struct skl_command skl_cmd_config = {
         "Prints what the run (the first one, or that of --variant) would have as its config.yaml: the file, what it\n"
         "includes, its variant's settings, grid and overrides put together, and all defaults. It is an experiment "
         "file\n"
-        "of this one run. Opens no data.\n",
+        "of this one run; what the figures are to look like (figure:), which no run knows, follows it. Opens no "
+        "data.\n",
     .examples = "skiplab config configs/quickstart.yaml\n"
                 "skiplab config configs/quickstart.yaml --variant dropout --seed 2 train.schedule=cosine "
                 "'train.lr_drops={at: []}'\n",

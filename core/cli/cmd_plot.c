@@ -12,56 +12,50 @@
 #include "core/base/place.h"
 #include "core/base/say.h"
 #include "core/cli/cmd.h"
+#include "core/config/figure_words.h"
 #include "core/io/json.h"
 #include "core/report/figures.h"
 
 enum { TEXT_COLUMNS = 100, TEXT_ROWS = 36, MAX_SMOOTH = 10001 };
 
-static const char *metric = "test_error", *only, *xlim, *ylim, *width, *out;
+static const char usual_metric[] = "test_error";
+static const char *metric, *only, *xlim, *ylim, *width, *legend, *font, *out;
 static int smooth = SKL_SMOOTH_AUTO;
 static bool terminal, as_json;
 
-/* One side of A:B; an empty one keeps *v. */
-static bool read_bound(const char *text, size_t n, double *v)
+static const char *const *widths(void) { return skl_figure_widths; }
+static const char *const *legends(void) { return skl_figure_legends; }
+
+/* The word of an option instead of the file's. */
+static int put_word(struct skl_figure_words *words, const char *name, const char *text, struct skl_err *err)
 {
-    char copy[32], *end;
-    if (n == 0) return true;
-    if (n >= sizeof copy) return false;
-    memcpy(copy, text, n);
-    copy[n] = 0;
-    if (strspn(copy, "0123456789") != n && !strpbrk(copy, "eE.")) return false;
-    *v = strtod(copy, &end);
-    return *end == 0 && *v >= 0 && *v <= 1e15;
+    if (!text || skl_figure_set(words, name, text)) return SKL_OK;
+    char *path = skl_format("figure.%s", name), *range = skl_key_range(skl_key_find(path));
+    skl_fail(err, SKL_USAGE, "plot: --%s '%s': must be %s", name, text, range);
+    free(path);
+    free(range);
+    return SKL_USAGE;
 }
 
-static int set_y_limits(struct skl_figure_options *o, struct skl_err *err)
+/* What the experiment's file says, and over it what stands on the command line.  Values belong to their metric. */
+static int take_words(const char *folder, struct skl_figure_options *o, struct skl_err *err)
 {
-    if (!ylim) return SKL_OK;
-    const char *colon = strchr(ylim, ':');
-    bool well = colon && read_bound(ylim, (size_t)(colon - ylim), &o->y_min) &&
-                read_bound(colon + 1, strlen(colon + 1), &o->y_max) && o->y_max > o->y_min;
-    if (well) return SKL_OK;
-    return skl_fail(err, SKL_USAGE, "plot: --ylim '%s': not two values A:B with A < B, such as 5:15 or :20", ylim);
-}
-
-static enum skl_page page_of(const char *word)
-{
-    int i = 0;
-    while (word && strcmp(skl_page_words[i], word)) i++;
-    return (enum skl_page)i;
-}
-
-static const char *const *widths(void) { return skl_page_words + 1; }
-
-static int set_limits(struct skl_figure_options *o, struct skl_err *err)
-{
-    if (!xlim) return SKL_OK;
-    const char *colon = strchr(xlim, ':');
-    bool well = colon && read_bound(xlim, (size_t)(colon - xlim), &o->x_min) &&
-                read_bound(colon + 1, strlen(colon + 1), &o->x_max) && (o->x_max == 0 || o->x_max > o->x_min);
-    if (well) return SKL_OK;
-    return skl_fail(err, SKL_USAGE,
-                    "plot: --xlim '%s': not two iterations A:B with A < B, such as 30000:64000 or :5000", xlim);
+    const struct {
+        const char *name, *text;
+    } given[] = {{"metric", metric}, {"width", width}, {"legend", legend},
+                 {"font", font},     {"xlim", xlim},   {"ylim", ylim}};
+    struct skl_figure_words words = {0};
+    int status = SKL_OK;
+    skl_results_figure(folder, &words);
+    if (metric && words.ylim && strcmp(metric, words.metric ? words.metric : usual_metric)) {
+        free(words.ylim);
+        words.ylim = NULL;
+    }
+    for (size_t i = 0; i < sizeof given / sizeof *given && !status; i++)
+        status = put_word(&words, given[i].name, given[i].text, err);
+    skl_figure_options_take(o, &words);
+    skl_figure_release(&words);
+    return status;
 }
 
 static void set_size(struct skl_figure_options *o)
@@ -95,7 +89,8 @@ static void print_json(const char *folder, const struct skl_figures *figures)
 static char *folder_for(const struct skl_results *results)
 {
     if (out) return skl_strdup(out);
-    return skl_path(results->folder, only || xlim || ylim || width ? "figures-part" : "figures");
+    const bool part = only || xlim || ylim || width || legend || font;
+    return skl_path(results->folder, part ? "figures-part" : "figures");
 }
 
 static int left_out(struct skl_err *err)
@@ -150,14 +145,12 @@ static int run(int argc, char **argv, struct skl_err *err)
 {
     struct skl_figure_options o = {.only = only, .smooth = smooth, .jobs = skl_cpu_count(), .terminal = terminal};
     struct skl_results results;
-    o.metric = skl_metric_find(metric);
-    o.page = page_of(width);
-    int status = set_limits(&o, err);
-    if (!status) status = set_y_limits(&o, err);
-    if (status) return status;
-    set_size(&o);
+    o.metric = skl_metric_find(usual_metric);
     skl_root_add(argv[0]);
     if (out) skl_root_add(out);
+    int status = take_words(argv[0], &o, err);
+    if (status) return status;
+    set_size(&o);
     status = skl_results_read(argv[0], skl_figures_metrics(&o), &results, err);
     if (status) return skl_context(err, "plot");
     for (int i = 0; i < results.warnings; i++) skl_say("skiplab: plot: %s (left out)\n", results.warning[i]);
@@ -180,12 +173,20 @@ static const struct skl_option plot_options[] = {
      "for a column of 3.4in (letters of 8 points), for 6.6in, or for a slide (16 points); figures of probes stay as "
      "they are",
      &width, 0, 0, .words = widths},
+    {"legend", SKL_OPT_CHOICE, "PLACE",
+     "below (default; above a panel), none, or a corner of the picture: top-left, top-right, bottom-left, "
+     "bottom-right; "
+     "more than 8 names stand below it",
+     &legend, 0, 0, .words = legends},
+    {"font", SKL_OPT_STRING, "NAME,POINTS", "letters, such as 'Times New Roman,9', Courier or ,9; 5 to 24 points",
+     &font, 0, 0},
     {"smooth", SKL_OPT_INT, "N",
      "draw training curves as running median over N rows of the log; 1: as logged; "
      "default: a hundredth of the rows, at most 9",
      &smooth, 1, MAX_SMOOTH},
     {"out", SKL_OPT_FOLDER, "DIR",
-     "write there; default: RESULTS/NAME/figures, or RESULTS/NAME/figures-part with --only, --xlim, --ylim or --width",
+     "write there; default: RESULTS/NAME/figures, or RESULTS/NAME/figures-part with --only, --xlim, --ylim, --width, "
+     "--legend or --font",
      &out, 0, 0},
     {"terminal", SKL_OPT_FLAG, NULL, "draw here, as text: all but panels and map; writes no file", &terminal, 0, 0},
     {"json", SKL_OPT_FLAG, NULL, "for programs: {folder, figures: [{name, svg, pdf, png, gp}, ...]}", &as_json, 0, 0},
@@ -207,7 +208,8 @@ const struct skl_command skl_cmd_plot = {
         "each as SVG, PDF and PNG, with the gnuplot script (NAME.gp) and its data (data/*.csv) beside them; edit a\n"
         "copy of a script and draw it with 'gnuplot COPY.gp' in that folder: it draws COPY.svg. Lines are medians\n"
         "over the seeds, bands reach from the least to the greatest seed, crosses mark runs that diverged or failed.\n"
-        "Runs that are not finished are drawn as far as they are, so this works on a running sweep too.\n",
+        "Runs that are not finished are drawn as far as they are, so this works on a running sweep too. What the\n"
+        "experiment's file says under figure: holds where no option says otherwise.\n",
     .examples = "skiplab plot results/quickstart\n"
                 "skiplab plot results/quickstart --only '*gating*' --xlim 200: --out gating\n"
                 "skiplab plot results/quickstart --width 3.4in --ylim 10:40 --out column\n"

@@ -91,7 +91,11 @@ static bool offer_settings(const struct line *l)
 
 /* ---- keys ---- */
 
-static bool of_run(const struct skl_key *k) { return !(k->flags & (SKL_KEY_PLAN | SKL_KEY_VARIANT)); }
+/* Of a run, or of the figures. */
+static bool is_offered(const struct skl_key *k)
+{
+    return !(k->flags & (SKL_KEY_PLAN | SKL_KEY_VARIANT)) || k->flags & SKL_KEY_SHOWN;
+}
 
 static void offer_values_of(const struct line *l, const struct skl_key *k)
 {
@@ -135,7 +139,7 @@ static void offer_keys(struct line *l)
     if (!equals) {
         offer_key(l, "name", skl_key_find("name")->help), offer_key(l, "seeds", skl_key_find("seeds")->help);
         for (int i = 0; i < skl_key_count(); i++)
-            if (of_run(skl_key_get(i))) offer_key(l, skl_key_get(i)->path, skl_key_get(i)->help);
+            if (is_offered(skl_key_get(i))) offer_key(l, skl_key_get(i)->path, skl_key_get(i)->help);
         offer_key(l, TYPE_KEY, "the variant, its options at their defaults");
         each_option(l, option_key);
         return;

@@ -47,12 +47,24 @@ static void put_plan_keys(FILE *out, const struct skl_plan *plan)
     const char *last = "";
     for (int i = 0; i < skl_key_count(); i++) {
         const struct skl_key *key = skl_key_get(i);
-        if (!(key->flags & SKL_KEY_PLAN) || key->kind == SKL_KEY_FORM) continue;
+        if (!(key->flags & SKL_KEY_PLAN) || key->kind == SKL_KEY_FORM || key->flags & SKL_KEY_SHOWN) continue;
         int depth = open_sections(out, key->path, last);
         fprintf(out, "%*s%s: ", 2 * depth, "", strrchr(key->path, '.') + 1);
         put(out, "", skl_key_write(key, plan, false), "\n");
         last = key->path;
     }
+}
+
+char *skl_plan_emit_figure(const struct skl_plan *plan)
+{
+    char *text = skl_strdup("");
+    for (int i = 0; i < skl_key_count(); i++) {
+        const struct skl_key *key = skl_key_get(i);
+        char *value = key->flags & SKL_KEY_SHOWN ? skl_key_write(key, plan, false) : NULL;
+        if (value) text = skl_append(text, "%s  %s: %s\n", *text ? "" : "figure:\n", strchr(key->path, '.') + 1, value);
+        free(value);
+    }
+    return text;
 }
 
 /* By name and hash, never by a place: whoever opens these results must not run what they point to. */

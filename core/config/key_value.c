@@ -48,7 +48,7 @@ char *skl_key_range(const struct skl_key *key)
     case SKL_KEY_FORM:
         return skl_strdup(key->form);
     default:
-        return skl_strdup("text");
+        return skl_strdup(key->form ? key->form : "text");
     }
 }
 
@@ -100,6 +100,11 @@ static int choice_index(const char *const *choices, const char *text)
     return -1;
 }
 
+bool skl_key_takes(const struct skl_key *key, const char *text)
+{
+    return *text && (!key->choices || choice_index(key->choices, text) >= 0) && (!key->takes || key->takes(text));
+}
+
 /* Nonzero: the text is no value of this key. */
 static int read_value(const struct skl_key *key, const struct skl_ynode *node, void *field)
 {
@@ -127,7 +132,7 @@ static int read_value(const struct skl_key *key, const struct skl_ynode *node, v
         return i < 0;
     }
     case SKL_KEY_TEXT:
-        if (!*node->text || (key->choices && choice_index(key->choices, node->text) < 0)) return 1;
+        if (!skl_key_takes(key, node->text)) return 1;
         free(*(char **)field);
         *(char **)field = key->flags & SKL_KEY_PATH ? skl_path_given(node) : skl_strdup(node->text);
         return 0;
@@ -149,7 +154,8 @@ int skl_key_read(const struct skl_key *key, const char *name, const struct skl_y
         const char *near = key->choices ? skl_nearest(node->text, key->choices) : NULL;
         skl_tree_fail(node, true, err, "%s must be %s, not %s%.80s%s%s%s%s%s", name, range, node->quoted ? "\"" : "'",
                       node->text, node->quoted ? "\"" : "'", near ? " (did you mean '" : "", near ? near : "",
-                      near ? "'?)" : "", node->quoted && !key->choices ? " (write it without quotes)" : "");
+                      near ? "'?)" : "",
+                      node->quoted && !key->choices && key->kind != SKL_KEY_TEXT ? " (write it without quotes)" : "");
     }
     free(range);
     return SKL_USAGE;

@@ -58,9 +58,18 @@ static const char *const convs[] = {"auto", "winograd4", "winograd2", "direct", 
         .path = #field, .help = help_, .kind = KIND(struct skl_plan, field), .flags = SKL_KEY_PLAN, \
         .offset = offsetof(struct skl_plan, field), .def = def_, .min = min_, .max = max_ \
     }
+#define FIGURE(field, choices_, form_, takes_, help_) \
+    { \
+        .path = "figure." #field, .help = help_, .kind = SKL_KEY_TEXT, .flags = SKL_KEY_PLAN | SKL_KEY_SHOWN, \
+        .offset = offsetof(struct skl_plan, figure.field), .choices = choices_, .form = form_, .takes = takes_ \
+    }
 #define WHOLE_FILE(path_, def_, form_, help_) FORM(path_, SKL_KEY_PLAN, def_, form_, NULL, NULL, help_)
 #define OF_VARIANT(path_, def_, form_, help_) \
     FORM("variants." path_, SKL_KEY_PLAN | SKL_KEY_VARIANT, def_, form_, NULL, NULL, help_)
+
+static bool takes_iterations(const char *text) { return skl_figure_iterations(text, &(double){0}, &(double){0}); }
+static bool takes_values(const char *text) { return skl_figure_values(text, &(double){0}, &(double){0}); }
+static bool takes_font(const char *text) { return skl_figure_font(text, (char[SKL_FONT_NAME_MAX]){0}, &(double){0}); }
 
 #define H SKL_KEY_HASHED
 #define LATER (SKL_KEY_HASHED | SKL_KEY_LATER)
@@ -180,6 +189,19 @@ static const struct skl_key keys[] = {
     PLAN_REAL(report.fail_above, 20, 0, 100, "CIFAR-10: test error in % above which the report says \"fail\""),
     PLAN_REAL(report.fail_times_baseline, 3, 0, 1000,
               "other data: \"fail\" above so many times the baseline's error; 0: fail_above holds there too"),
+
+    FIGURE(metric, skl_figure_metrics, NULL, NULL,
+           "drawn against the training loss, where it is not the test error; train_loss: that alone"),
+    FIGURE(width, skl_figure_widths, NULL, NULL,
+           "the place the figures are for: a column, two of them, a slide; absent: as wide as they need"),
+    FIGURE(legend, skl_figure_legends, NULL, NULL,
+           "where the names stand: below the picture (above a panel), in a corner of it, nowhere"),
+    FIGURE(font, NULL, "NAME, NAME,POINTS or ,POINTS: letters, digits, blanks, + - .; 5 to 24 points", takes_font,
+           "letters of the figures; absent: Helvetica, the size as the width wants it"),
+    FIGURE(xlim, NULL, "two iterations A:B with A < B, such as 30000:64000 or :5000", takes_iterations,
+           "the iterations to show"),
+    FIGURE(ylim, NULL, "two values A:B with A < B, such as 5:15 or :20", takes_values,
+           "the values of the metric to show, on a linear axis"),
 
     WHOLE_FILE("baseline", NULL, "a variant's name", "the variant the others are compared with"),
     WHOLE_FILE("seeds", "[1]", "a list of whole numbers, or a count N for 1 to N", "each setting runs once a seed"),

@@ -27,17 +27,19 @@ enum {
     SKL_KEY_PLAN = 2,    /* of the whole file (struct skl_plan), not of one run: not for set, grid or zip */
     SKL_KEY_VARIANT = 4, /* of one entry of `variants` (path "variants.NAME") */
     SKL_KEY_PATH = 8,    /* TEXT: a path, kept as an absolute one (paths.h) */
-    SKL_KEY_LATER = 16   /* HASHED, but only where it is not the default: younger than the results that there are */
+    SKL_KEY_LATER = 16,  /* HASHED, but only where it is not the default: younger than the results that there are */
+    SKL_KEY_SHOWN = 32   /* PLAN: how figures look (figure.h); in no run's config.yaml */
 };
 struct skl_key {
     const char *path, *help;
     enum skl_key_kind kind;
     unsigned flags;
-    size_t offset;              /* in struct skl_experiment; SKL_KEY_PLAN: in struct skl_plan */
-    double def, min, max;       /* numbers: inclusive; NaN and infinity are always refused */
-    const char *def_text;       /* TEXT, FORM and computed defaults: what the documentation says; NULL: none */
-    const char *const *choices; /* NULL-terminated */
-    const char *form;           /* FORM: "a list of ..." */
+    size_t offset;                   /* in struct skl_experiment; SKL_KEY_PLAN: in struct skl_plan */
+    double def, min, max;            /* numbers: inclusive; NaN and infinity are always refused */
+    const char *def_text;            /* TEXT, FORM and computed defaults: what the documentation says; NULL: none */
+    const char *const *choices;      /* NULL-terminated */
+    const char *form;                /* FORM, TEXT with takes(): "a list of ..." */
+    bool (*takes)(const char *text); /* TEXT: is it one of its values?  NULL: any that is not empty */
     /* FORM: read() after all plain keys; write() gives the value as YAML (malloc'd; NULL: nothing to write),
      * `exact` with %.17g for the hash.  Both NULL where plan.c reads the key; read NULL: model.c does. */
     int (*read)(const struct skl_ynode *node, struct skl_experiment *exp, struct skl_err *err);
@@ -61,6 +63,7 @@ char *skl_key_default(const struct skl_key *key); /* "110", "original", "the bat
 
 /* The value in `base` (the struct that offset counts from) set to the row's default. */
 void skl_key_set_default(const struct skl_key *key, void *base);
+bool skl_key_takes(const struct skl_key *key, const char *text); /* TEXT: is it one of its values? */
 /* Reads a plain key (not FORM) into base.  name: the dotted path for messages. */
 int skl_key_read(const struct skl_key *key, const char *name, const struct skl_ynode *node, void *base,
                  struct skl_err *err);

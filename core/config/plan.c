@@ -6,6 +6,7 @@
 #include "core/base/fs.h"
 #include "core/base/grow.h"
 #include "core/config/axes.h"
+#include "core/config/figure_words.h"
 #include "core/config/keys.h"
 #include "core/config/plan.h"
 #include "core/config/settings.h"
@@ -265,6 +266,7 @@ void skl_plan_release(struct skl_plan *plan)
     free(plan->label);
     free(plan->notes);
     free(plan->baseline);
+    skl_figure_release(&plan->figure);
     memset(plan, 0, sizeof *plan);
 }
 

@@ -4,6 +4,7 @@
 #ifndef SKL_PLAN_H
 #define SKL_PLAN_H
 #include "core/config/experiment.h"
+#include "core/config/figure.h"
 #include "core/config/names.h"
 
 struct skl_pair {
@@ -27,6 +28,7 @@ struct skl_plan {
     struct {
         double fail_above, fail_times_baseline;
     } report; /* percent; times the baseline's error, 0: not used */
+    struct skl_figure_words figure;
     struct skl_plan_run *run;
     int count;
     char hash[65]; /* over all runs' folders and hashes */
@@ -54,6 +56,8 @@ void skl_plan_release(struct skl_plan *plan);
  * the same hash and folder. */
 extern const char skl_plan_heading[]; /* its first line */
 char *skl_plan_emit(const struct skl_plan *plan, const struct skl_plan_run *run);
+/* The section `figure:`, "" where there is none; malloc'd. */
+char *skl_plan_emit_figure(const struct skl_plan *plan);
 /* Does the shell's pattern (*, ?, [abc]) fit the run's folder, "gated/seed-1", or its setting, "gated"? */
 bool skl_plan_matches(const struct skl_plan_run *run, const char *pattern);
 #endif

@@ -24,6 +24,7 @@ struct point {
     bool unfinished; /* no seed is done: what they have reached so far */
 };
 struct group {
+    char *path;        /* its settings' without the key */
     char *name, *file; /* file: below the figures' folder */
     struct point *point;
     int points;
@@ -47,15 +48,12 @@ static const char *pairs_of(const struct skl_result_setting *s)
     return slash ? slash + 1 : "";
 }
 
-/* VARIANT and the pairs but the one at `skip`, for people. */
-static char *group_name(const struct skl_result_setting *s, const char *skip)
+/* VARIANT and the pairs but the one at `skip`. */
+static char *group_path(const struct skl_result_setting *s, const char *skip)
 {
     const char *pairs = pairs_of(s), *rest = skip + strcspn(skip, ",");
     if (skip == pairs && *rest) rest++; /* the comma goes with the first pair, else with the one before it */
-    char *path = skl_format("%.*s%s", (int)(skip - s->path - (skip != pairs)), s->path, rest);
-    char *name = skl_label(path);
-    free(path);
-    return name;
+    return skl_format("%.*s%s", (int)(skip - s->path - (skip != pairs)), s->path, rest);
 }
 
 /* Its key and number; false: the value is no number. */
@@ -127,16 +125,17 @@ static struct dial *find_dial(struct dials *d, char *key)
     return dial;
 }
 
-/* Takes name. */
-static struct group *find_group(struct dial *d, char *name)
+/* Takes path. */
+static struct group *find_group(struct dial *d, char *path, const char *called)
 {
     for (int i = 0; i < d->groups; i++)
-        if (!strcmp(d->group[i].name, name)) {
-            free(name);
+        if (!strcmp(d->group[i].path, path)) {
+            free(path);
             return &d->group[i];
         }
     struct group *group = SKL_ADD(d->group, d->groups);
-    group->name = name;
+    group->path = path;
+    group->name = called ? skl_label_as(called, path) : skl_label(path);
     return group;
 }
 
@@ -148,7 +147,7 @@ static void add_setting(struct dials *dials, const struct skl_result_setting *se
         char *key;
         if (!numeric_pair(p, &key, &point.x)) continue;
         known = known || fill_point(&point, setting, metric);
-        struct group *g = find_group(find_dial(dials, key), group_name(setting, p));
+        struct group *g = find_group(find_dial(dials, key), group_path(setting, p), setting->called);
         if (!known) continue;
         *SKL_ADD(g->point, g->points) = point;
     }
@@ -162,6 +161,7 @@ static int by_x(const void *a, const void *b)
 
 static void release_group(struct group *g)
 {
+    free(g->path);
     free(g->name);
     free(g->file);
     free(g->point);
@@ -284,7 +284,7 @@ static void put_baseline(struct skl_script *t, const struct skl_sheet *s, const 
     const struct skl_result_setting *base = s->drawing.set[0].setting;
     struct point p = {.setting = base};
     bool own = !holds(d, base) && fill_point(&p, base, s->options->metric);
-    char *name = skl_text_fit(base->name, skl_page_room[s->options->page].legend - SKL_LEGEND_ENTRY);
+    char *name = skl_text_fit(base->label, skl_sheet_name_room(s, d->groups + 1));
     skl_script_text(t, "BASE_LABEL", own ? name : NULL);
     fprintf(t->out, "BASE_MEDIAN = %.9g\nBASE_LOW = %.9g\nBASE_HIGH = %.9g\n", own ? p.median : 0, own ? p.low : 0,
             own ? p.high : 0);
@@ -317,8 +317,7 @@ static int draw(struct skl_sheet *s, struct dial *d, struct skl_err *err)
     struct skl_scale y = skl_scale_linear(1.05 * highest(s, d));
     struct axis x = x_axis(d);
     struct skl_script t;
-    char *stem = stem_of(s, d->key),
-         *title = skl_text_fit(s->results->label ? s->results->label : "", skl_page_room[s->options->page].title);
+    char *stem = stem_of(s, d->key), *title = skl_text_fit(s->results->label ? s->results->label : "", s->room.title);
     char *key = skl_label_key(d->key);
     int status = SKL_OK;
     if (*skl_metric_table[s->options->metric].unit && y.max > 100) y.max = 100;
@@ -329,10 +328,11 @@ static int draw(struct skl_sheet *s, struct dial *d, struct skl_err *err)
     fprintf(t.out, "X_LOG = %d\nX_MIN = %.9g\nX_MAX = %.9g\nX_TICS = '%s'\nY_MAX = %.9g\nY_STEP = %.9g\nLINES = %d\n",
             x.log, x.min, x.max, x.tics, y.max, y.step, d->groups);
     put_baseline(&t, s, d);
+    skl_script_legend(&t, s, d->groups + 1);
     skl_script_arrays(&t, "LINES", arrays);
     for (int i = 0; i < d->groups; i++) {
         struct group *g = &d->group[i];
-        char *label = skl_text_fit(g->name, skl_page_room[s->options->page].legend - SKL_LEGEND_ENTRY);
+        char *label = skl_text_fit(g->name, skl_sheet_name_room(s, d->groups + 1));
         g->file = skl_format("data/%s.%d.csv", stem, i + 1);
         skl_script_item(&t, "LABEL", i + 1, label);
         skl_script_item(&t, "LINE", i + 1, g->file);

@@ -13,6 +13,7 @@
 #include "core/base/grow.h"
 #include "core/base/bounds.h"
 #include "core/base/twins.h"
+#include "core/config/figure_words.h"
 #include "core/config/plan.h"
 #include "core/io/csv.h"
 #include "core/io/json.h"
@@ -39,12 +40,7 @@ const struct skl_metric_info skl_metric_table[SKL_METRICS] = {
     [SKL_VALIDATION_ERROR] = {"validation_error", SKL_FILE_VALIDATION, "error", "Validation error", "%"},
 };
 
-const char *const *skl_metric_names(void)
-{
-    static const char *const names[] = {"train_loss",      "train_error",      "test_loss", "test_error",
-                                        "validation_loss", "validation_error", NULL};
-    return names;
-}
+const char *const *skl_metric_names(void) { return skl_figure_metrics; }
 
 int skl_metric_find(const char *name)
 {
@@ -303,6 +299,20 @@ static char *text_of(const json_t *object, const char *key)
     return text && *text ? skl_strdup(text) : NULL;
 }
 
+static void read_figure(struct skl_results *r, const char *path, json_t *figure)
+{
+    const char *name;
+    json_t *word;
+    json_object_foreach(figure, name, word)
+    {
+        const char *text = json_string_value(word);
+        struct skl_err err;
+        if (text && skl_figure_set(&r->figure, name, text)) continue;
+        skl_fail(&err, SKL_DATA, "%s: figure.%.80s: no such key, or not a value of it", path, name);
+        warn(r, err.text);
+    }
+}
+
 /* plan.json, where there is one: all runs in order, those not yet started too. */
 static void read_plan(struct skl_results *r, char **baseline)
 {
@@ -343,7 +353,22 @@ static void read_plan(struct skl_results *r, char **baseline)
     }
     r->label = text_of(root, "label");
     r->notes = text_of(root, "notes");
+    read_figure(r, path, json_object_get(root, "figure"));
     *baseline = text_of(root, "baseline");
+    json_decref(root);
+    free(path);
+}
+
+void skl_results_figure(const char *folder, struct skl_figure_words *words)
+{
+    struct skl_results r = {.folder = (char *)(uintptr_t)folder};
+    char *path = skl_path(folder, SKL_FILE_PLAN);
+    json_t *root = NULL;
+    skl_json_read(path, SKL_LIMIT_PLAN, SKL_LIMIT_PLAN_VALUES, &root, NULL, NULL);
+    read_figure(&r, path, json_object_get(root, "figure"));
+    *words = r.figure;
+    for (int i = 0; i < r.warnings; i++) free(r.warning[i]);
+    free(r.warning);
     json_decref(root);
     free(path);
 }
@@ -447,6 +472,7 @@ void skl_results_release(struct skl_results *r)
     free(r->name);
     free(r->label);
     free(r->notes);
+    skl_figure_release(&r->figure);
     *r = (struct skl_results){0};
 }
 

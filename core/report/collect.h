@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "core/base/err.h"
+#include "core/config/figure.h"
 #include "core/report/stats.h"
 
 enum skl_metric {
@@ -51,6 +52,7 @@ struct skl_result_setting {     /* runs that differ in the seed only */
 struct skl_results {
     char *folder, *name;                /* the sweep's folder and its last part */
     char *label, *notes;                /* the experiment's; NULL: none */
+    struct skl_figure_words figure;     /* likewise */
     struct skl_result_setting *setting; /* in plan.json's order, others after them by name */
     int settings, runs;
     int baseline;     /* index: the first setting of the experiment's `baseline:`, else of a variant called
@@ -64,6 +66,8 @@ struct skl_results {
 
 /* metrics: bits (1u << enum skl_metric) of the curves to read.  SKL_DATA: no such folder, or no run in it. */
 int skl_results_read(const char *folder, unsigned metrics, struct skl_results *results, struct skl_err *err);
+/* The figure: of the experiment alone, as far as FOLDER/plan.json has it in order. */
+void skl_results_figure(const char *folder, struct skl_figure_words *words);
 void skl_results_release(struct skl_results *results);
 
 /* The last value of a run's curve; NaN if it has none. */

@@ -19,6 +19,16 @@ enum { TWO_COLUMNS_UP_TO = 8 };
 #define MAX_LOG_RISE 4.0 /* of curves above what the settings start with, as far as a shared axis follows them */
 #define MAX_RANGE 1e7    /* of a logarithmic axis */
 
+void skl_figure_options_take(struct skl_figure_options *o, const struct skl_figure_words *w)
+{
+    if (w->metric) o->metric = skl_metric_find(w->metric);
+    if (w->width) o->page = (enum skl_page)(1 + skl_figure_find(skl_figure_widths, w->width));
+    if (w->legend) o->legend = skl_figure_find(skl_figure_legends, w->legend);
+    if (w->font) skl_figure_font(w->font, o->font, &o->points);
+    if (w->xlim) skl_figure_iterations(w->xlim, &o->x_min, &o->x_max);
+    if (w->ylim) skl_figure_values(w->ylim, &o->y_min, &o->y_max);
+}
+
 unsigned skl_figures_metrics(const struct skl_figure_options *o) { return 1u << SKL_TRAIN_LOSS | 1u << o->metric; }
 
 /* ---- scales ---- */
@@ -155,13 +165,13 @@ static void put_axis(struct skl_script *t, const struct skl_sheet *s)
             s->x.min, s->x.max, s->x.step);
 }
 
-static const struct skl_page_room *room_of(const struct skl_sheet *s) { return &skl_page_room[s->options->page]; }
-
 /* ---- panels ---- */
 
-/* "NAME (OUTCOME)", at most `width` wide; the outcome may take three quarters of it. */
+/* "NAME (OUTCOME)", or the name alone where the outcome is NULL, at most `width` wide; the outcome may take three
+ * quarters of it. */
 static char *joined_label(const char *name, const char *outcome, int width, int name_width)
 {
+    if (!outcome) return skl_text_fit(name, width < name_width ? width : name_width);
     int room = width - skl_text_width(" ()");
     char *end = skl_text_fit(outcome, room * 3 / 4);
     int left = room - skl_text_width(end);
@@ -180,8 +190,8 @@ static char *short_label(const struct skl_sheet *s, const struct skl_drawn_setti
     bool same = other != d && !strcmp(set->variant, other->setting->variant);
     const char *variant = set->called ? set->called : set->variant;
     const char *name = same && strlen(set->label) > strlen(variant) + 2 ? set->label + strlen(variant) + 2 : variant;
-    char *outcome = skl_legend_outcome(set, s->options->metric);
-    char *label = joined_label(name, outcome, room_of(s)->panel_legend, room_of(s)->short_name);
+    char *outcome = skl_sheet_in_corner(s, 2) ? NULL : skl_legend_outcome(set, s->options->metric);
+    char *label = joined_label(name, outcome, s->room.panel_legend, s->room.short_name);
     free(outcome);
     return label;
 }
@@ -190,13 +200,14 @@ static char *short_label(const struct skl_sheet *s, const struct skl_drawn_setti
 static char *panel_title(const struct skl_sheet *s, const struct skl_drawn_setting *d, int letter)
 {
     const char *name = d->setting->label;
-    if (letter < 0 && !strcmp(name, d->setting->called ? d->setting->called : d->setting->variant) &&
-        skl_text_width(name) <= room_of(s)->short_name)
+    if (letter < 0 && s->options->legend != SKL_LEGEND_NONE &&
+        !strcmp(name, d->setting->called ? d->setting->called : d->setting->variant) &&
+        skl_text_width(name) <= s->room.short_name)
         return skl_strdup("");
     char *tag = letter < 0    ? skl_strdup("")
                 : letter < 26 ? skl_format("(%c) ", 'a' + letter)
                               : skl_format("(%d) ", letter + 1);
-    char *text = skl_format("%s%s", tag, name), *wrapped = skl_text_wrap(text, room_of(s)->panel_title);
+    char *text = skl_format("%s%s", tag, name), *wrapped = skl_text_wrap(text, s->room.panel_title);
     free(tag);
     free(text);
     return wrapped;
@@ -256,13 +267,14 @@ static int write_panels(struct skl_sheet *s, const char *stem, int first, int co
     skl_script_open(&t, stem);
     char **title = skl_alloc_array((size_t)count, sizeof *title);
     for (int i = 0; i < count; i++) title[i] = panel_title(s, &s->drawing.set[first + i], letter < 0 ? -1 : letter + i);
-    int columns = count == 1 ? 1 : room_of(s)->columns ? room_of(s)->columns : count <= TWO_COLUMNS_UP_TO ? 2 : 3;
+    int columns = count == 1 ? 1 : s->room.columns ? s->room.columns : count <= TWO_COLUMNS_UP_TO ? 2 : 3;
     put_axis(&t, s);
     fprintf(t.out, "PANELS = %d\nCOLUMNS = %d\nROWS = %d\nTITLE_LINES = %d\n", count, columns,
             (count + columns - 1) / columns, title_lines(title, count));
     skl_script_metric(&t, "LEFT_LABEL", SKL_TRAIN_LOSS);
     skl_script_metric(&t, "RIGHT_LABEL", s->options->metric);
     fprintf(t.out, "LEFT_MIN = %.9g\nLEFT_MAX = %.9g\nLEFT_TICS = '%s'\n", s->left.min, s->left.max, s->left.tics);
+    skl_script_legend(&t, s, 2);
     put_baseline(&t, s, &s->drawing.set[first]);
     skl_script_arrays(&t, "PANELS", arrays);
     for (int i = 0; i < count; i++) put_panel(&t, s, i + 1, &s->drawing.set[first + i], title[i]);
@@ -302,10 +314,10 @@ static int write_all_panels(struct skl_sheet *s, struct skl_err *err)
 
 /* ---- all variants in one picture ---- */
 
-static char *long_label(const struct skl_sheet *s, const struct skl_drawn_setting *d, int metric)
+static char *long_label(const struct skl_sheet *s, const struct skl_drawn_setting *d, int metric, int names)
 {
-    char *outcome = skl_legend_outcome(d->setting, metric);
-    char *label = joined_label(d->setting->label, outcome, room_of(s)->legend - SKL_LEGEND_ENTRY, room_of(s)->legend);
+    char *outcome = skl_sheet_in_corner(s, names) ? NULL : skl_legend_outcome(d->setting, metric);
+    char *label = joined_label(d->setting->label, outcome, skl_sheet_name_room(s, names), s->room.legend);
     free(outcome);
     return label;
 }
@@ -327,14 +339,16 @@ static int write_curves(struct skl_sheet *s, const char *stem, int metric, int f
     struct skl_script t;
     skl_script_open(&t, stem);
     char **label = skl_alloc_array((size_t)count + 1, sizeof *label);
-    for (int i = 0; i <= count; i++) label[i] = long_label(s, &s->drawing.set[i ? first + i - 1 : 0], metric);
-    char *title = skl_text_fit(s->results->label ? s->results->label : "", room_of(s)->title);
+    for (int i = 0; i <= count; i++)
+        label[i] = long_label(s, &s->drawing.set[i ? first + i - 1 : 0], metric, count + 1);
+    char *title = skl_text_fit(s->results->label ? s->results->label : "", s->room.title);
     struct skl_scale y = curves_scale(s, metric);
     put_axis(&t, s);
     skl_script_text(&t, "TITLE", title);
     skl_script_metric(&t, "Y_LABEL", metric);
     fprintf(t.out, "Y_LOG = %d\nY_MIN = %.9g\nY_MAX = %.9g\nY_TICS = '%s'\nCURVES = %d\nKEY_ROWS = %d\n", y.log, y.min,
-            y.max, y.tics, count + 1, skl_sheet_key_rows(label, count + 1, room_of(s)->legend));
+            y.max, y.tics, count + 1, skl_sheet_key_rows(label, count + 1, s->room.legend));
+    skl_script_legend(&t, s, count + 1);
     skl_script_arrays(&t, "CURVES", arrays);
     for (int i = 0; i <= count; i++)
         put_curve(&t, i + 1, &s->drawing.set[i ? first + i - 1 : 0], metric != SKL_TRAIN_LOSS, label[i]);
@@ -414,7 +428,8 @@ static int draw_all(const struct skl_sheet *s, struct skl_err *err)
 int skl_figures_draw(const struct skl_results *results, const char *folder, const struct skl_figure_options *o,
                      struct skl_figures *figures, struct skl_err *err)
 {
-    struct skl_sheet s = {.results = results, .options = o, .folder = folder, .figures = figures};
+    struct skl_sheet s = {
+        .results = results, .options = o, .folder = folder, .room = skl_sheet_room(o), .figures = figures};
     *figures = (struct skl_figures){0};
     int status = skl_drawing_make(results, o, &s.drawing, err);
     if (status) return status;

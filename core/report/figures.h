@@ -30,19 +30,25 @@ enum { SKL_SMOOTH_AUTO = 0, SKL_HEADLINE_SETTINGS = 25, SKL_DRAWN_SETTINGS = 73 
  * points), two of them, 6.6 inches (8 points in panels), or a slide, 9 inches (16 points).  Pictures of probes are as
  * wide as they need. */
 enum skl_page { SKL_PAGE_FREE, SKL_PAGE_COLUMN, SKL_PAGE_TWO_COLUMNS, SKL_PAGE_SLIDE };
-extern const char *const skl_page_words[]; /* "free", "3.4in", "6.6in", "slide"; NULL-terminated */
+/* Where a legend stands, in the order of skl_figure_legends: below a picture and above a panel; the names alone in a
+ * corner, where there are no more than SKL_CORNER_ROWS, else below; or nowhere. */
+enum skl_legend { SKL_LEGEND_BELOW, SKL_LEGEND_NONE = 5 };
+enum { SKL_CORNER_ROWS = 8 };
 struct skl_figure_options {
     enum skl_page page;
     int metric;          /* drawn against the training loss; SKL_TRAIN_LOSS: that alone, no panels */
     const char *only;    /* a pattern (fnmatch) for "VARIANT[/k1=v1,...]" or VARIANT; the baseline stays. NULL: all */
     double x_min, x_max; /* iterations; x_max 0: as far as the curves go */
     double y_min, y_max; /* of the metric's axis, linear then; y_max 0: what fits the curves */
-    int smooth;          /* training curves: running median over so many rows, 1 none;
+    int legend;
+    char font[SKL_FONT_NAME_MAX]; /* "": the usual one */
+    double points;                /* size of its letters; 0: as the page wants it */
+    int smooth;                   /* training curves: running median over so many rows, 1 none;
                                     SKL_SMOOTH_AUTO: a hundredth of the rows, at most 9 */
-    int jobs;            /* pictures drawn at a time */
-    bool headline;       /* only panels, training-loss and test-error, of the first SKL_HEADLINE_SETTINGS settings */
-    bool terminal;       /* draw the pictures of all variants as text on stdout instead */
-    int columns, rows;   /* its size in characters */
+    int jobs;                     /* pictures drawn at a time */
+    bool headline;     /* only panels, training-loss and test-error, of the first SKL_HEADLINE_SETTINGS settings */
+    bool terminal;     /* draw the pictures of all variants as text on stdout instead */
+    int columns, rows; /* its size in characters */
 };
 struct skl_figure {
     char *stem;          /* its name without an ending */
@@ -55,6 +61,8 @@ struct skl_figures {
     int drawn, wanted; /* settings in the curves' pictures, of those that `only` chooses and that have rows */
 };
 
+/* Puts the words that are given, which must be well-formed (figure.h), into the options. */
+void skl_figure_options_take(struct skl_figure_options *o, const struct skl_figure_words *words);
 /* The metrics that these options need, for skl_results_read(). */
 unsigned skl_figures_metrics(const struct skl_figure_options *o);
 /* folder is made where it is missing.  SKL_USAGE: `only` matches nothing, or no curve is within x_min to x_max;

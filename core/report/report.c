@@ -15,6 +15,15 @@ const char *const skl_report_files[] = {"report.html", "report.md",  "report.tex
 
 /* ---- figures ---- */
 
+/* What `plot` draws into the same folder looks the same.  The page shows test errors, whatever else is drawn there. */
+static void take_look(const struct skl_results *results, struct skl_figure_options *o)
+{
+    struct skl_figure_words words = results->figure;
+    if (words.metric && skl_metric_find(words.metric) != SKL_TEST_ERROR) words.ylim = NULL;
+    words.metric = NULL;
+    skl_figure_options_take(o, &words);
+}
+
 /* The headline pictures of one study, into FOLDER/figures[/NAME]. */
 static void draw(struct skl_report *r, const char *folder, int i, struct skl_report_figures *f)
 {
@@ -22,6 +31,7 @@ static void draw(struct skl_report *r, const char *folder, int i, struct skl_rep
     struct skl_figure_options o = {.metric = SKL_TEST_ERROR, .jobs = r->options->jobs, .headline = true};
     struct skl_err err = {0};
     *f = (struct skl_report_figures){0};
+    take_look(results, &o);
     if (!r->options->figures) return;
     char *link = r->studies == 1 ? skl_strdup("figures") : skl_format("figures/%d", i + 1),
          *path = skl_path(folder, link);

@@ -7,15 +7,56 @@
 #include "core/base/grow.h"
 #include "core/report/text.h"
 
-const char *const skl_page_words[] = {"free", "3.4in", "6.6in", "slide", NULL};
-
 /* Of plots/style.gp's and the templates' widths and fonts. */
-const struct skl_page_room skl_page_room[] = {
-    [SKL_PAGE_FREE] = {SKL_LEGEND_WIDTH, SKL_TITLE_WIDTH, 3060, 2550, 1500, 0},
-    [SKL_PAGE_COLUMN] = {2850, 2800, 2700, 1950, 1200, 1},
-    [SKL_PAGE_TWO_COLUMNS] = {SKL_LEGEND_WIDTH, SKL_TITLE_WIDTH, 2600, 1850, 1100, 2},
-    [SKL_PAGE_SLIDE] = {3900, 3800, 3060, 2550, 1500, 2},
+static const struct skl_page_room rooms[] = {
+    [SKL_PAGE_FREE] = {SKL_LEGEND_WIDTH, SKL_TITLE_WIDTH, 3060, 2550, 1500, 0, {10, 10}},
+    [SKL_PAGE_COLUMN] = {2850, 2800, 2700, 1950, 1200, 1, {8, 8}},
+    [SKL_PAGE_TWO_COLUMNS] = {SKL_LEGEND_WIDTH, SKL_TITLE_WIDTH, 2600, 1850, 1100, 2, {10, 8}},
+    [SKL_PAGE_SLIDE] = {3900, 3800, 3060, 2550, 1500, 2, {16, 12}},
 };
+/* Beside a legend, in hundredths of its font's size: axis labels grow with the letters. */
+enum { BESIDE_LEGEND = 560, BESIDE_PANEL = 1070, LEAST_ROOM = 600 };
+#define OTHER_FONT 0.9 /* a font of the user's choice may be wider than the one that text.c knows */
+
+static double small(double points) { return points - (points > 12 ? 2 : 1); } /* as in style.gp */
+
+static int shrunk(int room, int beside, double factor)
+{
+    const int left = (int)((room + beside) * factor) - beside;
+    return left < LEAST_ROOM ? LEAST_ROOM : left;
+}
+
+struct skl_page_room skl_sheet_room(const struct skl_figure_options *o)
+{
+    struct skl_page_room r = rooms[o->page];
+    const double points[] = {o->points > 0 ? o->points : r.letters[0], o->points > 0 ? o->points : r.letters[1]};
+    const double font = *o->font ? OTHER_FONT : 1;
+    r.legend = shrunk(r.legend, BESIDE_LEGEND, font * small(r.letters[0]) / small(points[0]));
+    r.title = shrunk(r.title, 0, font * r.letters[0] / points[0]);
+    r.panel_title = shrunk(r.panel_title, 0, font * r.letters[1] / points[1]);
+    r.panel_legend = shrunk(r.panel_legend, BESIDE_PANEL, font * small(r.letters[1]) / small(points[1]));
+    r.short_name = shrunk(r.short_name, BESIDE_PANEL / 2, font * small(r.letters[1]) / small(points[1]));
+    return r;
+}
+
+bool skl_sheet_in_corner(const struct skl_sheet *sheet, int names)
+{
+    const int legend = sheet->options->legend;
+    return legend != SKL_LEGEND_BELOW && legend != SKL_LEGEND_NONE && names <= SKL_CORNER_ROWS;
+}
+
+void skl_script_legend(struct skl_script *s, const struct skl_sheet *sheet, int names)
+{
+    const int legend = sheet->options->legend;
+    const bool moved = legend != SKL_LEGEND_NONE && !skl_sheet_in_corner(sheet, names);
+    fprintf(s->out, "LEGEND = '%s'\n", skl_figure_legends[moved ? SKL_LEGEND_BELOW : legend]);
+}
+
+int skl_sheet_name_room(const struct skl_sheet *sheet, int names)
+{
+    const int room = sheet->room.legend - SKL_LEGEND_ENTRY;
+    return skl_sheet_in_corner(sheet, names) ? room * 3 / 4 : room;
+}
 
 void skl_script_open(struct skl_script *s, const char *stem)
 {
@@ -63,7 +104,11 @@ void skl_script_metric(struct skl_script *s, const char *name, int metric)
 int skl_script_close(struct skl_script *s, struct skl_sheet *sheet, const char *template, char *caption, char *alt,
                      struct skl_err *err)
 {
-    fprintf(s->out, "PAGE = '%s'\n\n%s", skl_page_words[sheet->options->page], template);
+    const struct skl_figure_options *o = sheet->options;
+    if (o->page != SKL_PAGE_FREE) fprintf(s->out, "PAGE = '%s'\n", skl_figure_widths[o->page - 1]);
+    if (*o->font) fprintf(s->out, "FONT_NAME = '%s'\n", o->font); /* skl_figure_font() looked at it */
+    if (o->points > 0) fprintf(s->out, "FONT_SIZE = %.9g\n", o->points);
+    fprintf(s->out, "\n%s", template);
     skl_text_close(&s->text);
     char *path = skl_format("%s/%s.gp", sheet->folder, s->stem);
     int status = skl_file_write_quick(path, s->text.text, s->text.n, err);

@@ -13,13 +13,14 @@ struct skl_page_room {
     int legend, title;                         /* of a picture of all variants */
     int panel_title, panel_legend, short_name; /* of a panel */
     int columns;                               /* of panels; 0: by their number */
+    int letters[2];                            /* their points: of pictures; of panels */
 };
-extern const struct skl_page_room skl_page_room[]; /* by enum skl_page */
 
 struct skl_sheet {
     const struct skl_results *results;
     const struct skl_figure_options *options;
     const char *folder;
+    struct skl_page_room room;
     struct skl_drawing drawing;
     struct skl_scale x, left;
     double shared_top; /* of the right axis */
@@ -42,6 +43,14 @@ void skl_script_metric(struct skl_script *s, const char *name, int metric);     
 int skl_script_close(struct skl_script *s, struct skl_sheet *sheet, const char *template, char *caption, char *alt,
                      struct skl_err *err);
 
+/* What finds room, with the page and the font of these options. */
+struct skl_page_room skl_sheet_room(const struct skl_figure_options *o);
+/* Do so many names stand in a corner of the picture? */
+bool skl_sheet_in_corner(const struct skl_sheet *sheet, int names);
+/* LEGEND = where they stand. */
+void skl_script_legend(struct skl_script *s, const struct skl_sheet *sheet, int names);
+/* How wide a name in a legend may be, where so many stand. */
+int skl_sheet_name_room(const struct skl_sheet *sheet, int names);
 /* Rows of a legend that stands below its picture and is so wide. */
 int skl_sheet_key_rows(char *const *label, int count, int width);
 /* FOLDER/FILE with this text, which is freed. */

@@ -8,6 +8,7 @@
 
 #include "core/base/fs.h"
 #include "core/base/bounds.h"
+#include "core/config/figure_words.h"
 #include "core/config/registry.h"
 #include "core/run/folder.h"
 
@@ -214,6 +215,21 @@ static json_t *pack_plugins(const struct skl_plan *plan)
     return plugins;
 }
 
+/* NULL: the experiment has no such section. */
+static json_t *pack_figure(const struct skl_plan *plan)
+{
+    struct skl_figure_words words = plan->figure;
+    json_t *figure = NULL;
+    for (int i = 0; i < skl_key_count(); i++) {
+        const struct skl_key *key = skl_key_get(i);
+        const char *word = key->flags & SKL_KEY_SHOWN ? *skl_figure_word(&words, key) : NULL;
+        if (!word) continue;
+        if (!figure) figure = json_object();
+        json_object_set_new(figure, strchr(key->path, '.') + 1, json_string(word));
+    }
+    return figure;
+}
+
 /* Borrows data; NULL: none. */
 static char *format_list(const struct skl_plan *plan, json_t *data)
 {
@@ -230,6 +246,8 @@ static char *format_list(const struct skl_plan *plan, json_t *data)
                              "runs", runs, "settings", pack_settings(plan), "plugins", pack_plugins(plan));
     SKL_CHECK(root);
     if (plan->notes) json_object_set_new(root, "notes", json_string(plan->notes));
+    json_t *figure = pack_figure(plan);
+    if (figure) json_object_set_new(root, "figure", figure);
     if (data) json_object_set(root, "data", data);
     char *text = skl_json_seal(root);
     json_decref(root);

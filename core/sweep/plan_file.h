@@ -5,6 +5,7 @@
  *              "hash": ..., "paper": "8.70" or null, "iterations": 64000, "batch": 128,
  *              "label": the variant's, where it has one}, ...],
  *    "plugins": {"gates": SHA-256 of the plug-in that variants of this type are trained with, ...},
+ *    "figure": {"width": "3.4in", ...}: how figures are to look (figure.h), where the experiment says it,
  *    "data": {"fashion-mnist": fingerprint of the files that all runs on this set are trained with, ...},
  *    "settings": {"gates/gate_bias=-6": the text of its first run's config.yaml, ...}}
  *

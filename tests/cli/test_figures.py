@@ -28,6 +28,10 @@ class Figures(Case):
         with open(path, "w") as f:
             f.write(sealed(plan))
 
+    def scripts(self, *words):
+        """plot, without drawing: scripts and data alone."""
+        self.assertIn("gnuplot is not installed", self.ends(1, "plot", *words, env={**os.environ, "PATH": "/nowhere"}).stderr)
+
     def test_widths(self):
         for word, inches, points in (("3.4in", {"test-error": 3.4, "panels": 3.4, "by-gate_bias": 3.4}, 8),
                                      ("6.6in", {"test-error": 6.6, "panels": 6.6, "by-gate_bias": 6.6}, 10),
@@ -46,6 +50,86 @@ class Figures(Case):
         self.assertNotIn("Y_MAX = 20\n", self.read("y", "training-loss.gp"))
         for word in ("5", "20:5", "a:b", "-1:5", "5:"):
             self.assertRegex(self.ends(2, "plot", "r/s", "--ylim", word).stderr, r"\Askiplab: [^\n]*--ylim[^\n]*\n\Z")
+
+    def test_a_legend(self):
+        for word in ("below", "top-left", "top-right", "bottom-left", "bottom-right", "none"):
+            self.ends(0, "plot", "r/s", "--legend", word, "--metric", "train_loss", "--out", word)
+            script = self.read(word, "training-loss.gp")
+            self.assertIn(f"LEGEND = '{word}'\n", script)
+            self.assertEqual("n = 2" in script, word in ("below", "none"), word)
+            self.assertEqual("Gated" in re.sub("<title>.*?</title>", "", self.read(word, "training-loss.svg")), word != "none")
+        self.assertRegex(self.ends(2, "plot", "r/s", "--legend", "right").stderr, "top-right")
+        study.make(self.path("r/many"), settings=9, seeds=1, rows=10)
+        self.scripts("r/many", "--legend", "top-right", "--metric", "train_loss")
+        self.assertIn("LEGEND = 'below'\n", self.read("r/many/figures-part/training-loss.gp"))
+
+    def test_a_font(self):
+        for font, family, size in (("DejaVu Sans Mono,9", "DejaVu Sans Mono", 9), ("Nimbus-1.5+", "Nimbus-1.5+", 10), (",12", "Helvetica", 12),
+                                   ("ÄØ字,5", "ÄØ字", 5)):
+            self.ends(0, "plot", "r/s", "--font", font, "--metric", "train_loss", "--out", "f")
+            picture = self.read("f/training-loss.svg")
+            self.assertLessEqual({(family, f"{size * 96 / 72:.2f}")}, set(re.findall('font-family="(.*?)" font-size="(.*?)"', picture)))
+        for hostile in ("x'; system('touch pwned'); '", "x`touch pwned`", "x$(touch pwned)", 'x" onload="alert(1)', "<b>", "a,b", "a,9,9", ",", "", "a,4", "a,25", "a,nan",
+                        "a\n9", " a", "a ", "x" * 65, "a|b", "a\\", "a/b", "\u202ea", "a{b}", "a@b", "a:b", "a&b", "a=b", "a,1e1,"):
+            self.assertRegex(self.ends(2, "plot", "r/s", "--font", hostile).stderr, r"\Askiplab: plot: --font [^\n]*\n\Z", hostile)
+        self.assertFalse(os.path.exists(self.path("pwned")))
+
+    def figure(self, **words):
+        """r/s as if its experiment had this section."""
+        plan = {k: v for k, v in json.loads(self.read("r/s/plan.json")).items() if k not in ("seal", "sealed")}
+        with open(self.path("r/s/plan.json"), "w") as f:
+            f.write(sealed({**plan, "figure": words}))
+
+    def test_the_figures_of_an_experiment(self):
+        self.figure(width="3.4in", legend="none", font="Courier,9", ylim="5:20", xlim=":2000")
+        self.scripts( "r/s")
+        script = self.read("r/s/figures/test-error.gp")
+        for line in ("PAGE = '3.4in'", "LEGEND = 'none'", "FONT_NAME = 'Courier'", "FONT_SIZE = 9", "Y_MIN = 5", "Y_MAX = 20", "X_MAX = 2000.0"):
+            self.assertIn(line + "\n", script)
+        self.scripts( "r/s", "--width", "slide", "--ylim", ":50", "--metric", "test_loss")
+        part = self.read("r/s/figures-part/test-loss.gp")
+        for line in ("PAGE = 'slide'", "LEGEND = 'none'", "Y_MAX = 50"):
+            self.assertIn(line + "\n", part)
+        self.ends(0, "report", "r/s", env={**os.environ, "PATH": "/nowhere"})
+        self.assertEqual(self.read("r/s/figures/test-error.gp"), script)
+        self.scripts( "r/s", "--metric", "test_loss")         # 5:20 are errors
+        self.assertNotIn("Y_MAX = 20\n", self.read("r/s/figures/test-loss.gp"))
+        self.figure(metric="test_loss", ylim=":7")
+        self.scripts( "r/s")
+        self.assertIn("Y_MAX = 7\n", self.read("r/s/figures/test-loss.gp"))
+        self.ends(0, "report", "r/s", env={**os.environ, "PATH": "/nowhere"})
+        self.assertNotIn("Y_MAX = 7\n", self.read("r/s/figures/test-error.gp"))
+
+    def test_a_plan_of_others(self):
+        self.figure(font="x'; system('touch pwned'); '", width="4in", colour="red", legend=7)
+        message = self.ends(3, "plot", "r/s", "--metric", "train_loss").stderr
+        for key in ("font", "width", "colour", "legend"):
+            self.assertIn(f"plan.json: figure.{key}: ", message)
+        self.assertTrue(os.path.exists(self.path("r/s/figures/training-loss.png")))
+        self.assertFalse(os.path.exists(self.path("r/s/figures/pwned")))
+
+    def test_a_section(self):
+        self.write("t.yaml", CONFIG)
+        self.ends(0, "sweep", "t.yaml")
+        before = exact(self.path("results"))
+        plan = json.loads(self.read("results/t/plan.json"))
+        self.assertNotIn("figure", plan)
+        words = {"width": "3.4in", "legend": "top-left", "font": "Times,9", "xlim": ":3", "ylim": "5:90", "metric": "test_loss"}
+        self.write("t.yaml", CONFIG + "figure:\n" + "".join(f"  {k}: '{v}'\n" for k, v in words.items()))
+        self.ends(0, "sweep", "t.yaml")
+        new = json.loads(self.read("results/t/plan.json"))
+        self.assertEqual((new["figure"], new["hash"], new["runs"], new["settings"]), (words, plan["hash"], plan["runs"], plan["settings"]))
+        self.assertEqual(exact(self.path("results")), before)
+        shown = self.ends(0, "config", "t.yaml", "figure.width=slide").stdout
+        self.write("u.yaml", shown)
+        self.assertIn("  width: slide\n  legend: top-left\n", shown)
+        self.assertEqual(self.ends(0, "config", "u.yaml").stdout, shown)
+        for line, wrong in (("width: 4in", "3.4in, 6.6in"), ("legend: right", "top-right"), ("font: \"x'y\"", "NAME,POINTS"), ("ylim: 5", "A:B"), ("xlim: '9:3'", "A:B"),
+                            ("metric: error", "test_error"), ("colour: red", "unknown key 'colour'"), ("width: [3]", "a list"), ("ylim:", "nothing")):
+            self.write("w.yaml", CONFIG + f"figure:\n  {line}\n")
+            self.assertRegex(self.ends(2, "sweep", "w.yaml").stderr, rf"\Askiplab: w.yaml:6:\d+: [^\n]*{re.escape(wrong)}[^\n]*\n\Z", line)
+        self.write("w.yaml", CONFIG + "variants: [{name: a, set: {figure.width: slide}}]\n")
+        self.assertIn("belongs to the whole file", self.ends(2, "sweep", "w.yaml").stderr)
 
     def test_labels(self):
         self.ends(0, "plot", "r/s", "--out", "l")

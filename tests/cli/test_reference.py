@@ -101,12 +101,13 @@ class Complete(Case):
                 self.assertTrue(complete(command, ""), f"nothing completes '{first}' of {command}: core/cli/complete.c")
 
     def test_keys_and_their_values(self):
-        keys = {k for k in documented_keys() if k.startswith(("model.", "data.", "train.", "give_up.", "probe."))}
+        keys = {k for k in documented_keys() if k.startswith(("model.", "data.", "train.", "give_up.", "probe.", "figure."))}
         options = {f"model.shortcut.{o['name']}" for s in shortcuts() for o in s["options"]}
         offered = {w[:-1] for w in complete("train", "x.yaml", "")}
         self.assertEqual(offered, keys | options | {"name", "seeds", "paper", "model.shortcut.type"})
         self.assertEqual(set(complete("train", "x.yaml", "a=b", "train.conv=wi")), {"train.conv=winograd4", "train.conv=winograd2"})
         self.assertEqual(set(complete("train", "x.yaml", "model.shortcut.type=")), {f"model.shortcut.type={s['name']}" for s in shortcuts()})
+        self.assertEqual(set(complete("sweep", "x.yaml", "figure.width=")), {"figure.width=" + w for w in ("3.4in", "6.6in", "slide")})
         self.assertEqual(set(complete("sweep", "x.yaml", "data.shuffle=")), {"data.shuffle=true", "data.shuffle=false"})
         self.assertEqual(set(complete("sweep", "x.yaml", "model.shortcut.gate_init=")), {"model.shortcut.gate_init=he", "model.shortcut.gate_init=zero"})
 

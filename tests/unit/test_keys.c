@@ -134,6 +134,18 @@ static char *misspelt(const char *word, int kind, size_t at)
     return w;
 }
 
+/* Does another key differ in this letter alone (xlim, ylim)?  Then a mistake in it is as near to that one. */
+static bool has_a_twin(const char *path, size_t at)
+{
+    for (int i = 0; i < skl_key_count(); i++) {
+        const char *other = skl_key_get(i)->path;
+        if (strlen(other) == strlen(path) && !strncmp(other, path, at) && other[at] != path[at] &&
+            !strcmp(other + at + 1, path + at + 1))
+            return true;
+    }
+    return false;
+}
+
 /* The last word of the path misspelt in every way: the right one is suggested. */
 static void misspell(const struct skl_key *key, const char *path, const char *last)
 {
@@ -142,7 +154,8 @@ static void misspell(const struct skl_key *key, const char *path, const char *la
         for (size_t at = 0; at < strlen(last); at++) {
             char *word = misspelt(last, kind, at), *wrong = word ? skl_format("%.*s%s", before, path, word) : NULL;
             if (wrong && *word && !is_a_key(wrong)) {
-                char *text = file_with(key, wrong, "1", &line), *hint = skl_format("did you mean '%s'?", last);
+                char *text = file_with(key, wrong, "1", &line),
+                     *hint = skl_format("did you mean '%s", has_a_twin(path, (size_t)before + at) ? "" : last);
                 refused(text, line, strlen(last) > 2 ? hint : "unknown key");
                 free(text);
                 free(hint);
