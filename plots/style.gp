@@ -62,9 +62,10 @@ set grid linetype 1 linewidth 0.4 linecolor rgb '#dddddd'
 set style fill transparent solid 0.18 noborder
 
 # Parts of a plot command, '' where there is no file; X_UNIT iterations are 1 on the x axis; axes: x1y1 or x1y2.
-# Lines: iteration,seeds,median,low,high.  Bands: iteration,low,high, cut off at low..high of the axis, where the file
+# Lines: iteration (or images),seeds,median,low,high.  Bands: iteration,low,high, cut off at low..high of the axis, where the file
 # has rows.  Zeros are lifted, so that a logarithmic axis shows a curve sinking out of the picture.
-x = "(column('iteration')/X_UNIT)"
+if (!exists('X_COLUMN')) X_COLUMN = 'iteration'
+x = sprintf("(column('%s')/X_UNIT)", X_COLUMN)
 positive(y) = y > 0 ? y : 1e-12
 cut(y, low, high) = y < low ? low : y > high ? high : y
 band(file, axes, style, low, high) = file eq '' ? '' : sprintf("'%s' using %s:(cut(column('low'), %g, %g)):(cut(column('high'), %g, %g)) axes %s with filledcurves linecolor rgb '%s' notitle, ", \

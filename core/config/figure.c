@@ -23,36 +23,31 @@ int skl_figure_find(const char *const *words, const char *word)
 /* ---- ranges ---- */
 
 /* One side of A:B; an empty one keeps *v. */
-static bool read_bound(const char *text, size_t n, bool whole, double *v)
+static bool read_bound(const char *text, size_t n, double *v)
 {
     char copy[32], *end;
     if (n == 0) return true;
     if (n >= sizeof copy) return false;
     memcpy(copy, text, n);
     copy[n] = 0;
-    if (strspn(copy, whole ? "0123456789" : "0123456789.eE+-") != n) return false;
+    if (strspn(copy, "0123456789.eE+-") != n) return false;
     *v = strtod(copy, &end);
     return *end == 0 && *v >= 0 && *v <= 1e15;
 }
 
-static bool read_range(const char *text, bool whole, double *min, double *max)
+static bool read_range(const char *text, double *min, double *max)
 {
     const char *colon = strchr(text, ':');
     *min = *max = 0;
-    return colon && read_bound(text, (size_t)(colon - text), whole, min) &&
-           read_bound(colon + 1, strlen(colon + 1), whole, max);
+    return colon && read_bound(text, (size_t)(colon - text), min) && read_bound(colon + 1, strlen(colon + 1), max);
 }
 
 bool skl_figure_iterations(const char *text, double *min, double *max)
 {
-    return read_range(text, true, min, max) && strlen(text) > 1 &&
-           (*max == 0 ? text[strlen(text) - 1] == ':' : *max > *min);
+    return read_range(text, min, max) && strlen(text) > 1 && (*max == 0 ? text[strlen(text) - 1] == ':' : *max > *min);
 }
 
-bool skl_figure_values(const char *text, double *min, double *max)
-{
-    return read_range(text, false, min, max) && *max > *min;
-}
+bool skl_figure_values(const char *text, double *min, double *max) { return read_range(text, min, max) && *max > *min; }
 
 /* ---- fonts ---- */
 
@@ -77,5 +72,5 @@ bool skl_figure_font(const char *text, char name[SKL_FONT_NAME_MAX], double *poi
     }
     if (!text[n]) return true;
     const char *size = text + n + 1;
-    return *size && read_bound(size, strlen(size), false, points) && *points >= LEAST_POINTS && *points <= MOST_POINTS;
+    return *size && read_bound(size, strlen(size), points) && *points >= LEAST_POINTS && *points <= MOST_POINTS;
 }

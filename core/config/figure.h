@@ -15,8 +15,8 @@ extern const char *const skl_figure_legends[];
 int skl_figure_find(const char *const *words, const char *word); /* where it stands; -1: nowhere */
 
 /* "A:B", 0 <= A < B.  An empty A is 0; an empty B is 0 too, which stands for "as far as it goes". */
-bool skl_figure_iterations(const char *text, double *min, double *max); /* whole numbers */
-bool skl_figure_values(const char *text, double *min, double *max);     /* B must be given */
+bool skl_figure_iterations(const char *text, double *min, double *max);
+bool skl_figure_values(const char *text, double *min, double *max); /* B must be given */
 enum { SKL_FONT_NAME_MAX = 64 };
 /* "NAME", "NAME,POINTS" or ",POINTS": *points 0 and name "" where they are not given.  A name has letters, digits,
  * blanks and + - . in it, so that it can be written into any script or picture as it is. */

@@ -340,6 +340,7 @@ static void read_plan(struct skl_results *r, char **baseline)
             json_integer_value(json_object_get(item, "iterations"));
         struct skl_result_setting *s = &r->setting[find_setting(r, setting)];
         if (!s->paper) s->paper = text_of(item, "paper");
+        if (!s->batch) s->batch = (int)json_integer_value(json_object_get(item, "batch"));
         char *label = text_of(item, "label");
         if (label && !s->called) {
             for (char *c = label; *c; c++)

@@ -41,6 +41,8 @@ struct skl_result_run {
 };
 struct skl_result_setting {     /* runs that differ in the seed only */
     char *path;                 /* "VARIANT[/k1=v1,k2=v2]" as the folders are called */
+    int within;                 /* of several sweeps (together.h): how much of the path is the sweep's name; else 0 */
+    int batch;                  /* as planned; 0: not known */
     char *name;                 /* "VARIANT, k1=v1, k2=v2", %XX decoded; any bytes but control characters */
     char *label;                /* the same in figures and tables: "VARIANT, b_g = −3, depth 56" (label.h) */
     char *variant;              /* the folder's first part, decoded */

@@ -14,7 +14,8 @@ enum { AUTO_ROWS = 100, AUTO_MAX = 9 };
 
 static bool matches(const struct skl_result_setting *s, const char *only)
 {
-    return !only || fnmatch(only, s->path, 0) == 0 || fnmatch(only, s->variant, 0) == 0;
+    return !only || fnmatch(only, s->path, 0) == 0 || fnmatch(only, s->path + s->within, 0) == 0 ||
+           fnmatch(only, s->variant, 0) == 0;
 }
 
 bool skl_drawing_wants(const struct skl_results *r, int i, const char *only)
@@ -106,7 +107,8 @@ static bool has_rows(const struct skl_result_setting *s, const struct skl_figure
 int skl_drawing_make(const struct skl_results *r, const struct skl_figure_options *o, struct skl_drawing *d,
                      struct skl_err *err)
 {
-    *d = (struct skl_drawing){.set = skl_alloc_array((size_t)r->settings, sizeof *d->set)};
+    *d = (struct skl_drawing){.set = skl_alloc_array((size_t)r->settings, sizeof *d->set),
+                              .x = o->images ? "images" : "iteration"};
     bool matched = false, rows = false, right = false;
     int most = o->headline ? SKL_HEADLINE_SETTINGS : SKL_DRAWN_SETTINGS;
     add_setting(d, r, r->baseline, o);
@@ -140,11 +142,11 @@ static int write_text(const char *folder, const char *file, const char *text, si
     return status;
 }
 
-static int write_band(const struct skl_drawn_curve *c, const char *folder, struct skl_err *err)
+static int write_band(const struct skl_drawn_curve *c, const char *x, const char *folder, struct skl_err *err)
 {
     struct skl_text t;
     FILE *out = skl_text_open(&t);
-    fputs("iteration,seeds,median,low,high\n", out);
+    fprintf(out, "%s,seeds,median,low,high\n", x);
     const struct skl_band *b = &c->band;
     for (int i = 0; i < b->n; i++)
         fprintf(out, "%.9g,%d,%.9g,%.9g,%.9g\n", b->x[i], b->seeds[i], b->median[i], b->low[i], b->high[i]);
@@ -213,12 +215,12 @@ static void put_rows_between(FILE *out, const struct skl_band *b, int i, const s
     }
 }
 
-static int write_edges(const struct skl_drawn_curve *c, const char *folder, const struct skl_limits *l,
+static int write_edges(const struct skl_drawn_curve *c, const char *x, const char *folder, const struct skl_limits *l,
                        struct skl_err *err)
 {
     struct skl_text t;
     FILE *out = skl_text_open(&t);
-    fputs("iteration,low,high\n", out);
+    fprintf(out, "%s,low,high\n", x);
     const struct skl_band *b = &c->band;
     for (int i = 0; i < b->n; i++) {
         if (b->x[i] >= l->x_min && b->x[i] <= l->x_max)
@@ -231,12 +233,12 @@ static int write_edges(const struct skl_drawn_curve *c, const char *folder, cons
     return status;
 }
 
-static int write_stops(const struct skl_drawn_curve *c, const struct skl_result_setting *s, const char *folder,
-                       struct skl_err *err)
+static int write_stops(const struct skl_drawn_curve *c, const struct skl_result_setting *s, const char *x,
+                       const char *folder, struct skl_err *err)
 {
     struct skl_text t;
     FILE *out = skl_text_open(&t);
-    fputs("iteration,value\n", out);
+    fprintf(out, "%s,value\n", x);
     for (int i = 0; i < s->runs; i++) {
         const struct skl_series *curve = &s->run[i].curve[c->metric];
         if (stopped(&s->run[i], c->metric)) fprintf(out, "%.9g,%.9g\n", curve->x[curve->n - 1], curve->y[curve->n - 1]);
@@ -256,9 +258,9 @@ int skl_drawing_write(const struct skl_drawing *d, const char *folder, const str
         const struct skl_limits *limits[] = {left, right};
         int distinct = curves[1]->metric == curves[0]->metric ? 1 : 2;
         for (int k = 0; k < distinct && !status; k++) {
-            if (curves[k]->file) status = write_band(curves[k], folder, err);
-            if (curves[k]->edges && !status) status = write_edges(curves[k], folder, limits[k], err);
-            if (curves[k]->stops && !status) status = write_stops(curves[k], d->set[i].setting, folder, err);
+            if (curves[k]->file) status = write_band(curves[k], d->x, folder, err);
+            if (curves[k]->edges && !status) status = write_edges(curves[k], d->x, folder, limits[k], err);
+            if (curves[k]->stops && !status) status = write_stops(curves[k], d->set[i].setting, d->x, folder, err);
         }
     }
     return status;

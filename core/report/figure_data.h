@@ -29,8 +29,9 @@ struct skl_drawn_setting {
 struct skl_drawing {
     struct skl_drawn_setting *set; /* [0] is the baseline; the others have rows to draw */
     int count;
-    int wanted;   /* settings that could be drawn; count stops at a limit */
-    double x_end; /* the last iteration of all curves */
+    int wanted;    /* settings that could be drawn; count stops at a limit */
+    const char *x; /* "iteration", or "images" */
+    double x_end;  /* the last of all curves */
 };
 
 /* Is this setting to be drawn, by `only` and as the baseline?  The style that it has in every figure. */

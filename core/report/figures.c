@@ -102,7 +102,8 @@ static bool outlier(const struct skl_sheet *s, const struct skl_drawn_setting *d
 static void set_scales(struct skl_sheet *s)
 {
     const struct skl_figure_options *o = s->options;
-    s->x = skl_scale_iterations(o->x_min, o->x_max > 0 ? o->x_max : s->drawing.x_end);
+    const double x_max = o->x_max > 0 ? o->x_max : s->drawing.x_end;
+    s->x = o->images ? skl_scale_images(o->x_min, x_max) : skl_scale_iterations(o->x_min, x_max);
     s->left = log_scale(s, false);
     double highest = 0;
     for (int i = 0; i < s->drawing.count; i++)
@@ -163,6 +164,7 @@ static void put_axis(struct skl_script *t, const struct skl_sheet *s)
 {
     fprintf(t->out, "X_UNIT = %.1f\nX_LABEL = '%s'\nX_MIN = %.1f\nX_MAX = %.1f\nX_STEP = %.1f\n", s->x.unit, s->x.label,
             s->x.min, s->x.max, s->x.step);
+    if (s->options->images) fputs("X_COLUMN = 'images'\n", t->out);
 }
 
 /* ---- panels ---- */
@@ -388,8 +390,8 @@ static int check_limits(const struct skl_sheet *s, struct skl_err *err)
         for (int k = 0; k < 2; k++)
             if (bands[k]->n && bands[k]->x[0] < end && bands[k]->x[bands[k]->n - 1] > o->x_min) return SKL_OK;
     }
-    return skl_fail(err, SKL_USAGE, "--xlim leaves nothing to show: the curves end at iteration %.9g",
-                    s->drawing.x_end);
+    return skl_fail(err, SKL_USAGE, "--xlim leaves nothing to show: the curves end at %s %.9g",
+                    s->options->images ? "image" : "iteration", s->drawing.x_end);
 }
 
 static int make_folders(const char *folder, struct skl_err *err)
@@ -439,11 +441,11 @@ int skl_figures_draw(const struct skl_results *results, const char *folder, cons
     if (!status) set_scales(&s);
     if (!status) status = make_folders(folder, err);
     if (!status) status = write_data(&s, err);
-    if (!status && o->metric != SKL_TRAIN_LOSS) status = write_all_panels(&s, err);
+    if (!status && o->metric != SKL_TRAIN_LOSS && !o->together) status = write_all_panels(&s, err);
     if (!status) status = write_all_curves(&s, SKL_TRAIN_LOSS, err);
     if (!status && o->metric != SKL_TRAIN_LOSS) status = write_all_curves(&s, o->metric, err);
-    if (!status) status = skl_draw_by_setting(&s, err);
-    if (!status && o->metric == SKL_TEST_ERROR) status = skl_draw_probes(&s, err);
+    if (!status && !o->together) status = skl_draw_by_setting(&s, err);
+    if (!status && !o->together && o->metric == SKL_TEST_ERROR) status = skl_draw_probes(&s, err);
     if (!status) status = o->terminal ? print_all(&s, err) : draw_all(&s, err);
     if (!status && !o->terminal) status = skl_sync_all(folder, err);
     skl_drawing_release(&s.drawing);

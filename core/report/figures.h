@@ -46,6 +46,8 @@ struct skl_figure_options {
     int smooth;                   /* training curves: running median over so many rows, 1 none;
                                     SKL_SMOOTH_AUTO: a hundredth of the rows, at most 9 */
     int jobs;                     /* pictures drawn at a time */
+    bool images;                  /* curves are over images seen (together.h); x_min, x_max too.  Else iterations */
+    bool together;                /* several sweeps: training-loss and the metric alone */
     bool headline;     /* only panels, training-loss and test-error, of the first SKL_HEADLINE_SETTINGS settings */
     bool terminal;     /* draw the pictures of all variants as text on stdout instead */
     int columns, rows; /* its size in characters */

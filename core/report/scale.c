@@ -49,20 +49,24 @@ static void add_linear_tics(struct skl_scale *a)
     for (long i = first; i <= last; i++) add_tic(a, (double)i * a->step);
 }
 
-struct skl_scale skl_scale_iterations(double min, double max)
+static struct skl_scale count_scale(const char *what, double min, double max)
 {
-    static const char *const exponents[] = {"³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"};
-    struct skl_scale a = {.min = min, .max = max > min ? max : min + 1, .unit = 1, .label = "Iterations"};
+    static const char *const exponents[] = {"³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹", "¹⁰", "¹¹", "¹²", "¹³", "¹⁴", "¹⁵"};
+    struct skl_scale a = {.min = min, .max = max > min ? max : min + 1, .unit = 1};
+    snprintf(a.label, sizeof a.label, "%s", what);
     a.step = skl_nice_step(a.max - a.min, X_INTERVALS);
     if (a.step < 1) a.step = 1;
     int k = (int)floor(log10(a.max / 2));
-    if (k >= 3 && k <= 9) {
+    if (k >= 3 && k <= 15) {
         a.unit = power_of_ten(k);
-        snprintf(a.label, sizeof a.label, "Iterations (×10%s)", exponents[k - 3]);
+        snprintf(a.label, sizeof a.label, "%s (×10%s)", what, exponents[k - 3]);
     }
     add_linear_tics(&a);
     return a;
 }
+
+struct skl_scale skl_scale_iterations(double min, double max) { return count_scale("Iterations", min, max); }
+struct skl_scale skl_scale_images(double min, double max) { return count_scale("Images seen", min, max); }
 
 struct skl_scale skl_scale_linear(double top)
 {

@@ -101,7 +101,7 @@ class Usage(Case):
                 with self.subTest(command, option=option):
                     self.refused(command, f"--{option}", "no-such-word", says=[f"--{option} knows no 'no-such-word'", offered[0]])
                     self.refused(command, f"--{option}={offered[0]}x", says=[f"did you mean '{offered[0]}'?"])
-        self.assertEqual(found, {"conv", "family", "legend", "metric", "mode", "retry", "select-by", "to", "width"})
+        self.assertEqual(found, {"align", "conv", "family", "legend", "metric", "mode", "retry", "select-by", "to", "width"})
 
     def test_names_with_control_characters_stay_on_one_line(self):
         self.refused("sweep", "a\nb\x1b[31m.yaml")

@@ -132,7 +132,7 @@ class Complete(Case):
         self.assertEqual(complete("sweep", ""), {":files": "*.yaml"})
         self.assertEqual(complete("compare", "a", ""), {":folders": ""})
         self.assertEqual(set(complete("eval", "")), {":files", ":folders"})
-        self.assertEqual(complete("plot", "results/x", ""), {})                              # it takes one word
+        self.assertEqual(complete("export", "results/x", ""), {})                              # it takes one word
         self.assertEqual(complete("new-shortcut", ""), {})
         self.assertIn("train.conv=gemm", complete("bench", "train.conv=g"))        # a file may be left out
         self.assertEqual(set(complete("report", "r", "--select-by", "")), {"final", "validation"})
