@@ -27,7 +27,11 @@
  * *stop*, says from when on a step has gone wrong.  What is told of a stop leaves weights, momenta and running
  * statistics as they are while it is not 0, so that steps enqueued after a wrong one change nothing.
  *
- * Groups.  Operations work on the n images of one batch-norm group, n at most skl_needs.images.
+ * Groups.  Operations work on skl_device.groups batch-norm groups of n images each, which stand one behind the other in
+ * every tensor.  What belongs to a group stands once a group, [groups][c]: the vectors of operands, results, norms,
+ * blends and factors, gradients of coefficients, sums (sums_bytes each, one behind the other).  What belongs to the net
+ * stands once: weights, gamma, beta, running statistics and all gradients of those, to which the groups come in their
+ * order; the bits are those of one call a group.  A device without SKL_SIDE_BY_SIDE knows one group a call.
  *
  * Bits.  On one device (and driver) an operation gives the same bits whenever it is called with the same numbers, with
  * any number of threads; sums go in an order that depends on shapes and n alone.  `arithmetic` names what else they
@@ -75,6 +79,7 @@ struct skl_operand {
     struct skl_place keep;         /* one bit an element of add (keep_bits): 0 drops it; none: all kept */
     bool relu;                     /* v <= 0 becomes 0; what is not a number stays so */
     struct skl_place out;          /* [n,h,w,c], each element written once; may be x or add; none: not wanted */
+    bool same;                     /* scale and shift stand once, for all groups */
 };
 
 struct skl_result {
@@ -134,6 +139,7 @@ struct skl_blend {
     int c;
     struct skl_place a, b, f_scale, f_shift, h_scale, h_shift;
     struct skl_place scale, shift, add_scale; /* results, [c] */
+    bool h_same;                              /* h_scale and h_shift stand once, for all groups */
 };
 
 /* The gradients of learned coefficients from sums over g with partners f's and h's raw values: da = sum g h, db = sum
@@ -244,6 +250,7 @@ struct skl_sgd {
 /* ---- what a net will need of a device: the largest of each over all its operations ---- */
 struct skl_needs {
     int images, group; /* of any call; of a batch-norm group */
+    int groups;        /* of any call */
     bool inference;    /* no backward pass */
     size_t activation; /* floats of one image's largest tensor */
     int channels;      /* widest tensor, classes among them */
@@ -256,9 +263,10 @@ struct skl_needs {
 
 /* ---- the table ---- */
 enum skl_device_bits {
-    SKL_RUNS_C = 1,     /* calls a variant's C functions; else only what variant_fits says */
-    SKL_GOES_AHEAD = 2, /* its calls return before their work is done: to wait costs time */
-    SKL_MAX_POOLS = 4   /* has max_pool_forward and max_pool_backward; else these slots are NULL */
+    SKL_RUNS_C = 1,      /* calls a variant's C functions; else only what variant_fits says */
+    SKL_GOES_AHEAD = 2,  /* its calls return before their work is done: to wait costs time */
+    SKL_MAX_POOLS = 4,   /* has max_pool_forward and max_pool_backward; else these slots are NULL */
+    SKL_SIDE_BY_SIDE = 8 /* takes many batch-norm groups in one call */
 };
 struct skl_device_ops;
 /* The head of a device; its own fields follow in a larger struct. */
@@ -268,6 +276,7 @@ struct skl_device {
     const char *library; /* of matrix products; a GPU's driver */
     unsigned bits;       /* enum skl_device_bits */
     size_t memory;       /* bytes that reserve can give at most */
+    int groups;          /* of the operations that follow: set by whoever calls them, 1 at first */
 };
 
 struct skl_device_ops {

@@ -11,7 +11,7 @@ void head_forward(struct skl_net *net)
 
 void head_loss(struct skl_net *net, const struct skl_targets *targets)
 {
-    const size_t bytes = (size_t)net->n * sizeof *targets->labels;
+    const size_t bytes = (size_t)all_images(net) * sizeof *targets->labels;
     struct skl_head *head = &net->head;
     head->mix = (float)targets->mix;
     head->smoothing = net->training ? (float)net->o.label_smoothing : 0;

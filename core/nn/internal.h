@@ -95,7 +95,7 @@ struct coefficient {
     struct skl_coef said;
     enum coef_kind kind;
     size_t at, back_at;       /* floats from the start of net->coef; back_at: where SKL_SURROGATE_GRAD, else not used */
-    struct skl_place v, back; /* spelled out, as skl_factor wants them */
+    struct skl_place v, back; /* spelled out, as skl_factor wants them, group by group */
 };
 
 struct unit {
@@ -120,12 +120,12 @@ struct unit {
     struct unit_buffers train, eval, *at;     /* at: the ones in use */
     struct skl_place keep;                    /* way 2: [group][decl.keep] */
     struct skl_place bits;                    /* dropped elements of a mask, one bit each, one group */
-    struct skl_place m_scale, m_shift, m_add; /* [c] the merged operand's vectors */
-    struct skl_place dcoef;                   /* [2][c] gradients of learned coefficients */
+    struct skl_place m_scale, m_shift, m_add; /* [groups][c] the merged operand's vectors */
+    struct skl_place dcoef;                   /* [groups][2][c] gradients of learned coefficients */
     struct fusion fusion;
     /* way 1, on the host: */
     struct coefficient a, b;
-    float *host_keep;                       /* [group][decl.keep] */
+    float *host_keep;                       /* [images of a call][decl.keep] */
     float *host_own, *host_down, *host_sum; /* [own_floats]: the tensors, a group's gradients, the step's */
 };
 
@@ -155,6 +155,7 @@ struct skl_net {
     struct skl_device *device;
     struct net_plan plan;
     int slice; /* images that an evaluation takes at once */
+    int side;  /* batch-norm groups that a training step takes at once */
     struct skl_tensor *tensor;
     struct tensor_start *start;
     struct tensor_places *at;
@@ -182,13 +183,13 @@ struct skl_net {
     struct skl_place sums;        /* of the operation that made some last */
     struct skl_place stop, notes; /* of the steps that nobody has asked about: device.h */
     int noted;                    /* so many steps */
-    struct skl_place zeros, ones; /* [widest] */
+    struct skl_place zeros, ones; /* [side][widest], [widest] */
     int widest;                   /* largest channel count */
     size_t activation;            /* floats of the largest activation of one image */
 
     struct skl_place coef;             /* every unit's coefficients, */
     float *host_coef, *host_coef_sent; /* the host's copies: as wanted, as last sent */
-    float *host_dcoef;                 /* [2][widest] a unit */
+    float *host_dcoef;                 /* [side][2][widest] a unit */
     size_t coef_floats;
     bool own_stale; /* host_own does not show the tensors as they are */
 
@@ -200,7 +201,7 @@ struct skl_net {
 
     /* the call in progress */
     bool training, accumulate; /* accumulate: not the step's first group */
-    int n, first;              /* images in the group, its first image in the batch */
+    int groups, n, first;      /* groups, images in each; the first one's first image in the batch */
     bool clean;                /* group statistics, but variants as in evaluation */
     double remember;           /* running = remember * old + (1 - remember) * new */
     int64_t iteration;
@@ -235,12 +236,13 @@ struct skl_result summed(struct skl_net *net, struct skl_place y, const struct b
 struct skl_result masked(struct skl_net *net, struct skl_place y, struct skl_operand act, const struct bn_layer *bn);
 void clear_gradient(struct skl_net *net, int tensor); /* nothing reaches this tensor in this group; -1: no tensor */
 void net_finish(struct skl_net *net);                 /* waits; keeps what broke in net->trouble */
+static inline int all_images(const struct skl_net *net) { return net->groups * net->n; } /* of the call in progress */
 static inline struct skl_place value_of(const struct skl_net *net, int tensor)
 {
     return tensor >= 0 ? net->at[tensor].value : (struct skl_place){NULL, 0};
 }
 
-/* What a variant is told of the group, without w, dw, keep and scratch. */
+/* What a variant is told of the first group, without w, dw, keep and scratch. */
 struct skl_call make_call(const struct skl_net *net, const struct unit *u);
 
 /* ---- signals (layers.c) ---- */
@@ -248,7 +250,10 @@ void signal_write(struct skl_net *net, struct signal *v); /* now */
 struct skl_operand signal_take(struct signal *v);         /* to be read by one convolution, which writes it */
 
 /* ---- coefficients.c: way 1's host side ---- */
-void coefficients_forward(struct skl_net *net); /* every unit's affine, for the group that begins */
+/* Every unit's affine, group by group.  False: some unit wants its groups merged in different ways, so that they cannot
+ * go side by side. */
+bool coefficients_ask(struct skl_net *net);
+void coefficients_forward(struct skl_net *net); /* what they said goes to the device */
 void coefficients_backward(
     struct skl_net *net); /* every unit's affine_grad: the only wait of a step, and only if one learns */
 static inline bool learns(const struct unit *u)
@@ -317,6 +322,7 @@ int net_plan(struct skl_net *net, struct skl_err *err);  /* layers, shapes, tens
 int net_trust(struct skl_net *net, struct skl_err *err); /* of its device (core/device/choose/choose.h) */
 int net_reserve(struct skl_net *net, struct skl_err *err);
 size_t net_bytes(struct skl_net *net); /* what net_reserve would take */
+void net_fit(struct skl_net *net);     /* chooses net->side */
 void host_free(struct skl_net *net);
 void describe_net(struct skl_net *net, struct skl_net_info *info); /* all but bytes */
 int add_tensor(struct skl_net *net, struct tensor_start start, bool decay, int ndim, const int *shape, const char *fmt,

@@ -7,11 +7,15 @@
 
 static struct skl_place take(struct skl_net *net, size_t floats) { return arena_take(net, floats * sizeof(float)); }
 
-/* Of any pass. */
+/* Of a training pass; of any. */
+static size_t training_images(const struct skl_net *net) { return (size_t)net->side * (size_t)net->o.group; }
 static size_t most_images(const struct skl_net *net)
 {
-    return (size_t)(net->o.group > net->slice ? net->o.group : net->slice);
+    const size_t n = training_images(net), slice = (size_t)net->slice;
+    return n > slice ? n : slice;
 }
+/* Vectors a channel that every group has. */
+static struct skl_place take_vectors(struct skl_net *net, size_t c) { return take(net, (size_t)net->side * c); }
 
 static void take_bn(struct skl_net *net, struct bn_layer *bn)
 {
@@ -20,9 +24,9 @@ static void take_bn(struct skl_net *net, struct bn_layer *bn)
     n->gamma = net->at[bn->gamma].value, n->beta = net->at[bn->beta].value;
     n->dgamma = net->at[bn->gamma].grad, n->dbeta = net->at[bn->beta].grad;
     n->running_mean = net->at[bn->mean_r].value, n->running_var = net->at[bn->var_r].value;
-    n->mean = take(net, c), n->scale = take(net, c), n->shift = take(net, c);
-    n->spread = arena_take(net, net->device->ops->norm_bytes(net->device, bn->n.c));
-    n->c1 = take(net, c), n->c2 = take(net, c), n->c3 = take(net, c);
+    n->mean = take_vectors(net, c), n->scale = take_vectors(net, c), n->shift = take_vectors(net, c);
+    n->spread = arena_take(net, (size_t)net->side * net->device->ops->norm_bytes(net->device, bn->n.c));
+    n->c1 = take_vectors(net, c), n->c2 = take_vectors(net, c), n->c3 = take_vectors(net, c);
     n->stop = net->stop;
 }
 
@@ -41,35 +45,35 @@ static void take_training(struct skl_net *net, struct unit *u, size_t n)
     if (u->variant->affine) u->bits = arena_take(net, (out + 7) / 8 + 8);
 }
 
-/* Floats of one coefficient spelled out; numbers an image stand in the variant's keep. */
-static size_t coefficient_floats(const struct unit *u, size_t n)
+/* Floats of one coefficient spelled out for all groups; numbers an image stand in the variant's keep. */
+static size_t coefficient_floats(const struct skl_net *net, const struct unit *u)
 {
-    const size_t c = (size_t)u->place.out.c;
+    const size_t n = most_images(net), c = (size_t)net->side * (size_t)u->place.out.c;
     return ((u->decl.keep && n > c ? n : c) + 15) / 16 * 16;
 }
 
-static void take_unit(struct skl_net *net, struct unit *u, size_t n)
+static void take_unit(struct skl_net *net, struct unit *u)
 {
-    const size_t c = (size_t)u->place.out.c, calls = most_images(net);
+    const size_t c = (size_t)u->place.out.c;
     if (!u->variant->affine) {
-        if (u->decl.keep) u->keep = take(net, calls * u->decl.keep);
+        if (u->decl.keep) u->keep = take(net, most_images(net) * u->decl.keep);
         return;
     }
     for (int i = 0; i < 2; i++) {
         struct coefficient *k = i ? &u->b : &u->a;
         k->at = net->coef_floats;
-        net->coef_floats += coefficient_floats(u, calls);
+        net->coef_floats += coefficient_floats(net, u);
         k->back_at = net->coef_floats;
-        if (u->variant->flags & SKL_SURROGATE_GRAD) net->coef_floats += coefficient_floats(u, calls);
+        if (u->variant->flags & SKL_SURROGATE_GRAD) net->coef_floats += coefficient_floats(net, u);
     }
-    u->m_scale = take(net, c), u->m_shift = take(net, c), u->m_add = take(net, c);
-    if (!net->o.inference && u->variant->affine_grad) u->dcoef = take(net, 2 * c);
+    u->m_scale = take_vectors(net, c), u->m_shift = take_vectors(net, c), u->m_add = take_vectors(net, c);
+    if (!net->o.inference && u->variant->affine_grad) u->dcoef = take_vectors(net, 2 * c);
 }
 
-static void take_units(struct skl_net *net, size_t n)
+static void take_units(struct skl_net *net)
 {
     net->coef_floats = 0;
-    for (int i = 0; i < net->units; i++) take_unit(net, &net->unit[i], n);
+    for (int i = 0; i < net->units; i++) take_unit(net, &net->unit[i]);
     net->coef = take(net, net->coef_floats);
     for (int i = 0; i < net->units; i++)
         for (int k = 0; k < 2; k++) {
@@ -179,16 +183,16 @@ static void take_passes(struct skl_net *net, size_t n)
 
 static void take_all(struct skl_net *net)
 {
-    const size_t n = (size_t)net->o.group, calls = most_images(net);
+    const size_t calls = most_images(net);
     tensors_take(net);
     net->stop = arena_take(net, SKL_PLACE_ALIGN);
     for (int i = 0; i < net->bns; i++) take_bn(net, net->bn[i]);
-    take_units(net, n);
-    take_passes(net, n);
+    take_units(net);
+    take_passes(net, training_images(net));
     take_head(net, calls);
     net->images = take(net, calls * (size_t)net->o.size * (size_t)net->o.size * (size_t)net->o.channels);
-    net->sums = arena_take(net, net->device->ops->sums_bytes(net->device, net->widest));
-    net->zeros = take(net, (size_t)net->widest), net->ones = take(net, (size_t)net->widest);
+    net->sums = arena_take(net, (size_t)net->side * net->device->ops->sums_bytes(net->device, net->widest));
+    net->zeros = take_vectors(net, (size_t)net->widest), net->ones = take(net, (size_t)net->widest);
 }
 
 /* ---- what the device will need besides ---- */
@@ -209,6 +213,7 @@ static struct skl_needs needs_of(const struct skl_net *net, const struct skl_con
 {
     struct skl_needs needs = {.images = (int)most_images(net),
                               .group = net->o.group,
+                              .groups = net->side,
                               .inference = net->o.inference,
                               .activation = net->activation,
                               .channels = net->widest,
@@ -254,7 +259,7 @@ static void host_reserve(struct skl_net *net)
 {
     net->host_coef = skl_alloc_array(net->coef_floats + 1, sizeof(float));
     net->host_coef_sent = skl_alloc_array(net->coef_floats + 1, sizeof(float));
-    net->host_dcoef = skl_alloc_array(2 * (size_t)net->widest * (size_t)net->units, sizeof(float));
+    net->host_dcoef = skl_alloc_array(2 * (size_t)net->side * (size_t)net->widest * (size_t)net->units, sizeof(float));
     const size_t n = most_images(net);
     for (int i = 0; i < net->units; i++) {
         struct unit *u = &net->unit[i];
@@ -284,12 +289,20 @@ size_t net_bytes(struct skl_net *net)
     return bytes;
 }
 
+/* As many groups as divide the mini-batch's and fit its device's memory. */
+void net_fit(struct skl_net *net)
+{
+    const int groups = net->o.inference ? 1 : net->o.batch / net->o.group;
+    net->side = net->device->bits & SKL_SIDE_BY_SIDE ? groups : 1;
+    while (net->side > 1 && (groups % net->side != 0 || net_bytes(net) > net->device->memory)) net->side--;
+}
+
 static void fill(struct skl_net *net)
 {
     float *ones = skl_alloc_array((size_t)net->widest, sizeof *ones);
     for (int c = 0; c < net->widest; c++) ones[c] = 1;
     net->device->ops->upload(net->device, ones, (size_t)net->widest * sizeof *ones, net->ones);
-    net->device->ops->clear(net->device, net->zeros, (size_t)net->widest * sizeof *ones);
+    net->device->ops->clear(net->device, net->zeros, (size_t)net->side * (size_t)net->widest * sizeof *ones);
     net->device->ops->clear(net->device, net->stop, SKL_PLACE_ALIGN);
     free(ones);
 }

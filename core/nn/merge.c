@@ -15,6 +15,7 @@ struct skl_operand merged(struct skl_net *net, struct unit *u, struct skl_operan
                                       .f_shift = F.shift,
                                       .h_scale = h.scale,
                                       .h_shift = h.shift,
+                                      .h_same = h.same,
                                       .scale = u->m_scale,
                                       .shift = u->m_shift,
                                       .add_scale = u->m_add};

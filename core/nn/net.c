@@ -1,4 +1,4 @@
-/* The whole net: one mini-batch as batch-norm groups that run one after another. */
+/* The whole net: one mini-batch as batch-norm groups, side by side or one after another. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +16,11 @@ static int new_net(const struct skl_model_config *model, const struct skl_net_op
     net->model = *model;
     net->o = *options;
     if (net->o.group > net->o.batch) net->o.group = net->o.batch;
+    SKL_CHECK(net->o.group > 0);
     int status = skl_device_open(net->o.device, net->o.pool, &net->device, err);
-    return status ? status : net_plan(net, err);
+    if (!status) status = net_plan(net, err);
+    if (!status) net_fit(net);
+    return status;
 }
 
 int skl_net_new(const struct skl_model_config *model, const struct skl_net_options *options, struct skl_net **out,
@@ -25,7 +28,7 @@ int skl_net_new(const struct skl_model_config *model, const struct skl_net_optio
 {
     struct skl_net *net;
     int status = new_net(model, options, &net, err);
-    SKL_CHECK(net->o.group > 0 && net->o.batch % net->o.group == 0);
+    SKL_CHECK(net->o.batch % net->o.group == 0);
     if (!status) status = net_trust(net, err);
     if (!status) status = net_reserve(net, err);
     if (status) {
@@ -67,6 +70,7 @@ double skl_net_bandwidth(struct skl_net *net)
     const struct skl_operand x = {.x = {memory, 0}};
     const struct skl_result y = {.y = {memory, bytes}};
     ops->clear(net->device, x.x, 2 * bytes);
+    net->device->groups = 1;
     double start = 0;
     for (int i = -1; i < COPIES; i++) {
         ops->map(net->device, &x, &y, 1, (struct skl_shape){SIDE, SIDE, CHANNELS});
@@ -88,11 +92,11 @@ char *skl_net_arithmetic(const struct skl_net *net)
     return text;
 }
 
-/* ---- one group ---- */
-static void begin(struct skl_net *net, bool training, int first, int n, int64_t iteration)
+/* ---- so many groups of n images at once ---- */
+static void begin(struct skl_net *net, bool training, int first, int groups, int n, int64_t iteration)
 {
     net->training = training;
-    net->first = first, net->n = n;
+    net->first = first, net->groups = groups, net->n = n;
     net->clean = false, net->remember = 0.9;
     net->iteration = iteration;
     for (int i = 0; i <= net->units; i++) {
@@ -105,8 +109,10 @@ static void begin(struct skl_net *net, bool training, int first, int n, int64_t 
 static void forward(struct skl_net *net, const float *images)
 {
     const size_t image = (size_t)net->o.size * (size_t)net->o.size * (size_t)net->o.channels;
-    net->device->ops->upload(net->device, images + (size_t)net->first * image, (size_t)net->n * image * sizeof *images,
-                             net->images);
+    if (!coefficients_ask(net)) net->groups = 1, coefficients_ask(net);
+    net->device->groups = net->groups;
+    net->device->ops->upload(net->device, images + (size_t)net->first * image,
+                             (size_t)all_images(net) * image * sizeof *images, net->images);
     coefficients_forward(net);
     stem_forward(net);
     for (int i = 0; i < net->units; i++) unit_forward(net, &net->unit[i], &net->signal[i], &net->signal[i + 1]);
@@ -139,7 +145,8 @@ static struct skl_step_result read_score(struct skl_net *net)
 static void read_logits(struct skl_net *net, float *logits)
 {
     if (!logits) return;
-    net->device->ops->download(net->device, net->head.logits, sizeof *logits * (size_t)(net->n * net->o.classes),
+    net->device->ops->download(net->device, net->head.logits,
+                               sizeof *logits * (size_t)(all_images(net) * net->o.classes),
                                logits + net->first * net->o.classes);
     net_finish(net);
 }
@@ -147,7 +154,7 @@ static void read_logits(struct skl_net *net, float *logits)
 /* ---- training ---- */
 double net_watched(struct skl_net *net, const float *images, const int32_t *labels, int n)
 {
-    begin(net, true, 0, n, 0);
+    begin(net, true, 0, 1, n, 0);
     net->accumulate = false;
     clear_score(net);
     forward(net, images);
@@ -160,9 +167,10 @@ void skl_net_gradient(struct skl_net *net, const float *images, const struct skl
                       float *logits)
 {
     clear_score(net);
-    for (int first = 0; first < net->o.batch; first += net->o.group) {
+    for (int first = 0; first < net->o.batch; first += all_images(net)) {
+        const int left = (net->o.batch - first) / net->o.group; /* no multiple of side where some went alone */
         double t0 = skl_seconds();
-        begin(net, true, first, net->o.group, iteration);
+        begin(net, true, first, left < net->side ? left : net->side, net->o.group, iteration);
         net->accumulate = first > 0;
         forward(net, images);
         head_loss(net, targets);
@@ -237,10 +245,11 @@ struct skl_step_result skl_net_evaluate(struct skl_net *net, const float *images
 {
     SKL_CHECK(n <= net->o.batch);
     clear_score(net);
+    net->device->groups = 1;
     for (int i = 0; i < net->bns; i++)
         net->device->ops->bn_recall(net->device, &net->bn[i]->n, value_of(net, net->bn[i]->bias));
     for (int first = 0; first < n; first += net->slice) {
-        begin(net, false, first, n - first < net->slice ? n - first : net->slice, 0);
+        begin(net, false, first, 1, n - first < net->slice ? n - first : net->slice, 0);
         forward(net, images);
         head_loss(net, &(struct skl_targets){.labels = labels});
         read_logits(net, logits);
@@ -251,7 +260,7 @@ struct skl_step_result skl_net_evaluate(struct skl_net *net, const float *images
 void skl_net_statistics(struct skl_net *net, const float *images, int64_t *groups)
 {
     for (int first = 0; first < net->o.batch; first += net->o.group, ++*groups) {
-        begin(net, true, first, net->o.group, 0);
+        begin(net, true, first, 1, net->o.group, 0); /* remember changes from group to group */
         net->clean = true;
         net->remember = (double)*groups / (double)(*groups + 1);
         forward(net, images);

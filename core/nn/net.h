@@ -1,8 +1,9 @@
 /* net.h - a residual net: built from a model configuration, trained one mini-batch at a time.
  *
  * Images are [n, size, size, channels] float32.  All memory is allocated in skl_net_new; a step allocates nothing.
- * A mini-batch is cut into batch-norm groups of `group` images that run one after another, forward and backward, so
- * that only one group's activations live. */
+ * A mini-batch is cut into batch-norm groups of `group` images.  On the CPU they run one after another, forward and
+ * backward, so that only one group's activations live; a device that can takes as many side by side as its memory
+ * holds, and no number depends on how many those are. */
 #ifndef SKL_NET_H
 #define SKL_NET_H
 #include <stdbool.h>

@@ -23,7 +23,7 @@ static struct skl_operand layer_input(const struct skl_net *net, const struct un
     if (i == 0) return plain(x);
     struct skl_operand h = bn_view(u->shortcut_bn[i - 1], u->at->ys[i - 1], false);
     if (!u->shortcut_bn[i - 1] && u->shortcut_conv[i - 1].bias >= 0)
-        h.scale = net->ones, h.shift = value_of(net, u->shortcut_conv[i - 1].bias);
+        h.scale = net->ones, h.shift = value_of(net, u->shortcut_conv[i - 1].bias), h.same = true;
     return h;
 }
 

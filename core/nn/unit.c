@@ -43,5 +43,6 @@ void unit_shortcut_backward(struct skl_net *net, struct unit *u, struct signal *
     if (skl_there(dx.g))
         arrive(net, u, in, dx);
     else
-        net->device->ops->clear(net->device, net->d.y, (size_t)net->n * shape_floats(in->shape) * sizeof(float));
+        net->device->ops->clear(net->device, net->d.y,
+                                (size_t)all_images(net) * shape_floats(in->shape) * sizeof(float));
 }

@@ -105,6 +105,7 @@ static void run(const char *device, int threads, uint64_t seed, const char *only
     for (int i = 0; i < plans; i++) list[i] = &plan[i];
     const struct skl_needs needs = {.images = 17,
                                     .group = 17,
+                                    .groups = 1,
                                     .activation = 16384,
                                     .channels = 64,
                                     .own = 64,

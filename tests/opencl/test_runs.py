@@ -32,6 +32,15 @@ static void backward(const struct skl_call *k, const float *x, const float *h, c
 SKL_SHORTCUT(plain_c) = {SKL_SHORTCUT_HEAD(plain_c), .summary = "s", .formula = "y = x + F", .source = "s", .on_shortcut = "1",
                          .on_residual = "1", .forward = forward, .backward = backward};
 """
+BY_GROUP = """#include "core/variant/shortcut.h"
+static void affine(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b)
+{
+    (void)b;
+    a->constant = k->first ? 1 : 0.5f; /* the first group is merged in another way than those after it */
+}
+SKL_SHORTCUT(by_group) = {SKL_SHORTCUT_HEAD(by_group), .summary = "s", .formula = "y = a x + F", .source = "s", .on_shortcut = "a",
+                          .on_residual = "1", .affine = affine};
+"""
 NOT_A_NUMBER = """#include "core/variant/shortcut.h"
 static void affine(const struct skl_call *k, struct skl_coef *a, struct skl_coef *b)
 {
@@ -65,14 +74,41 @@ class Gpu(Lab):
 
     # ---- results ----
     def test_every_variant_as_on_the_cpu(self):
+        """Batch-norm groups side by side there, one after another here."""
         for name in variants():
             with self.subTest(name):
-                self.write(f"{name}.yaml", config(shortcut=f"{{type: {name}}}", iterations=3, test=3))
+                self.write(f"{name}.yaml", config(shortcut=f"{{type: {name}}}", iterations=3, test=3).replace("batch: 16", "batch: 16, bn_batch: 8"))
                 both = [self.folder(), self.folder()]
                 self.train(both[0], *DEVICE, yaml=f"{name}.yaml", code=0)
                 self.train(both[1], "--device", "cpu", yaml=f"{name}.yaml", code=0)
                 for a, b in zip(losses(both[0]), losses(both[1])):
                     self.assertLess(abs(a - b), 1e-5 * max(1, abs(b)), name)
+
+    def test_groups_side_by_side(self):
+        """As many as the device's memory holds, and the bytes of one after another: groups of 4, 8 and 2 images in a batch of 16.
+        SKL_TEST_SLOW: every variant, else some."""
+        names = variants()
+        if not SLOW:
+            names = self.random.sample(names, 2)
+        plugin = ("--plugin", self.plugin("by_group", BY_GROUP))
+        orders = ("original", "bn_after_add", "relu_before_add", "relu_only_preact", "full_preact")
+        for i, name in enumerate(["by_group", "stochastic_depth", *names]):
+            text = config(shortcut=f"{{type: {name}}}", order=orders[(i + SEED) % 5], iterations=3, test=3)
+            if name == "stochastic_depth":
+                text = text.replace("{type: stochastic_depth}", "{type: stochastic_depth, per: image}")
+            self.write("x.yaml", text.replace("batch: 16", f"batch: 16, bn_batch: {(4, 8, 2)[i % 3]}"))
+            words = plugin if name == "by_group" else ()
+            needs = []
+            for holds in (1 << 40, 1):      # 1: too little for even one
+                p = run("summary", "x.yaml", "--json", *words, *DEVICE, cwd=self.dir, env=self.shim(f"holds={holds}"))
+                needs.append(json.loads(p.stdout)["bytes"])
+            self.assertGreater(needs[0], 1.2 * needs[1], name)
+            folders = [self.folder(), self.folder()]
+            for folder, holds in zip(folders, needs):
+                self.train(folder, *words, *DEVICE, env=self.shim(f"holds={holds}"), code=0)
+            for file in ("train.csv", "test.csv", "validation.csv", "last.safetensors"):
+                with open(os.path.join(folders[0], file), "rb") as a, open(os.path.join(folders[1], file), "rb") as b:
+                    self.assertEqual(a.read(), b.read(), f"{name}: {file}")
 
     def test_ten_kills(self):
         self.reference(config(shortcut="{type: dropout}", iterations=24))

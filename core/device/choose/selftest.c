@@ -554,6 +554,7 @@ static int prepare(struct lab *l, struct skl_conv_plan *plan[2], const struct sk
         }
         const struct skl_needs needs = {.images = t->images,
                                         .group = t->images,
+                                        .groups = 1,
                                         .activation = activation,
                                         .channels = channels,
                                         .convs = t->convs,

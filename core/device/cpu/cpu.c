@@ -106,7 +106,8 @@ static int cpu_open(int index, struct skl_pool *pool, struct skl_device **device
     cpu->d = (struct skl_device){.ops = &skl_device_cpu,
                                  .level = cpu->kernels->level,
                                  .library = skl_gemm_version(),
-                                 .bits = SKL_RUNS_C | SKL_MAX_POOLS};
+                                 .bits = SKL_RUNS_C | SKL_MAX_POOLS,
+                                 .groups = 1};
     *device = &cpu->d;
     return SKL_OK;
 }

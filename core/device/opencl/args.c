@@ -6,7 +6,7 @@ int operand_flags(const struct skl_operand *o)
 {
     return (skl_there(o->scale) ? LOAD_SCALE : 0) | (skl_there(o->add) ? LOAD_ADD : 0) |
            (skl_there(o->add_scale) ? LOAD_ADD_SCALE : 0) | (skl_there(o->keep) ? LOAD_KEEP : 0) |
-           (o->relu ? LOAD_RELU : 0) | (skl_there(o->out) ? LOAD_OUT : 0);
+           (o->relu ? LOAD_RELU : 0) | (skl_there(o->out) ? LOAD_OUT : 0) | (o->same ? LOAD_SAME : 0);
 }
 
 int result_flags(const struct skl_result *r)

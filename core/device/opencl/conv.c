@@ -100,7 +100,7 @@ static void run_tile(struct opencl *d, const struct conv_way *w, int n, const st
                      struct skl_place weight, const struct skl_result *s, bool back)
 {
     const struct tile *t = w->tile;
-    const int groups = n * (t->h / t->r), items = t->w * t->c / 4 * (t->r / t->px);
+    const int span = n * (t->h / t->r), groups = d->head.groups, items = t->w * t->c / 4 * (t->r / t->px);
     char *flags = known(d, NULL, l, s);
     cl_kernel k = opencl_kernel(d, "conv_tile", "conv_tile",
                                 "-DH=%d -DW=%d -DC=%d -DR=%d -DPX=%d -DCB=%d -DBACK=%d "
@@ -110,11 +110,12 @@ static void run_tile(struct opencl *d, const struct conv_way *w, int n, const st
     struct call c = call_begin(d, k, back ? "conv_tile (backward)" : "conv_tile");
     call_operand(&c, l);
     call_place(&c, weight);
-    call_result(&c, s, parts_begin(d, s->sums, groups, t->c));
-    const double elements = (double)n * t->h * t->w * t->c;
+    call_result(&c, s, parts_begin(d, s->sums, span, t->c));
+    call_int(&c, span);
+    const double elements = (double)groups * n * t->h * t->w * t->c;
     moves_operand(&c, l, elements), moves_result(&c, s, elements);
-    call_run(&c, (size_t)groups, 0, 0, (size_t)items);
-    parts_end(d, s->sums, groups, t->c, !skl_there(s->partner), (int64_t)n * t->h * t->w);
+    call_run(&c, (size_t)(groups * span), 0, 0, (size_t)items);
+    parts_end(d, s->sums, span, t->c, !skl_there(s->partner), (int64_t)n * t->h * t->w);
 }
 
 static void run_any(struct opencl *d, const struct conv_way *w, int n, const struct skl_operand *l,
@@ -123,7 +124,7 @@ static void run_any(struct opencl *d, const struct conv_way *w, int n, const str
     const struct skl_conv_shape *p = &w->shape;
     const int nt = back ? w->nt_back : w->nt, out = back ? p->c : p->k, mt = 4 * 256 / (nt / 4);
     const int64_t pixels = (int64_t)n * (back ? p->h * p->w : w->oh * w->ow);
-    const int groups = (int)((pixels + mt - 1) / mt);
+    const int span = (int)((pixels + mt - 1) / mt), groups = d->head.groups;
     char *flags = known(d, NULL, l, s);
     cl_kernel k = opencl_kernel(d, "conv_any", "conv_any", "-DNT=%d -DQUAD=%d -DSUMS=%d %s", nt, out % 4 == 0,
                                 sums_kind(s), flags);
@@ -131,14 +132,14 @@ static void run_any(struct opencl *d, const struct conv_way *w, int n, const str
     struct call c = call_begin(d, k, back ? "conv_any (backward)" : "conv_any");
     call_operand(&c, l);
     call_place(&c, weight);
-    call_result(&c, s, parts_begin(d, s->sums, groups, out));
+    call_result(&c, s, parts_begin(d, s->sums, span, out));
     const int forward[] = {p->h, p->w, p->c, w->oh, w->ow, p->k}, backward[] = {w->oh, w->ow, p->k, p->h, p->w, p->c};
     for (int i = 0; i < 6; i++) call_int(&c, back ? backward[i] : forward[i]);
-    call_int(&c, p->size), call_int(&c, p->stride), call_int(&c, back), call_int(&c, (int)pixels);
-    moves_operand(&c, l, (double)n * (back ? w->oh * w->ow * p->k : p->h * p->w * p->c));
-    moves_result(&c, s, (double)pixels * out);
-    call_run(&c, (size_t)groups, (size_t)((out + nt - 1) / nt), 0, 256);
-    parts_end(d, s->sums, groups, out, !skl_there(s->partner), pixels);
+    call_int(&c, p->size), call_int(&c, p->stride), call_int(&c, back), call_int(&c, (int)pixels), call_int(&c, span);
+    moves_operand(&c, l, (double)groups * n * (back ? w->oh * w->ow * p->k : p->h * p->w * p->c));
+    moves_result(&c, s, (double)groups * (double)pixels * out);
+    call_run(&c, (size_t)(groups * span), (size_t)((out + nt - 1) / nt), 0, 256);
+    parts_end(d, s->sums, span, out, !skl_there(s->partner), pixels);
 }
 
 static void run_conv(struct opencl *d, const struct conv_way *w, int n, const struct skl_operand *l,
@@ -195,19 +196,20 @@ static size_t weights_of(const struct conv_way *w)
 {
     return (size_t)w->shape.size * (size_t)w->shape.size * (size_t)w->shape.c * (size_t)w->shape.k;
 }
-size_t conv_gradient_floats(const struct skl_conv_plan *plan, int n)
+size_t conv_gradient_floats(const struct skl_conv_plan *plan, int groups, int n)
 {
     int ranges, size;
     ranges_of(plan->own, n, &ranges, &size);
-    return weights_of(plan->own) * (size_t)ranges;
+    return weights_of(plan->own) * (size_t)ranges * (size_t)groups;
 }
 
 static void moves_gradient(struct call *c, const struct conv_way *w, const struct skl_conv_job *job, int ranges)
 {
     const struct skl_conv_shape *s = &w->shape;
-    moves_operand(c, &job->x, (double)job->n * s->h * s->w * s->c);
-    moves_operand(c, &job->dy, (double)job->n * w->oh * w->ow * s->k);
-    c->bytes += 4.0 * (double)weights_of(w) * ranges;
+    const double images = (double)c->d->head.groups * job->n;
+    moves_operand(c, &job->x, images * s->h * s->w * s->c);
+    moves_operand(c, &job->dy, images * w->oh * w->ow * s->k);
+    c->bytes += 4.0 * (double)weights_of(w) * c->d->head.groups * ranges;
 }
 
 static void gradient_tile(struct opencl *d, const struct conv_way *w, const struct skl_conv_job *job, int ranges,
@@ -221,9 +223,9 @@ static void gradient_tile(struct opencl *d, const struct conv_way *w, const stru
     struct call c = call_begin(d, k, "grad_tile");
     call_operand(&c, &job->x), call_operand(&c, &job->dy);
     call_int(&c, job->n), call_int(&c, size);
-    call_place(&c, part);
+    call_place(&c, part), call_int(&c, ranges);
     moves_gradient(&c, w, job, ranges);
-    call_run(&c, (size_t)ranges, (size_t)(t->c / t->gcb), (size_t)(t->c / t->gkb), (size_t)t->bi);
+    call_run(&c, (size_t)(d->head.groups * ranges), (size_t)(t->c / t->gcb), (size_t)(t->c / t->gkb), (size_t)t->bi);
 }
 
 static void gradient_any(struct opencl *d, const struct conv_way *w, const struct skl_conv_job *job, int ranges,
@@ -238,23 +240,25 @@ static void gradient_any(struct opencl *d, const struct conv_way *w, const struc
     call_operand(&c, &job->x), call_operand(&c, &job->dy);
     const int numbers[] = {s->h, s->w, s->c, w->oh, w->ow, s->k, s->size, s->stride, job->n * w->oh * w->ow, size};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) call_int(&c, numbers[i]);
-    call_place(&c, part);
+    call_place(&c, part), call_int(&c, ranges);
     moves_gradient(&c, w, job, ranges);
-    call_run(&c, (size_t)ranges, (size_t)((rows + w->t - 1) / w->t), (size_t)((s->k + w->t - 1) / w->t), 256);
+    call_run(&c, (size_t)(d->head.groups * ranges), (size_t)((rows + w->t - 1) / w->t),
+             (size_t)((s->k + w->t - 1) / w->t), 256);
 }
 
 void opencl_conv_backward(struct skl_device *device, const struct skl_conv_job *job)
 {
     struct opencl *d = opencl_of(device);
     const struct conv_way *w = job->plan->own;
-    int ranges, size;
+    int ranges, size; /* of a group */
     ranges_of(w, job->n, &ranges, &size);
-    struct skl_place part = gradient_room(d, weights_of(w) * (size_t)ranges, job->dweight);
+    const int parts = d->head.groups * ranges;
+    struct skl_place part = gradient_room(d, weights_of(w) * (size_t)parts, job->dweight);
     /* first the weights': the data's gradient may go where dy stands */
     if (w->tile)
         gradient_tile(d, w, job, ranges, size, part);
     else
         gradient_any(d, w, job, ranges, size, part);
-    gradient_wait(d, part, ranges, weights_of(w), job->dweight, job->accumulate);
+    gradient_wait(d, part, parts, weights_of(w), job->dweight, job->accumulate);
     if (skl_there(job->y.y)) run_conv(d, w, job->n, &job->dy, job->weight, &job->y, true);
 }

@@ -11,8 +11,9 @@ static int device_open(int index, struct skl_pool *pool, struct skl_device **dev
     struct opencl *d;
     const int status = opencl_open(index, &d, err);
     if (status) return status;
-    d->head = (struct skl_device){&skl_device_opencl, d->about.name, d->about.driver, SKL_GOES_AHEAD | SKL_MAX_POOLS,
-                                  d->about.memory};
+    d->head = (struct skl_device){&skl_device_opencl, d->about.name,
+                                  d->about.driver,    SKL_GOES_AHEAD | SKL_MAX_POOLS | SKL_SIDE_BY_SIDE,
+                                  d->about.memory,    1};
     *device = &d->head;
     return SKL_OK;
 }
@@ -63,7 +64,7 @@ static size_t gradient_floats(const struct skl_needs *needs)
 {
     size_t floats = 0;
     for (int i = 0; !needs->inference && i < needs->convs; i++)
-        floats += (conv_gradient_floats(needs->conv[i], needs->group) + 15) / 16 * 16;
+        floats += (conv_gradient_floats(needs->conv[i], needs->groups, needs->group) + 15) / 16 * 16;
     return floats;
 }
 

@@ -110,11 +110,12 @@ void moves_result(struct call *c, const struct skl_result *r, double elements);
 /* ---- tables.c: what lies between the operations ---- */
 enum { SUMS_PARTS = 512 }; /* partial sums of one result at most: more are squeezed */
 size_t opencl_sums_bytes(const struct skl_device *d, int c);
-/* Where a kernel of `parts` groups writes the partial sums for `sums`; and after it ran. */
+/* Where a kernel of `parts` work-groups a batch-norm group writes the partial sums for `sums`; and after it ran: they
+ * are sums over `count` elements a channel and group. */
 struct skl_place parts_begin(struct opencl *d, struct skl_place sums, int parts, int c);
 void parts_end(struct opencl *d, struct skl_place sums, int parts, int c, bool statistics, int64_t count);
 struct skl_place extra_sums(struct opencl *d, int c); /* a place for a second result's */
-/* What is known of them: how many parts, over how many elements a channel. */
+/* What is known of them: how many parts, over how many elements a channel; of one batch-norm group. */
 struct sums_note {
     struct skl_place at;
     int parts;
@@ -135,7 +136,8 @@ void opencl_sgd(struct skl_device *d, const struct skl_learned *tensor, int tens
 /* ---- conv.c ---- */
 int opencl_conv_plan(struct skl_device *d, struct skl_conv_shape shape, enum skl_conv_algo algo,
                      struct skl_conv_plan *plan, struct skl_err *err);
-size_t conv_gradient_floats(const struct skl_conv_plan *plan, int n); /* partial ones of n images */
+/* Partial ones of so many groups of n images. */
+size_t conv_gradient_floats(const struct skl_conv_plan *plan, int groups, int n);
 void conv_release(struct opencl *d);
 void opencl_conv_forward(struct skl_device *d, const struct skl_conv_job *job);
 void opencl_conv_backward(struct skl_device *d, const struct skl_conv_job *job);
@@ -155,9 +157,9 @@ void merge_coef_sums(struct opencl *d, struct skl_place part, int parts, int c, 
                      struct skl_place to);
 
 /* ---- map.c ---- */
-/* How a pass over pixels is cut: columns of channels, pixels a group. */
+/* How a pass over a batch-norm group's pixels is cut: columns of channels, pixels a work-group, so many work-groups. */
 struct cut {
-    int lanes, per, groups, blocks;
+    int lanes, per, span, blocks;
 };
 struct cut cut_of(int64_t pixels, int c);
 void opencl_map(struct skl_device *d, const struct skl_operand *x, const struct skl_result *y, int n,

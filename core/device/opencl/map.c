@@ -4,7 +4,7 @@
 
 enum { ITEMS = 256, GROUPS = SUMS_PARTS };
 
-/* Columns: the least power of two that holds the channels, 256 at most.  At most GROUPS groups. */
+/* Columns: the least power of two that holds the channels, 256 at most.  At most GROUPS work-groups. */
 struct cut cut_of(int64_t pixels, int c)
 {
     struct cut cut = {.lanes = 1};
@@ -13,7 +13,7 @@ struct cut cut_of(int64_t pixels, int c)
     int64_t per = (pixels + GROUPS - 1) / GROUPS;
     per = (per + rows - 1) / rows * rows;
     cut.per = (int)per;
-    cut.groups = (int)((pixels + per - 1) / per);
+    cut.span = (int)((pixels + per - 1) / per);
     cut.blocks = (c + cut.lanes - 1) / cut.lanes;
     return cut;
 }
@@ -25,13 +25,13 @@ static void run_map(struct opencl *d, const struct skl_operand *x, const struct 
     const struct cut cut = cut_of(pixels, shape.c);
     struct call c = call_begin(d, opencl_kernel(d, "map", "map", "-DSUMS=%d", sums_kind(y)), "map");
     call_operand(&c, x);
-    call_result(&c, y, parts_begin(d, y->sums, cut.groups, shape.c));
+    call_result(&c, y, parts_begin(d, y->sums, cut.span, shape.c));
     call_int(&c, (int)pixels), call_int(&c, shape.c), call_int(&c, cut.lanes), call_int(&c, cut.per),
-        call_int(&c, spread);
-    const double elements = (double)pixels * shape.c;
+        call_int(&c, spread), call_int(&c, cut.span);
+    const double elements = (double)d->head.groups * (double)pixels * shape.c;
     moves_operand(&c, x, spread ? elements / spread : elements), moves_result(&c, y, elements);
-    call_run(&c, (size_t)cut.groups, (size_t)cut.blocks, 0, ITEMS);
-    parts_end(d, y->sums, cut.groups, shape.c, !skl_there(y->partner), pixels);
+    call_run(&c, (size_t)(d->head.groups * cut.span), (size_t)cut.blocks, 0, ITEMS);
+    parts_end(d, y->sums, cut.span, shape.c, !skl_there(y->partner), pixels);
 }
 
 void opencl_map(struct skl_device *d, const struct skl_operand *x, const struct skl_result *y, int n,
@@ -49,7 +49,7 @@ void opencl_pad(struct skl_device *d, struct skl_place from, struct skl_place to
                 struct skl_shape out, bool backward)
 {
     const struct skl_shape s = backward ? in : out;
-    const uint64_t count = (uint64_t)n * (uint64_t)s.h * (uint64_t)s.w * (uint64_t)s.c;
+    const uint64_t count = (uint64_t)(d->groups * n) * (uint64_t)s.h * (uint64_t)s.w * (uint64_t)s.c;
     struct call c = call_begin(opencl_of(d), opencl_kernel(opencl_of(d), "map", "pad", " "), "pad");
     call_place(&c, from), call_place(&c, to), call_int(&c, backward);
     const int numbers[] = {in.h, in.w, in.c, out.h, out.w, out.c, out.h < in.h ? 2 : 1};
@@ -73,11 +73,12 @@ void opencl_max_pool_forward(struct skl_device *device, const struct skl_max_poo
     struct call c = call_begin(d, opencl_kernel(d, "pool", "max_pool", " "), "max_pool");
     call_operand(&c, &job->x);
     call_place(&c, job->y), call_place(&c, job->chosen), call_int(&c, skl_there(job->chosen));
+    const int groups = d->head.groups, span = (int)((count + ITEMS - 1) / ITEMS);
     call_shapes(&c, job->in, out);
-    call_ulong(&c, count);
-    moves_operand(&c, &job->x, (double)n * job->in.h * job->in.w * job->in.c);
-    c.bytes += 5.0 * (double)count;
-    call_run(&c, (count + ITEMS - 1) / ITEMS, 0, 0, ITEMS);
+    call_ulong(&c, count), call_int(&c, span);
+    moves_operand(&c, &job->x, (double)groups * n * job->in.h * job->in.w * job->in.c);
+    c.bytes += 5.0 * groups * (double)count;
+    call_run(&c, (size_t)(groups * span), 0, 0, ITEMS);
 }
 
 void opencl_max_pool_backward(struct skl_device *device, const struct skl_max_pool *job, int n)
@@ -89,18 +90,18 @@ void opencl_max_pool_backward(struct skl_device *device, const struct skl_max_po
     const struct cut cut = cut_of(pixels, in.c);
     struct call c = call_begin(d, opencl_kernel(d, "pool", "max_unpool", "-DSUMS=%d", sums_kind(dx)), "max_unpool");
     call_place(&c, job->dy), call_place(&c, job->chosen);
-    call_result(&c, dx, parts_begin(d, dx->sums, cut.groups, in.c));
+    call_result(&c, dx, parts_begin(d, dx->sums, cut.span, in.c));
     call_shapes(&c, in, skl_max_pooled(in));
-    call_int(&c, (int)pixels), call_int(&c, cut.lanes), call_int(&c, cut.per);
-    moves_result(&c, dx, (double)pixels * in.c);
-    call_run(&c, (size_t)cut.groups, (size_t)cut.blocks, 0, ITEMS);
-    parts_end(d, dx->sums, cut.groups, in.c, !skl_there(dx->partner), pixels);
+    call_int(&c, (int)pixels), call_int(&c, cut.lanes), call_int(&c, cut.per), call_int(&c, cut.span);
+    moves_result(&c, dx, (double)d->head.groups * (double)pixels * in.c);
+    call_run(&c, (size_t)(d->head.groups * cut.span), (size_t)cut.blocks, 0, ITEMS);
+    parts_end(d, dx->sums, cut.span, in.c, !skl_there(dx->partner), pixels);
 }
 
 void opencl_keep_bits(struct skl_device *d, uint64_t key, double drop, int first, int n, size_t image,
                       struct skl_place bits)
 {
-    const uint64_t bytes = (uint64_t)n * image / 8;
+    const uint64_t bytes = (uint64_t)(d->groups * n) * image / 8;
     struct call c = call_begin(opencl_of(d), opencl_kernel(opencl_of(d), "map", "keep_bits", " "), "keep_bits");
     call_ulong(&c, key), call_ulong(&c, (uint64_t)ceil(drop * 4294967296.0));
     call_ulong(&c, (uint64_t)first * image), call_ulong(&c, bytes);

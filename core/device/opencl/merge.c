@@ -95,15 +95,15 @@ void opencl_merge_forward(struct skl_device *device, const struct skl_merge *job
     }
     struct call k = merge_call(d, job, "merge_forward", sums_kind(&job->y), false);
     call_place(&k, job->x), call_operand(&k, &job->h), call_operand(&k, &job->f);
-    call_result(&k, &job->y, parts_begin(d, job->y.sums, cut.groups, c));
+    call_result(&k, &job->y, parts_begin(d, job->y.sums, cut.span, c));
     call_int(&k, sigmoid_of(job)), call_int(&k, job->relu);
     call_int(&k, (int)pixels), call_int(&k, c), call_int(&k, cut.lanes), call_int(&k, cut.per);
-    call_numbers(&k, job), call_coefficients(&k, job, false);
-    const double elements = (double)pixels * c;
+    call_numbers(&k, job), call_coefficients(&k, job, false), call_int(&k, cut.span);
+    const double elements = (double)d->head.groups * (double)pixels * c;
     moves_operand(&k, &job->h, elements), moves_operand(&k, &job->f, elements), moves_result(&k, &job->y, elements);
     k.bytes += 4 * elements * !job->variant->affine; /* x */
-    call_run(&k, (size_t)cut.groups, (size_t)cut.blocks, 0, ITEMS);
-    parts_end(d, job->y.sums, cut.groups, c, true, pixels);
+    call_run(&k, (size_t)(d->head.groups * cut.span), (size_t)cut.blocks, 0, ITEMS);
+    parts_end(d, job->y.sums, cut.span, c, true, pixels);
 }
 
 /* ---- backward ---- */
@@ -136,21 +136,21 @@ void opencl_merge_backward(struct skl_device *device, const struct skl_merge *jo
     const bool to_dx = !(job->variant->affine && job->layers); /* y = a h + b f sees no x */
     if (!to_dx)
         opencl_clear(device, job->dx,
-                     (size_t)job->call.n * (size_t)job->x_shape.h * (size_t)job->x_shape.w * (size_t)job->x_shape.c *
-                         sizeof(float));
+                     (size_t)(d->head.groups * job->call.n) * (size_t)job->x_shape.h * (size_t)job->x_shape.w *
+                         (size_t)job->x_shape.c * sizeof(float));
     struct call k = merge_call(d, job, "merge_backward", sums_kind(&job->df), coefs || bias);
     call_place(&k, job->x), call_place(&k, job->dy), call_operand(&k, &h), call_operand(&k, &job->f);
-    call_result(&k, &job->df, parts_begin(d, job->df.sums, cut.groups, c));
+    call_result(&k, &job->df, parts_begin(d, job->df.sums, cut.span, c));
     call_place(&k, job->dx), call_place(&k, job->dh), call_int(&k, to_dx), call_int(&k, job->layers);
     call_place(&k, more), call_int(&k, sigmoid_of(job));
     call_int(&k, (int)pixels), call_int(&k, c), call_int(&k, cut.lanes), call_int(&k, cut.per);
-    call_numbers(&k, job), call_coefficients(&k, job, true);
-    const double elements = (double)pixels * c;
+    call_numbers(&k, job), call_coefficients(&k, job, true), call_int(&k, cut.span);
+    const double elements = (double)d->head.groups * (double)pixels * c;
     moves_operand(&k, &h, elements), moves_operand(&k, &job->f, elements), moves_result(&k, &job->df, elements);
     k.bytes += 4 * elements * (1 + to_dx + job->layers + !job->variant->affine); /* dy, dx, dh, x */
-    call_run(&k, (size_t)cut.groups, (size_t)cut.blocks, 0, ITEMS);
-    parts_end(d, job->df.sums, cut.groups, c, false, pixels);
-    if (coefs || bias) parts_end(d, more, cut.groups, c, false, pixels);
-    if (coefs) merge_coef_sums(d, more, cut.groups, c, job->a.span, job->b.span, job->dcoef);
+    call_run(&k, (size_t)(d->head.groups * cut.span), (size_t)cut.blocks, 0, ITEMS);
+    parts_end(d, job->df.sums, cut.span, c, false, pixels);
+    if (coefs || bias) parts_end(d, more, cut.span, c, false, pixels);
+    if (coefs) merge_coef_sums(d, more, cut.span, c, job->a.span, job->b.span, job->dcoef);
     if (job->tail) tail_backward(d, job, more);
 }

@@ -1,18 +1,24 @@
-/* Batch norms and what else is made of a layer's sums: calls of kernels/norm.cl, one group a channel. */
+/* Batch norms and what else is made of a layer's sums: calls of kernels/norm.cl, one work-group a channel. */
 #include <math.h>
 #include "core/device/opencl/internal.h"
 
+/* Batch-norm groups that a work-group joins at a time. */
+static int side_of(const struct opencl *d) { return d->head.groups < 3 ? d->head.groups : 4; }
 static struct call norm_call(struct opencl *d, const char *kernel)
 {
-    return call_begin(d, opencl_kernel(d, "norm", kernel, " "), kernel);
+    return call_begin(d, opencl_kernel(d, "norm", kernel, "-DSIDE=%d", side_of(d)), kernel);
 }
-/* The sums, how many parts, of how many channels. */
+/* The sums, how many parts a group, of how many channels and groups. */
 static void call_sums(struct call *k, struct skl_place sums, int c)
 {
-    call_place(k, sums), call_int(k, parts_noted(k->d, sums)->parts), call_int(k, c);
+    call_place(k, sums), call_int(k, parts_noted(k->d, sums)->parts), call_int(k, c), call_int(k, k->d->head.groups);
 }
-static void run_channels(struct call *k, int c) { call_run(k, (size_t)c, 0, 0, 64); }
-static void run_elements(struct call *k, int c) { call_run(k, (size_t)(c + 63) / 64, 0, 0, 64); }
+static void run_channels(struct call *k, int c) { call_run(k, (size_t)c, 0, 0, (size_t)(64 * side_of(k->d))); }
+static void run_elements(struct call *k, int c)
+{
+    const int items = 64 * side_of(k->d);
+    call_run(k, (size_t)((c + items - 1) / items), 0, 0, (size_t)items);
+}
 
 size_t opencl_norm_bytes(const struct skl_device *d, int c) { return (size_t)c * sizeof(float); }
 
@@ -65,13 +71,14 @@ void opencl_bias_backward(struct skl_device *d, int c, struct skl_place sums, st
 void opencl_blend(struct skl_device *d, const struct skl_blend *job)
 {
     struct call k = norm_call(opencl_of(d), "blend");
-    call_int(&k, job->c);
+    const int count = d->groups * job->c;
+    call_int(&k, job->c), call_int(&k, count);
     call_place(&k, job->a), call_place(&k, job->b);
     call_place(&k, job->f_scale), call_place(&k, job->f_shift), call_place(&k, job->h_scale),
         call_place(&k, job->h_shift);
-    call_int(&k, skl_there(job->f_scale)), call_int(&k, skl_there(job->h_scale));
+    call_int(&k, skl_there(job->f_scale)), call_int(&k, skl_there(job->h_scale)), call_int(&k, job->h_same);
     call_place(&k, job->scale), call_place(&k, job->shift), call_place(&k, job->add_scale);
-    run_elements(&k, job->c);
+    run_elements(&k, count);
 }
 
 /* One number for all channels where a coefficient is one. */
@@ -80,7 +87,7 @@ static void total(struct opencl *d, struct skl_place coefs, int c, enum skl_span
     if (a != SKL_ONE && b != SKL_ONE) return;
     struct call k = norm_call(d, "coef_total");
     call_place(&k, coefs), call_int(&k, c), call_int(&k, a == SKL_ONE), call_int(&k, b == SKL_ONE);
-    call_run(&k, 1, 0, 0, 64);
+    call_run(&k, (size_t)d->head.groups, 0, 0, 64);
 }
 
 static void call_through(struct call *k, const struct skl_norm *bn)
@@ -104,7 +111,7 @@ void merge_coef_sums(struct opencl *d, struct skl_place part, int parts, int c, 
                      struct skl_place to)
 {
     struct call k = norm_call(d, "merge_coefs");
-    call_place(&k, part), call_int(&k, parts), call_int(&k, c);
+    call_place(&k, part), call_int(&k, parts), call_int(&k, c), call_int(&k, d->head.groups);
     call_place(&k, to);
     run_channels(&k, c);
     total(d, to, c, a, b);

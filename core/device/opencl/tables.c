@@ -29,7 +29,7 @@ struct tables {
     struct skl_memory *parts; /* partial sums that are too many for their place */
     size_t parts_bytes;
     struct skl_memory *extra; /* a merge's second sums */
-    int extra_channels;
+    size_t extra_bytes;
     struct skl_memory *gradients;
     size_t gradient_bytes, gradient_used;
     struct reduction *waiting;
@@ -85,7 +85,7 @@ struct skl_place parts_begin(struct opencl *d, struct skl_place sums, int parts,
 {
     if (!skl_there(sums) || parts <= SUMS_PARTS) return sums;
     struct tables *t = tables_of(d);
-    const size_t bytes = (size_t)parts * SUMS_NUMBERS * (size_t)c * sizeof(float);
+    const size_t bytes = (size_t)(d->head.groups * parts) * SUMS_NUMBERS * (size_t)c * sizeof(float);
     if (bytes > t->parts_bytes && !d->broken.status) {
         opencl_release(&d->head, t->parts);
         t->parts = NULL, t->parts_bytes = bytes;
@@ -97,10 +97,11 @@ struct skl_place parts_begin(struct opencl *d, struct skl_place sums, int parts,
 struct skl_place extra_sums(struct opencl *d, int c)
 {
     struct tables *t = tables_of(d);
-    if (c > t->extra_channels && !d->broken.status) {
+    const size_t bytes = (size_t)d->head.groups * opencl_sums_bytes(&d->head, c);
+    if (bytes > t->extra_bytes && !d->broken.status) {
         opencl_release(&d->head, t->extra);
-        t->extra = NULL, t->extra_channels = c;
-        opencl_reserve(&d->head, opencl_sums_bytes(&d->head, c), &t->extra, &d->broken);
+        t->extra = NULL, t->extra_bytes = bytes;
+        opencl_reserve(&d->head, bytes, &t->extra, &d->broken);
     }
     return (struct skl_place){t->extra, 0};
 }
@@ -125,7 +126,7 @@ void parts_end(struct opencl *d, struct skl_place sums, int parts, int c, bool s
         call_place(&k, (struct skl_place){tables_of(d)->parts, 0});
         call_int(&k, parts), call_int(&k, c), call_int(&k, statistics);
         call_place(&k, sums), call_int(&k, SUMS_PARTS);
-        call_run(&k, SUMS_PARTS, (size_t)((c + 255) / 256), 0, 256);
+        call_run(&k, SUMS_PARTS, (size_t)((c + 255) / 256), (size_t)d->head.groups, 256);
     }
     note(tables_of(d), (struct sums_note){sums, parts > SUMS_PARTS ? SUMS_PARTS : parts, count});
 }

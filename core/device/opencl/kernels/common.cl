@@ -12,6 +12,11 @@
 #define AT(name) ((__global float *)((__global char *)name + name##_at))
 #define BYTES_AT(name) (name + name##_at)
 
+/* Batch-norm groups stand one behind the other in every tensor and have vectors of their own.  `span` work-groups (of
+ * the first dimension) make one of them: */
+#define BN_GROUP ((int)get_group_id(0) / span)
+#define IN_GROUP ((int)get_group_id(0) % span)
+
 /* An int that stops what changes a net, where there is one. */
 #define STOP BYTES(stop), int may_stop
 #define STOPPED (may_stop && *(__global const int *)BYTES_AT(stop))
@@ -26,10 +31,12 @@ struct load {
 #define LOAD_PARAMS(l) \
     TENSOR(l##x), TENSOR(l##scale), TENSOR(l##shift), TENSOR(l##add), TENSOR(l##add_scale), BYTES(l##keep), \
         TENSOR(l##out), int l##flags
-#define LOAD(l) \
+/* skip: where the vectors of this work-group's batch-norm group begin. */
+#define LOAD(l, skip) \
     { \
-        AT(l##x), AT(l##scale), AT(l##shift), AT(l##add), AT(l##add_scale), BYTES_AT(l##keep), AT(l##out), \
-            KNOWN(l##flags) \
+        AT(l##x), AT(l##scale) + (KNOWN(l##flags) & LOAD_SAME ? 0 : skip), \
+            AT(l##shift) + (KNOWN(l##flags) & LOAD_SAME ? 0 : skip), AT(l##add), AT(l##add_scale) + skip, \
+            BYTES_AT(l##keep), AT(l##out), KNOWN(l##flags) \
     }
 
 /* ---- the store: y = gate?( v + add_scale keep? add ), and sums over y ---- */
@@ -45,10 +52,11 @@ struct store {
     TENSOR(s##y), TENSOR(s##add), TENSOR(s##add_scale), BYTES(s##keep), TENSOR(s##gate), TENSOR(s##gate_scale), \
         TENSOR(s##gate_shift), TENSOR(s##partner), TENSOR(s##pivot), TENSOR(s##partner2), TENSOR(s##pivot2), \
         TENSOR(s##part), int s##flags
-#define STORE(s) \
+#define STORE(s, skip) \
     { \
-        AT(s##y), AT(s##add), AT(s##add_scale), BYTES_AT(s##keep), AT(s##gate), AT(s##gate_scale), AT(s##gate_shift), \
-            AT(s##partner), AT(s##pivot), AT(s##partner2), AT(s##pivot2), AT(s##part), KNOWN(s##flags) \
+        AT(s##y), AT(s##add), AT(s##add_scale) + skip, BYTES_AT(s##keep), AT(s##gate), AT(s##gate_scale) + skip, \
+            AT(s##gate_shift) + skip, AT(s##partner), AT(s##pivot) + skip, AT(s##partner2), AT(s##pivot2) + skip, \
+            AT(s##part), KNOWN(s##flags) \
     }
 
 /* Flags may be known when the text is built (-DKNOWN_l_flags=3): then what is absent costs nothing. */

@@ -18,10 +18,10 @@ struct shape {
 
 /* Where the taps of output pixel m begin: its image, and the source's row and column of tap 0; image -1: no such
  * pixel. */
-static int4 pixel_place(const struct shape *s, int m, int pixels)
+static int4 pixel_place(const struct shape *s, int m, int end)
 {
     const int x = m % s->ow, y = m / s->ow % s->oh, pad = s->size / 2;
-    if (m >= pixels) return (int4)(-1, 0, 0, 0);
+    if (m >= end) return (int4)(-1, 0, 0, 0);
     if (s->back) return (int4)(m / (s->ow * s->oh), y + pad, x + pad, 0);
     return (int4)(m / (s->ow * s->oh), y * s->stride - pad, x * s->stride - pad, 0);
 }
@@ -58,20 +58,20 @@ static void fill_weights(__global const float *w, const struct shape *s, int r0,
     }
 }
 
-static void store_pixels(const struct store *s, const struct shape *shape, int m0, int pixels, int k,
+static void store_pixels(const struct store *s, const struct shape *shape, int m0, int end, int k,
                          const float4 sum[4], struct share4 *share)
 {
 #if QUAD
     if (k < shape->oc)
         for (int p = 0; p < 4; p++)
-            if (m0 + p < pixels) store_value4(s, (ulong)(m0 + p) * shape->oc + k, k, sum[p], share);
+            if (m0 + p < end) store_value4(s, (ulong)(m0 + p) * shape->oc + k, k, sum[p], share);
 #else
     struct share1 one[4] = {NO_SHARE, NO_SHARE, NO_SHARE, NO_SHARE};
     for (int p = 0; p < 4; p++) {
         float v[4];
         vstore4(sum[p], 0, v);
         for (int j = 0; j < 4; j++)
-            if (m0 + p < pixels && k + j < shape->oc)
+            if (m0 + p < end && k + j < shape->oc)
                 store_value1(s, (ulong)(m0 + p) * shape->oc + k + j, k + j, v[j], &one[j]);
     }
     share->sum = (float4)(one[0].sum, one[1].sum, one[2].sum, one[3].sum);
@@ -98,19 +98,20 @@ static void put_group(const struct store *s, const struct shape *shape, int k, s
 
 KERNEL(ITEMS)
 conv_any(LOAD_PARAMS(l_), TENSOR(w), STORE_PARAMS(s_), int h, int width, int c, int oh, int ow, int oc, int size,
-         int stride, int back, int pixels)
+         int stride, int back, int pixels, int span)
 {
     __local float room[ROOM] __attribute__((aligned(16)));
     __local int4 place[MT];
-    const struct load l = LOAD(l_);
-    const struct store s = STORE(s_);
+    const int g = BN_GROUP, end = (g + 1) * pixels;
+    const struct load l = LOAD(l_, g * c);
+    const struct store s = STORE(s_, g * oc);
     const struct shape shape = {h, width, c, oh, ow, oc, size, stride, back};
     const int t = get_local_id(0), quad = t % QUADS, row = t / QUADS;
-    const int m0 = get_group_id(0) * MT, k0 = get_group_id(1) * NT;
+    const int m0 = g * pixels + IN_GROUP * MT, k0 = get_group_id(1) * NT;
     const int all = size * size * c;
     __local float *xt = room, *wt = room + RB * X_ROW;
     float4 sum[4] = {0, 0, 0, 0};
-    for (int m = t; m < MT; m += ITEMS) place[m] = pixel_place(&shape, m0 + m, pixels);
+    for (int m = t; m < MT; m += ITEMS) place[m] = pixel_place(&shape, m0 + m, end);
     for (int r0 = 0; r0 < all; r0 += RB) {
         barrier(CLK_LOCAL_MEM_FENCE);
         fill_source(&l, &shape, r0, all, place, xt);
@@ -124,7 +125,7 @@ conv_any(LOAD_PARAMS(l_), TENSOR(w), STORE_PARAMS(s_), int h, int width, int c, 
         }
     }
     struct share4 share = NO_SHARE;
-    store_pixels(&s, &shape, m0 + row * 4, pixels, k0 + quad * 4, sum, &share);
+    store_pixels(&s, &shape, m0 + row * 4, end, k0 + quad * 4, sum, &share);
 #if SUMS
     __local float4 *red = (__local float4 *)room;
     join_rows4(SUMS == STATISTICS, red, ITEMS, ROWS, QUADS, row, quad, sums_of4(&share));

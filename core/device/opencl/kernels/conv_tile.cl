@@ -42,11 +42,12 @@ static void fill_weights(__global const float *w, int c0, __local float *weights
 }
 
 KERNEL(ITEMS)
-conv_tile(LOAD_PARAMS(l_), TENSOR(w), STORE_PARAMS(s_))
+conv_tile(LOAD_PARAMS(l_), TENSOR(w), STORE_PARAMS(s_), int span)
 {
     __local float room[ROOM] __attribute__((aligned(16)));
-    const struct load l = LOAD(l_);
-    const struct store s = STORE(s_);
+    const int skip = BN_GROUP * C;
+    const struct load l = LOAD(l_, skip);
+    const struct store s = STORE(s_, skip);
     const int t = get_local_id(0), group = get_group_id(0), image = group / (H / R), row = group % (H / R) * R;
     const int column = t % W, quad = t / W % QUADS, band = t / (W * QUADS);
     __local float *tile = room, *weights = room + TILE;

@@ -8,6 +8,7 @@
 #define LOAD_KEEP 8
 #define LOAD_RELU 16
 #define LOAD_OUT 32
+#define LOAD_SAME 64
 #define STORE_ADD 1
 #define STORE_ADD_SCALE 2
 #define STORE_KEEP 4

@@ -10,13 +10,14 @@
 
 KERNEL(ITEMS)
 grad_any(LOAD_PARAMS(x_), LOAD_PARAMS(l_), int h, int width, int c, int oh, int ow, int k, int size, int stride,
-         int pixels, int range_pixels, TENSOR(part))
+         int pixels, int range_pixels, TENSOR(part), int span)
 {
     __local float room[2 * PB * ROW > 4 * ITEMS ? 2 * PB * ROW : 4 * ITEMS] __attribute__((aligned(16)));
     __local int4 place[PB];
-    const struct load lx = LOAD(x_), ld = LOAD(l_);
+    const int g = BN_GROUP;
+    const struct load lx = LOAD(x_, g * c), ld = LOAD(l_, g * k);
     const int t = get_local_id(0), range = get_group_id(0), rows = size * size * c;
-    const int end = min(pixels, (range + 1) * range_pixels);
+    const int first = g * pixels + IN_GROUP * range_pixels, end = min((g + 1) * pixels, first + range_pixels);
     /* what this item reads: always the same row and column of the tiles */
     const int lane = t % T, r = get_group_id(1) * T + lane, col = get_group_id(2) * T + lane;
     const int tap = r / c, ch = r % c, a = tap / size, b = tap % size;
@@ -24,7 +25,7 @@ grad_any(LOAD_PARAMS(x_), LOAD_PARAMS(l_), int h, int width, int c, int oh, int 
     const int rq = t % TQ, kq = t / TQ % TQ, split = t / (TQ * TQ);
     __local float *xt = room, *dt = room + PB * ROW;
     float4 sum[4] = {0, 0, 0, 0};
-    for (int p0 = range * range_pixels; p0 < end; p0 += PB) {
+    for (int p0 = first; p0 < end; p0 += PB) {
         barrier(CLK_LOCAL_MEM_FENCE);
         if (t < PB) {
             const int m = p0 + t;

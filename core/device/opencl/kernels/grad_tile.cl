@@ -1,8 +1,9 @@
 /* grad_tile.cl - the weights' gradient of 3x3 convolutions of stride 1 between equal shapes.
  *
  * -D: H W C  as in conv_tile.cl;  CB and KB: the block of input and output channels of a work-group, BR rows read at a
- *     time, BI items.  A group makes its block's gradient over `images` images: a thread makes 4 x 4 channels of three
- *     taps in a row of taps; SPLIT threads share the rows of the image, and their sums are added in order. */
+ *     time, BI items.  A work-group makes its block's gradient over range_images of its batch-norm group's images: a
+ *     thread makes 4 x 4 channels of three taps in a row of taps; SPLIT threads share the rows of the image, and their
+ *     sums are added in order. */
 #define CQ (CB / 4)
 #define KQ (KB / 4)
 #define SPLIT (BI / (CQ * KQ * 3))
@@ -38,18 +39,19 @@ static void add_products(float4 sum[4], float4 x, float4 d)
 }
 
 KERNEL(BI)
-grad_tile(LOAD_PARAMS(x_), LOAD_PARAMS(l_), int images, int range_images, TENSOR(part))
+grad_tile(LOAD_PARAMS(x_), LOAD_PARAMS(l_), int images, int range_images, TENSOR(part), int span)
 {
     __local float room[X_TILE + D_TILE] __attribute__((aligned(16)));
     __local float *xt = room, *dt = room + X_TILE;
-    const struct load lx = LOAD(x_), ld = LOAD(l_);
+    const int g = BN_GROUP;
+    const struct load lx = LOAD(x_, g * C), ld = LOAD(l_, g * C);
     const int t = get_local_id(0), range = get_group_id(0), c0 = get_group_id(1) * CB, k0 = get_group_id(2) * KB;
     const int cq = t % CQ, kq = t / CQ % KQ, dy = t / (CQ * KQ) % 3, split = t / (CQ * KQ * 3);
-    const int end = min(images, (range + 1) * range_images);
+    const int first = g * images + IN_GROUP * range_images, end = min((g + 1) * images, first + range_images);
     float4 sum[3][4];
     for (int i = 0; i < 3; i++)
         for (int j = 0; j < 4; j++) sum[i][j] = 0;
-    for (int image = range * range_images; image < end; image++)
+    for (int image = first; image < end; image++)
         for (int row = 0; row < H; row += BR) {
             barrier(CLK_LOCAL_MEM_FENCE);
             fill_x(&lx, image, row, c0, xt);

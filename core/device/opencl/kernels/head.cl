@@ -3,10 +3,10 @@
 
 /* pooled[image][c] = mean of the loaded values; groups (image, block of `lanes` channels). */
 KERNEL(ITEMS)
-pool(LOAD_PARAMS(l_), int pixels, int c, int lanes, TENSOR(pooled))
+pool(LOAD_PARAMS(l_), int pixels, int c, int lanes, TENSOR(pooled), int span)
 {
     __local float red[SUMS_NUMBERS * ITEMS];
-    const struct load l = LOAD(l_);
+    const struct load l = LOAD(l_, BN_GROUP * c);
     const int t = get_local_id(0), lane = t % lanes, row = t / lanes, ch = get_group_id(1) * lanes + lane;
     const ulong image = get_group_id(0);
     struct sums1 r = {0, 0, 0, 0};
@@ -49,39 +49,49 @@ static void add_loss(__global ulong *loss, float v)
 #endif
 }
 
-/* One group: the images' losses and errors summed, added to the score; dlogits = (softmax - target) / batch. */
+/* An image's loss and error; d = (softmax - target) / batch. */
+static struct sums1 image_loss(__global const float *z, __global float *d, int label, int other, int classes, int batch,
+                               float mix, float smoothing)
+{
+    int best = 0;
+    for (int k = 1; k < classes; k++)
+        if (z[k] > z[best]) best = k;
+    float sum = 0;
+    for (int k = 0; k < classes; k++) sum += exp(z[k] - z[best]);
+    float wanted = 0;
+    for (int k = 0; k < classes; k++) {
+        const float share = smoothing / classes + (1 - smoothing) * ((1 - mix) * (k == label) + mix * (k == other));
+        d[k] = (exp(z[k] - z[best]) / sum - share) / batch;
+        if (share > 0) wanted = fma(share, z[k], wanted);
+    }
+    const struct sums1 r = {z[best] - wanted + (sum > 0 ? log(sum) : sum), !(best == label && z[best] == z[best]), 0,
+                            0};
+    return r;
+}
+
+/* One work-group: the images' losses and errors summed, batch-norm group by group, added to the score. */
 KERNEL(ITEMS)
-loss(TENSOR(logits), BYTES(labels), BYTES(others), TENSOR(dlogits), BYTES(score), int n, int classes, int batch,
-     float mix, float smoothing)
+loss(TENSOR(logits), BYTES(labels), BYTES(others), TENSOR(dlogits), BYTES(score), int groups, int n, int classes,
+     int batch, float mix, float smoothing)
 {
     __local float red[SUMS_NUMBERS * ITEMS];
     const int t = get_local_id(0);
-    struct sums1 r = {0, 0, 0, 0};
-    for (int i = t; i < n; i += ITEMS) {
-        __global const float *z = AT(logits) + (ulong)i * classes;
-        __global float *d = AT(dlogits) + (ulong)i * classes;
-        const int label = ((__global const int *)BYTES_AT(labels))[i];
-        const int other = ((__global const int *)BYTES_AT(others))[i];
-        int best = 0;
-        for (int k = 1; k < classes; k++)
-            if (z[k] > z[best]) best = k;
-        float sum = 0;
-        for (int k = 0; k < classes; k++) sum += exp(z[k] - z[best]);
-        float wanted = 0;
-        for (int k = 0; k < classes; k++) {
-            const float share =
-                smoothing / classes + (1 - smoothing) * ((1 - mix) * (k == label) + mix * (k == other));
-            d[k] = (exp(z[k] - z[best]) / sum - share) / batch;
-            if (share > 0) wanted = fma(share, z[k], wanted);
+    for (int g = 0; g < groups; g++) {
+        struct sums1 r = {0, 0, 0, 0};
+        for (int i = g * n + t; i < (g + 1) * n; i += ITEMS) {
+            const struct sums1 one =
+                image_loss(AT(logits) + (ulong)i * classes, AT(dlogits) + (ulong)i * classes,
+                           ((__global const int *)BYTES_AT(labels))[i], ((__global const int *)BYTES_AT(others))[i],
+                           classes, batch, mix, smoothing);
+            r.a += one.a, r.b += one.b;
         }
-        r.a += z[best] - wanted + (sum > 0 ? log(sum) : sum);
-        r.b += !(best == label && z[best] == z[best]);
+        join_rows1(0, red, ITEMS, ITEMS, 1, t, 0, r);
+        if (t == 0) {
+            __global ulong *to = (__global ulong *)BYTES_AT(score);
+            add_loss(to, red[0]);
+            to[1] += (ulong)red[ITEMS];
+        }
     }
-    join_rows1(0, red, ITEMS, ITEMS, 1, t, 0, r);
-    if (t != 0) return;
-    __global ulong *to = (__global ulong *)BYTES_AT(score);
-    add_loss(to, red[0]);
-    to[1] += (ulong)red[ITEMS];
 }
 
 /* Three 64-bit numbers: the score's two, the stop as it was (device.h).  A double is not finite where all bits of its
@@ -99,17 +109,20 @@ note(BYTES(score), BYTES(stop), BYTES(to))
 
 /* Item (k, j): dweight[k][j]; j = c: dbias[k]. */
 KERNEL(ITEMS)
-head_weights(TENSOR(dlogits), TENSOR(pooled), int n, int c, int classes, TENSOR(dweight), TENSOR(dbias), int accumulate)
+head_weights(TENSOR(dlogits), TENSOR(pooled), int groups, int n, int c, int classes, TENSOR(dweight), TENSOR(dbias),
+             int accumulate)
 {
     const int i = get_global_id(0), k = i / (c + 1), j = i % (c + 1);
     if (k >= classes) return;
-    float sum = 0;
-    for (int m = 0; m < n; m++) {
-        const float d = AT(dlogits)[(ulong)m * classes + k];
-        sum = j < c ? fma(d, AT(pooled)[(ulong)m * c + j], sum) : sum + d;
-    }
     __global float *to = j < c ? AT(dweight) + (ulong)k * c + j : AT(dbias) + k;
-    *to = accumulate ? *to + sum : sum;
+    for (int g = 0; g < groups; g++) {
+        float sum = 0;
+        for (int m = g * n; m < (g + 1) * n; m++) {
+            const float d = AT(dlogits)[(ulong)m * classes + k];
+            sum = j < c ? fma(d, AT(pooled)[(ulong)m * c + j], sum) : sum + d;
+        }
+        *to = accumulate || g > 0 ? *to + sum : sum;
+    }
 }
 
 KERNEL(ITEMS)

@@ -5,13 +5,14 @@
 #define ITEMS 256
 
 KERNEL(ITEMS)
-map(LOAD_PARAMS(l_), STORE_PARAMS(s_), int pixels, int c, int lanes, int per, int spread)
+map(LOAD_PARAMS(l_), STORE_PARAMS(s_), int pixels, int c, int lanes, int per, int spread, int span)
 {
     __local float red[SUMS_NUMBERS * ITEMS];
-    const struct load l = LOAD(l_);
-    const struct store s = STORE(s_);
+    const int g = BN_GROUP;
+    const struct load l = LOAD(l_, g * c);
+    const struct store s = STORE(s_, g * c);
     const int t = get_local_id(0), lane = t % lanes, row = t / lanes, ch = get_group_id(1) * lanes + lane;
-    const int first = get_group_id(0) * per, end = min(pixels, first + per);
+    const int first = g * pixels + IN_GROUP * per, end = min((g + 1) * pixels, first + per);
     struct share1 share = NO_SHARE;
     if (ch < c)
         for (int p = first + row; p < end; p += ITEMS / lanes) {

@@ -29,9 +29,10 @@ struct coefficients {
     int image_pixels;
 };
 #define COEF_PARAMS TENSOR(a), TENSOR(b), int a_span, int b_span, ulong key, ulong limit, ulong first, int image_pixels
-#define COEF \
+#define COEF(skip) \
     { \
-        AT(a), AT(b), a_span, b_span, key, limit, first, image_pixels \
+        AT(a) + (a_span == SPAN_IMAGE ? 0 : skip), AT(b) + (b_span == SPAN_IMAGE ? 0 : skip), a_span, b_span, key, \
+            limit, first, image_pixels \
     }
 static float coef_a(const struct coefficients *k, int pixel, int c)
 {
@@ -56,14 +57,15 @@ static float seen_h(const struct load *h, ulong at, int c, int sigmoid)
 /* sigmoid 2: what goes through it is left at h.x, for backward. */
 KERNEL(ITEMS)
 merge_forward(TENSOR(x), LOAD_PARAMS(l_), LOAD_PARAMS(x_), STORE_PARAMS(s_), int sigmoid, int relu, int pixels, int c,
-              int lanes, int per, float8 numbers, COEF_PARAMS)
+              int lanes, int per, float8 numbers, COEF_PARAMS, int span)
 {
     __local float red[SUMS_NUMBERS * ITEMS];
-    const struct load h = LOAD(l_), f = LOAD(x_);
-    const struct store s = STORE(s_);
-    const struct coefficients k = COEF;
+    const int g = BN_GROUP;
+    const struct load h = LOAD(l_, g * c), f = LOAD(x_, g * c);
+    const struct store s = STORE(s_, g * c);
+    const struct coefficients k = COEF(g * c);
     const int t = get_local_id(0), lane = t % lanes, row = t / lanes, ch = get_group_id(1) * lanes + lane;
-    const int start = get_group_id(0) * per, end = min(pixels, start + per);
+    const int start = g * pixels + IN_GROUP * per, end = min((g + 1) * pixels, start + per);
     float p[8];
     vstore8(numbers, 0, p);
     struct share1 share = NO_SHARE;
@@ -91,14 +93,15 @@ merge_forward(TENSOR(x), LOAD_PARAMS(l_), LOAD_PARAMS(x_), STORE_PARAMS(s_), int
 KERNEL(ITEMS)
 merge_backward(TENSOR(x), TENSOR(dy), LOAD_PARAMS(l_), LOAD_PARAMS(x_), STORE_PARAMS(s_), TENSOR(dx), TENSOR(dh),
                int to_dx, int layers, TENSOR(part), int sigmoid, int pixels, int c, int lanes, int per, float8 numbers,
-               COEF_PARAMS)
+               COEF_PARAMS, int span)
 {
     __local float red[SUMS_NUMBERS * ITEMS];
-    const struct load h = LOAD(l_), f = LOAD(x_);
-    const struct store s = STORE(s_);
-    const struct coefficients k = COEF;
+    const int g = BN_GROUP;
+    const struct load h = LOAD(l_, g * c), f = LOAD(x_, g * c);
+    const struct store s = STORE(s_, g * c);
+    const struct coefficients k = COEF(g * c);
     const int t = get_local_id(0), lane = t % lanes, row = t / lanes, ch = get_group_id(1) * lanes + lane;
-    const int start = get_group_id(0) * per, end = min(pixels, start + per);
+    const int start = g * pixels + IN_GROUP * per, end = min((g + 1) * pixels, start + per);
     float p[8];
     vstore8(numbers, 0, p);
     struct share1 share = NO_SHARE;
