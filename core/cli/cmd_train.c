@@ -126,7 +126,7 @@ struct planned {
 static int admit_data(void *context, const char *set, const char *fingerprint, struct skl_err *err)
 {
     const struct planned *p = context;
-    if (!p->sweep || !skl_dataset_has_files(set)) return SKL_OK;
+    if (!p->sweep || (*set != '/' && !skl_dataset_has_files(set))) return SKL_OK;
     return skl_planned_data(p->sweep, set, fingerprint, err);
 }
 

@@ -306,11 +306,6 @@ int skl_st_read_within(const char *path, bool require_sha256, size_t limit, stru
     return skl_st_parse(path, data, n, require_sha256, st, err);
 }
 
-int skl_st_read(const char *path, bool require_sha256, struct skl_st *st, struct skl_err *err)
-{
-    return skl_st_read_within(path, require_sha256, SKL_LIMIT_WEIGHTS, st, err);
-}
-
 /* ---- without the data ---- */
 
 /* The first n bytes of an open file; malloc'd. */
@@ -355,6 +350,13 @@ int skl_st_look(const char *path, bool require_sha256, struct skl_st *st, struct
     close(fd);
     if (status) skl_st_release(st);
     return status;
+}
+
+int skl_st_read(const char *path, bool require_sha256, struct skl_st *st, struct skl_err *err)
+{
+    int status = skl_st_look(path, false, st, err); /* a file that its tensors do not fill takes no memory */
+    skl_st_release(st);
+    return status ? status : skl_st_read_within(path, require_sha256, SKL_LIMIT_WEIGHTS, st, err);
 }
 
 void skl_st_release(struct skl_st *st)

@@ -342,6 +342,8 @@ int skl_run_record_read(const char *folder, struct skl_run_record *r, struct skl
         .on_residual = own_text(j, "on_residual"),
         .plugin = own_text(j, "plugin"),
         .plugin_sha256 = own_text(j, "plugin_sha256"),
+        .init_from = own_text(j, "init_from"),
+        .init_from_sha256 = own_text(j, "init_from_sha256"),
         .checkpoint = own_text(json_object_get(json_object_get(j, "files"), SKL_FILE_LAST), "sha256"),
     };
     r->code = code ? skl_cause_of_word(code) : cause_of_text(r->cause);
@@ -352,9 +354,10 @@ int skl_run_record_read(const char *folder, struct skl_run_record *r, struct skl
 
 void skl_run_record_release(struct skl_run_record *r)
 {
-    char *const texts[] = {r->state,   r->cause,       r->version,     r->commit,      r->host,   r->cpu_level,
-                           r->kernels, r->gemm,        r->numerics,    r->config_hash, r->data,   r->started,
-                           r->ended,   r->on_shortcut, r->on_residual, r->checkpoint,  r->plugin, r->plugin_sha256};
+    char *const texts[] = {r->state,      r->cause,   r->version,       r->commit,      r->host,
+                           r->cpu_level,  r->kernels, r->gemm,          r->numerics,    r->config_hash,
+                           r->data,       r->started, r->ended,         r->on_shortcut, r->on_residual,
+                           r->checkpoint, r->plugin,  r->plugin_sha256, r->init_from,   r->init_from_sha256};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) free(texts[i]);
     *r = (struct skl_run_record){0};
 }

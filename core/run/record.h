@@ -82,8 +82,9 @@ struct skl_run_record {
     bool there, other_numerics, edited; /* edited: the seal of run.json is broken */
     char *state, *cause, *version, *commit, *host, *cpu_level, *kernels, *gemm, *numerics, *config_hash, *data,
         *started, *ended, *on_shortcut, *on_residual;
-    char *plugin, *plugin_sha256; /* the variant's; "": built in */
-    char *checkpoint;             /* SHA-256 of last.safetensors */
+    char *plugin, *plugin_sha256;       /* the variant's; "": built in */
+    char *checkpoint;                   /* SHA-256 of last.safetensors */
+    char *init_from, *init_from_sha256; /* the file of its first weights; "": none */
 };
 /* An absent or damaged run.json gives the record of a run that has none.  SKL_DATA: it cannot be read; the same. */
 int skl_run_record_read(const char *folder, struct skl_run_record *record, struct skl_err *err);

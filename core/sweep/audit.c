@@ -128,21 +128,30 @@ static void tell_notes(struct skl_audit *a, const char *folder)
     a->unsealed = a->lacking = 0;
 }
 
-/* All runs on one set are trained with the same files: with the plan's, else with those of the first. */
-static void check_data(struct sweep *s, const char *set, const char *path)
+/* Are these the plan's data, or those of the first run if it does not say?  wrong: what to say where they are not. */
+static void check_same(struct sweep *s, const char *set, const char *here, const char *path, const char *wrong)
 {
-    struct skl_run_state run;
-    if (skl_run_state_read(path, &run, NULL) || !*run.data) return;
     const char *planned = skl_run_list_data(&s->list, set);
     for (int i = 0; i < s->sets && !planned; i++)
         if (!strcmp(s->set[i].set, set)) planned = s->set[i].fingerprint;
-    if (planned && strcmp(set, "synthetic") && strcmp(planned, run.data))
-        skl_audit_tell(s->audit, SKL_STALE, path,
-                       "trained on other data than the plan's: '%s' has the fingerprint %s, not %s", set, run.data,
+    if (planned && strncmp(planned, here, 16))
+        skl_audit_tell(s->audit, SKL_STALE, path, "%s: '%s' has the fingerprint %.16s, not %s", wrong, set, here,
                        planned);
     if (planned) return;
     SKL_ADD(s->set, s->sets)->set = skl_strdup(set);
-    snprintf(s->set[s->sets - 1].fingerprint, sizeof s->set->fingerprint, "%s", run.data);
+    snprintf(s->set[s->sets - 1].fingerprint, sizeof s->set->fingerprint, "%.16s", here);
+}
+
+/* All runs on one set are trained with the same files, all that begin with the weights of a file with the same ones. */
+static void check_data(struct sweep *s, const char *set, const char *path)
+{
+    struct skl_run_record run;
+    skl_run_record_read(path, &run, NULL);
+    if (*run.data && strcmp(set, "synthetic"))
+        check_same(s, set, run.data, path, "trained on other data than the plan's");
+    if (*run.init_from)
+        check_same(s, run.init_from, run.init_from_sha256, path, "begun with other weights than the plan's");
+    skl_run_record_release(&run);
 }
 
 static int audit_sweep(struct skl_audit *a, const char *folder, struct skl_err *err)

@@ -297,7 +297,7 @@ int skl_run_list_add_data(const char *folder, int desk, const char *set, const c
     json_t *root = read_root(path, NULL, &status, err);
     if (root) {
         if (!json_is_object(json_object_get(root, "data"))) json_object_set_new(root, "data", json_object());
-        json_object_set_new(json_object_get(root, "data"), set, json_string(fingerprint));
+        json_object_set_new(json_object_get(root, "data"), set, json_stringn(fingerprint, strnlen(fingerprint, 16)));
         char *text = skl_json_seal(root);
         status = skl_file_write_at(desk, path, text, strlen(text), err);
         free(text);

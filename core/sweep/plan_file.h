@@ -29,7 +29,7 @@ struct skl_listed_plugin {
     char *name, sha256[65];
 };
 struct skl_listed_data {
-    char *set, fingerprint[17];
+    char *set, fingerprint[17]; /* set: or the absolute path of a file that runs begin with */
 };
 struct skl_run_list {
     char *name, *label, *notes, *baseline;
@@ -56,6 +56,6 @@ bool skl_run_list_is(const char *folder, const struct skl_plan *plan);
 /* Writes FOLDER/plan.json for this plan; a file that says the same already is left alone.  keep_data: the fingerprints
  * that stand there stay.  desk: of the claim on the plan (plan_lock.h). */
 int skl_run_list_write(const char *folder, int desk, const struct skl_plan *plan, bool keep_data, struct skl_err *err);
-/* Adds the fingerprint of a set to FOLDER/plan.json. */
+/* Adds the fingerprint of a set to FOLDER/plan.json, or of a file (its first 16 digits). */
 int skl_run_list_add_data(const char *folder, int desk, const char *set, const char *fingerprint, struct skl_err *err);
 #endif

@@ -129,7 +129,12 @@ int skl_planned_check(const char *folder, const char *dir, const struct skl_plan
 
 static int compare_data(const char *folder, const char *set, const char *planned, const char *here, struct skl_err *err)
 {
-    if (!strcmp(planned, here)) return SKL_OK;
+    if (!strncmp(planned, here, 16)) return SKL_OK;
+    if (*set == '/')
+        return skl_fail(err, SKL_DATA,
+                        "%s: its runs begin with other weights: %s had the SHA-256 %.16s..., it has %.16s... now; put "
+                        "that file back, or give the experiment another 'name:'",
+                        folder, set, planned, here);
     return skl_fail(
         err, SKL_DATA,
         "%s: its runs are trained on other data: '%s' has the fingerprint %s there, %s here; give data.path "

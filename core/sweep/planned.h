@@ -16,7 +16,9 @@ int skl_planned_where(const char *run_dir, char **folder, char **dir, struct skl
  * what differs. */
 int skl_planned_check(const char *folder, const char *dir, const struct skl_plan *plan, const struct skl_plan_run *run,
                       struct skl_err *err);
-/* All runs of a plan on one set are trained with the same data: the first to read them says which.  SKL_DATA: others.*/
+/* All runs of a plan on one set are trained with the same data: the first to read them says which.  So are those that
+ * begin with the weights of one file: its absolute path in place of a set, its SHA-256, of which 16 digits count.
+ * SKL_DATA: others. */
 int skl_planned_data(const char *folder, const char *set, const char *fingerprint, struct skl_err *err);
 /* The same as far as it is known already: nothing is noted. */
 int skl_planned_data_look(const char *folder, const char *set, const char *fingerprint, struct skl_err *err);

@@ -102,11 +102,13 @@ static int open_logs(struct skl_training *t, struct skl_err *err)
 /* ---- start ---- */
 
 /* Weights of another run, where init_from says so. */
-static int begin(struct skl_training *t, struct skl_err *err)
+static int begin(struct skl_training *t, const struct skl_run_options *options, struct skl_err *err)
 {
     struct skl_beginning b;
     int status = skl_begin(&t->session, &b, err);
     if (status || !b.count) return status;
+    if (options->admit_data) status = options->admit_data(options->context, b.path, b.sha256, err);
+    if (status) return status;
     skl_record_text(&t->record, "init_from", b.path);
     skl_record_text(&t->record, "init_from_sha256", b.sha256);
     skl_progress_say(&t->progress, false, "%d of %d tensors from %s%s%s", b.taken, b.count, b.path,
@@ -146,18 +148,18 @@ static int adopt(struct skl_training *t, bool found, struct skl_err *err)
     return status;
 }
 
-static int resume(struct skl_training *t, bool allow_other_numerics, struct skl_err *err)
+static int resume(struct skl_training *t, const struct skl_run_options *options, struct skl_err *err)
 {
     struct skl_resume from;
     t->state = (struct skl_state){.end = t->session.exp->train.iterations};
     const struct skl_identity id = found_identity(t);
-    int status = skl_state_load(t->folder, t->session.net, &t->state, &id, allow_other_numerics, &from, err);
+    int status = skl_state_load(t->folder, t->session.net, &t->state, &id, options->allow_other_numerics, &from, err);
     if (!status && t->shorter.iterations) status = adopt(t, from.found, err);
     if (status) return status;
     if (from.warning[0]) skl_progress_say(&t->progress, true, "%s", from.warning);
     bool mixed = from.other_numerics || skl_record_get_flag(&t->record, "other_numerics");
     skl_record_flag(&t->record, "other_numerics", from.found && mixed);
-    if (!from.found) return begin(t, err);
+    if (!from.found) return begin(t, options, err);
     t->kept = from.from_prev; /* the newest one, then, is another that is damaged */
     t->saved = t->state.scheduled;
     t->last_scheduled = t->state.scheduled && (!from.from_prev || t->shorter.iterations);
@@ -229,7 +231,7 @@ static int prepare(struct skl_training *t, const struct skl_run_options *options
     skl_snapshot_new(&t->snapshot, t->session.net);
     t->identity = skl_session_identity(&t->session);
     if (options->admit_data) status = options->admit_data(options->context, t->session.set.name, t->identity.data, err);
-    if (!status) status = resume(t, options->allow_other_numerics, err);
+    if (!status) status = resume(t, options, err);
     if (!status) status = open_logs(t, err);
     if (!status) status = record_start(t, options, err);
     t->start = skl_seconds();

@@ -14,7 +14,8 @@ struct skl_run_options {
     bool redo;                    /* throw away what is there */
     bool extend;                  /* a run of fewer iterations that is there goes on (core/run/longer.h) */
     const char *version, *commit; /* of the program, for run.json; NULL: unknown */
-    /* Asked before anything is trained: may this set, with this fingerprint, be it?  NULL: nobody is. */
+    /* Asked before anything is trained: may this set, with this fingerprint, be it?  And this file of first weights
+     * (an absolute path), with this SHA-256?  NULL: nobody is. */
     int (*admit_data)(void *context, const char *set, const char *fingerprint, struct skl_err *err);
     void *context;
 };

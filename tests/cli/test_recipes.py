@@ -59,7 +59,10 @@ class InitFrom(Recipe):
         self.assertEqual({k: v for k, v in ours.items() if k not in theirs}, {k: v for k, v in alone.items() if k not in theirs})
 
     def test_what_does_not(self):
+        shutil.copy(self.path("first/last.safetensors"), self.path("sparse.safetensors"))
+        os.truncate(self.path("sparse.safetensors"), 6 << 30)       # refused by its header: nothing of it is read
         for words, says in (
+                (["train.init_from=sparse.safetensors"], r"sparse.safetensors: \d+ bytes after the last tensor"),
                 (["train.init_from=first/last.safetensors", "model.shortcut={type: conv1x1}"], r":partial.*shortcut.conv.weight' is missing"),
                 (["train.init_from=first/last.safetensors", "model.width=8"], r":partial.*has shape"),
                 (["train.init_from=first/train.csv:partial"], r"train.csv"),

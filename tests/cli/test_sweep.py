@@ -500,6 +500,26 @@ class OneDataSet(Sweep):
         self.data("B", 13)      # the files themselves change
         self.ends(3, "sweep", "x.yaml", other, "--redo", "gates/*")
 
+    def test_other_first_weights_are_refused(self):
+        """train.init_from: a file that was exchanged between two runs of a plan."""
+        for name, iterations in (("one", 2), ("two", 3)):
+            self.ends(0, "train", "x.yaml", "--variant", "original", "--quiet", f"train.iterations={iterations}", "--run-dir", name)
+        shutil.copy(self.path("one/last.safetensors"), self.path("w.safetensors"))
+        words = ["sweep", "x.yaml", f"train.init_from={self.path('w.safetensors')}:partial"]
+        self.ends(0, *words, "--only", "original/*")
+        self.assertEqual(self.plan()["data"][self.path("w.safetensors")], json.loads(self.read("results/t/original/seed-1/run.json"))["init_from_sha256"][:16])
+        shutil.copy(self.path("two/last.safetensors"), self.path("w.safetensors"))
+        self.assertRegex(self.ends(1, *words).stderr, r"begin with other weights: \S+/w.safetensors had the SHA-256 \w{16}..., it has \w{16}... now")
+        self.assertFalse(os.path.exists(self.path("results/t/gates/seed-1/train.csv")))
+        self.ends(0, *words, "--redo", "*")
+        self.ends(0, "audit", "results/t")
+        shutil.copytree(self.path("results/t/gates"), self.path("gates"))
+        shutil.copy(self.path("one/last.safetensors"), self.path("w.safetensors"))
+        self.ends(0, *words, "--redo", "*")
+        shutil.rmtree(self.path("results/t/gates"))
+        shutil.move(self.path("gates"), self.path("results/t/gates"))
+        self.assertRegex(self.ends(3, "audit", "results/t").stdout, r"gates/\S*seed-1[^\n]*begun with other weights than the plan's")
+
     def test_results_of_older_versions(self):
         """Their plan does not say; their runs do."""
         self.ends(0, "sweep", "x.yaml", "--only", "original/*")
