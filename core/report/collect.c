@@ -432,10 +432,13 @@ int skl_results_read(const char *folder, unsigned metrics, struct skl_results *r
     skl_twins_release(&w.twins);
     look_for_missing(r);
     if (r->runs == 0) {
+        status = r->warnings
+                     ? skl_fail(err, SKL_DATA, "%s", r->warning[0])
+                     : skl_fail(err, SKL_DATA,
+                                "%s: no runs in it (folders VARIANT/seed-N); start them with 'skiplab sweep'", folder);
         free(baseline);
         skl_results_release(r);
-        return skl_fail(err, SKL_DATA, "%s: no runs in it (folders VARIANT/seed-N); start them with 'skiplab sweep'",
-                        folder);
+        return status;
     }
     for (int i = 0; i < r->settings; i++) {
         qsort(r->setting[i].run, (size_t)r->setting[i].runs, sizeof *r->setting[i].run, by_seed);

@@ -198,6 +198,13 @@ static enum skl_cause cause_of_text(const char *text)
     return *text ? SKL_CAUSE_ERROR : SKL_CAUSE_NONE;
 }
 
+static enum skl_cause cause_of(const json_t *json)
+{
+    const char *code = json_string_value(json_object_get(json, "cause_code"));
+    const char *text = json_string_value(json_object_get(json, "cause"));
+    return code ? skl_cause_of_word(code) : cause_of_text(text ? text : "");
+}
+
 /* What runs had before the keys plugin and plugin_sha256: "...; plug-in NAME 0123456789abcdef" in the numerics key. */
 static void plugin_of_numerics(struct skl_run_state *s, const char *numerics)
 {
@@ -219,12 +226,10 @@ static int fill(struct skl_run_state *s, const json_t *json, const char *folder,
     copy_text(json, "plugin_sha256", s->plugin_sha256, sizeof s->plugin_sha256);
     if (!*s->plugin) plugin_of_numerics(s, json_string_value(json_object_get(json, "numerics")));
     copy_text(json, "state", s->state, sizeof s->state);
-    const char *code = json_string_value(json_object_get(json, "cause_code"));
     copy_text(json, "cause", s->cause, sizeof s->cause);
-    s->code = code ? skl_cause_of_word(code) : cause_of_text(s->cause);
+    s->code = cause_of(json);
     copy_text(json, "config_hash", s->config_hash, sizeof s->config_hash);
     copy_text(json, "data", s->data, sizeof s->data);
-    copy_text(json, "numerics", s->numerics, sizeof s->numerics);
     copy_text(json, "numerics", s->numerics, sizeof s->numerics);
     s->iteration = integer_or_0(json, "iteration");
     s->iterations = integer_or_0(json, "iterations");
@@ -305,7 +310,6 @@ int skl_run_record_read(const char *folder, struct skl_run_record *r, struct skl
     bool damaged;
     enum skl_seal seal = SKL_UNSEALED;
     int status = read_object(path, &j, &seal, &damaged, err);
-    const char *code = json_string_value(json_object_get(j, "cause_code"));
     *r = (struct skl_run_record){
         .test_error = real_or_nan(j, "test_error_final"),
         .test_top5 = real_or_nan(j, "test_top5_final"),
@@ -316,6 +320,7 @@ int skl_run_record_read(const char *folder, struct skl_run_record *r, struct skl
         .validation_loss = real_or_nan(j, "validation_loss_final"),
         .seconds = real_or_nan(j, "seconds"),
         .images_per_second = real_or_nan(j, "images_per_second"),
+        .code = cause_of(j),
         .iteration = integer_or_0(j, "iteration"),
         .iterations = integer_or_0(j, "iterations"),
         .parameters = integer_or_0(j, "parameters"),
@@ -346,7 +351,6 @@ int skl_run_record_read(const char *folder, struct skl_run_record *r, struct skl
         .init_from_sha256 = own_text(j, "init_from_sha256"),
         .checkpoint = own_text(json_object_get(json_object_get(j, "files"), SKL_FILE_LAST), "sha256"),
     };
-    r->code = code ? skl_cause_of_word(code) : cause_of_text(r->cause);
     json_decref(j);
     free(path);
     return status;
