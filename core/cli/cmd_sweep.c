@@ -15,13 +15,14 @@
 #include "core/sweep/display.h"
 #include "core/sweep/driver.h"
 #include "core/sweep/jobs.h"
+#include "core/sweep/launch.h"
 #include "core/sweep/planned.h"
 #include "core/sweep/slurm.h"
 #include "core/train/session.h"
 
 static struct skl_sweep_options options = {.results = "results", .hang_seconds = 1800};
 static bool dry_run, slurm;
-static const char *retry, *slurm_options;
+static const char *retry, *slurm_options, *pack, *launch;
 
 /* ---- --dry-run ---- */
 
@@ -116,6 +117,17 @@ static void print_runs(const struct skl_driver *d, const struct forecast *f, con
         skl_print("; time unknown until a first run was measured\n");
 }
 
+static void read_states(const struct skl_plan *plan, struct skl_run_state *state)
+{
+    for (int i = 0; i < plan->count; i++) {
+        char *folder = skl_format("%s/%s/%s", options.results, plan->name, plan->run[i].dir);
+        struct skl_err ignored;
+        if (skl_run_state_read(folder, &state[i], &ignored))
+            snprintf(state[i].state, sizeof state[i].state, "unreadable");
+        free(folder);
+    }
+}
+
 /* The sweep's own look at its runs: what it would refuse is refused. */
 static int list_runs(const struct skl_plan *plan, struct skl_err *err)
 {
@@ -125,19 +137,67 @@ static int list_runs(const struct skl_plan *plan, struct skl_err *err)
     struct skl_driver d;
     int status = skl_jobs_look(&d, plan, &options, err);
     if (!status) status = forecast_all(plan, f, err);
-    for (int i = 0; i < plan->count; i++) {
-        char *folder = skl_format("%s/%s/%s", options.results, plan->name, plan->run[i].dir);
-        struct skl_err ignored;
-        if (skl_run_state_read(folder, &state[i], &ignored))
-            snprintf(state[i].state, sizeof state[i].state, "unreadable");
-        free(folder);
-    }
+    read_states(plan, state);
     if (!status) print_runs(&d, f, state);
     skl_jobs_release(&d);
     free(f);
     free(state);
     return status;
 }
+
+/* ---- --pack ---- */
+
+/* The longest of the runs that are not finished, at the speed of those that were measured; NaN: none was. */
+static int longest_run(const struct skl_plan *plan, double *seconds, struct skl_err *err)
+{
+    size_t n = (size_t)plan->count + 1;
+    struct forecast *f = skl_alloc_array(n, sizeof *f);
+    struct skl_run_state *state = skl_alloc_array(n, sizeof *state);
+    int status = forecast_all(plan, f, err);
+    read_states(plan, state);
+    const double speed = status ? 0 : measured_speed(plan, f, state);
+    *seconds = speed > 0 ? 0 : NAN;
+    for (int i = 0; i < plan->count && speed > 0; i++)
+        if (!state[i].complete) *seconds = fmax(*seconds, f[i].work / speed);
+    free(f);
+    free(state);
+    return status;
+}
+
+/* As many runs as together take half an hour. */
+static int pack_auto(const struct skl_plan *plan, struct skl_err *err)
+{
+    enum { AT_ONCE = 1800, MOST = 1000 };
+    double seconds;
+    char text[32];
+    int status = longest_run(plan, &seconds, err);
+    if (status) return status;
+    if (isnan(seconds))
+        return skl_fail(err, SKL_USAGE,
+                        "--pack auto: how long a run takes is not known, as none of %s was measured yet: give a "
+                        "number, --pack 4, or let one run begin first (--only 'PATTERN')",
+                        plan->name);
+    if (seconds == 0) return SKL_OK; /* all are finished */
+    options.pack = (int)fmin(fmax(AT_ONCE / fmax(seconds, 1e-3), 1), MOST);
+    skl_say("%s: a run takes about %s: %d run%s an element of the array\n", plan->name, skl_duration(seconds, text),
+            options.pack, SKL_S(options.pack));
+    return SKL_OK;
+}
+
+static int read_pack(const struct skl_plan *plan, struct skl_err *err)
+{
+    char *end;
+    if (!pack) return SKL_OK;
+    if (!slurm) return skl_fail(err, SKL_USAGE, "sweep: --pack goes with --slurm");
+    if (!strcmp(pack, "auto")) return pack_auto(plan, err);
+    const long n = strtol(pack, &end, 10);
+    if (*pack < '0' || *pack > '9' || *end || n < 1 || n > 1000)
+        return skl_fail(err, SKL_USAGE, "--pack '%s': a whole number from 1 to 1000, or auto", pack);
+    options.pack = (int)n;
+    return SKL_OK;
+}
+
+/* ---- what is asked for ---- */
 
 static int check_planned(const struct skl_plan *plan, const struct skl_dataset *set, struct skl_err *err)
 {
@@ -192,15 +252,27 @@ static int share_devices(struct skl_err *err)
     struct skl_device_wish wish;
     const int status = skl_device_parse(skl_device_word, &wish, err);
     options.device = skl_device_word;
-    if (status || options.jobs || slurm) return status;
+    if (status || options.jobs || slurm || launch) return status;
     const int gpus = skl_device_count(&wish);
     options.jobs = gpus > 1 ? gpus : 1;
     return SKL_OK;
 }
 
+static int do_what_is_asked(const struct skl_plan *plan, struct skl_err *err)
+{
+    if (dry_run) return dry(plan, err);
+    if (launch) return skl_sweep_launch(plan, &options, launch, err);
+    if (slurm) return skl_sweep_slurm(plan, &options, slurm_options, err);
+    const int status = check_data(plan, err);
+    return status ? status : skl_sweep(plan, &options, err);
+}
+
 static int run(int argc, char **argv, struct skl_err *err)
 {
     if (slurm_options && !slurm) return skl_fail(err, SKL_USAGE, "sweep: --slurm-options goes with --slurm");
+    if (launch && (slurm || options.jobs))
+        return skl_fail(err, SKL_USAGE, "sweep: --launch prints commands: --%s is not for them",
+                        slurm ? "slurm" : "jobs");
     options.retry_failed = retry != NULL;
     int status = share_devices(err);
     if (status) return status;
@@ -213,12 +285,8 @@ static int run(int argc, char **argv, struct skl_err *err)
     char *folder = skl_path(options.results, plan.name);
     skl_root_add(folder);
     free(folder);
-    if (dry_run)
-        status = dry(&plan, err);
-    else if (slurm)
-        status = skl_sweep_slurm(&plan, &options, slurm_options, err);
-    else if (!(status = check_data(&plan, err)))
-        status = skl_sweep(&plan, &options, err);
+    status = read_pack(&plan, err);
+    if (!status) status = do_what_is_asked(&plan, err);
     skl_plan_release(&plan);
     return status;
 }
@@ -250,6 +318,12 @@ static const struct skl_option sweep_options[] = {
     {"slurm", SKL_OPT_FLAG, NULL, "submit the runs as Slurm job arrays instead of running them here", &slurm, 0, 0},
     {"slurm-options", SKL_OPT_STRING, "WORDS", "what sbatch should know besides: '--partition=long --time=4:00:00'",
      &slurm_options, 0, 0},
+    {"pack", SKL_OPT_STRING, "K|auto",
+     "with --slurm: K short runs an element, one after another; auto: half an hour's, by the runs measured so far",
+     &pack, 0, 0},
+    {"launch", SKL_OPT_STRING, "'CMD {}'",
+     "print, for other schedulers, a line a run: CMD with {} as its command in one word, {#} as its number", &launch, 0,
+     0},
     SKL_PLUGIN_OPTION,
     SKL_DEVICE_OPTION,
     {"allow-other-numerics", SKL_OPT_FLAG, NULL, "resume runs begun with other kernels or BLAS; marks them",
@@ -269,13 +343,16 @@ const struct skl_command skl_cmd_sweep = {
         "others; one that was killed, or found the disk full, is resumed next time, any other failure stays until\n"
         "--retry failed. Words like train.iterations=10 override the file.\n"
         "With --slurm every run is an element of a job array, queued again when it is preempted or its time is over;\n"
-        "--slurm-options, or sbatch's own variables such as SBATCH_PARTITION, say where and how long.\n",
+        "--slurm-options, or sbatch's own variables such as SBATCH_PARTITION, say where and how long. --launch prints "
+        "a\n"
+        "line of shell for every run instead, for GNU parallel and others.\n",
     .examples = "skiplab sweep configs/quickstart.yaml\n"
                 "skiplab sweep configs/quickstart.yaml --dry-run\n"
                 "skiplab sweep configs/table1-mini.yaml --jobs 2 --only 'original/*'\n"
                 "skiplab sweep configs/quickstart.yaml --retry failed\n"
                 "skiplab sweep configs/quickstart.yaml --extend seeds=3\n"
                 "skiplab sweep configs/table1.yaml --slurm --threads 8 --jobs 20 --slurm-options '--time=4:00:00'\n"
+                "skiplab sweep configs/quickstart.yaml name=elsewhere --launch 'sh -c {}' > commands.txt\n"
                 "skiplab sweep configs/quickstart.yaml name=short train.iterations=20\n",
     .options = sweep_options,
     .min_args = 1,

@@ -15,6 +15,7 @@
 
 struct skl_sweep_options {
     int jobs, threads;   /* runs at a time; threads a run, 0: cores / jobs */
+    int pack;            /* runs that an element of a job array trains, one after another (slurm.h); 0: one */
     const char *results; /* the folder that holds the sweep's */
     const char *only;    /* NULL: all; a pattern over "VARIANT[/...]/seed-N" or what precedes /seed-N */
     const char *redo;    /* NULL: none; a pattern likewise: these runs begin anew */

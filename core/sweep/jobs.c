@@ -84,6 +84,11 @@ static void initial_states(struct skl_driver *d)
     }
 }
 
+bool skl_job_is_free(const struct skl_job *j)
+{
+    return j->status == SKL_JOB_WAITING && skl_claim_holder(j->folder, NULL) != SKL_HOLDER_LIVE;
+}
+
 static bool fits_any(const struct skl_plan *plan, const char *pattern)
 {
     for (int i = 0; i < plan->count; i++)

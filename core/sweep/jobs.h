@@ -67,6 +67,8 @@ int skl_job_read(const struct skl_job *j, struct skl_run_state *s, struct skl_er
 /* Finished, failed or (waiting) neither. */
 enum skl_job_status skl_job_recorded(const struct skl_job *j, const struct skl_run_state *s);
 
+/* Waiting, and no process of any machine holds its folder. */
+bool skl_job_is_free(const struct skl_job *j);
 int skl_jobs_counted(const struct skl_driver *d, enum skl_job_status status);
 /* Reads how far the running ones are; shows it. */
 void skl_jobs_watch(struct skl_driver *d);

@@ -67,7 +67,7 @@ int skl_program_output(char *const argv[], char *text, size_t size)
 struct array {
     long job;
     char *text, **run; /* the list, cut into lines */
-    int count;
+    int count, pack;   /* runs; runs an element */
 };
 
 static char *read_text(const char *path)
@@ -98,11 +98,13 @@ static struct array *read_arrays(const char *folder, int *count)
     for (char *p = text, *end; p && (end = strchr(p, '\n')); p = end + 1) {
         char name[256];
         long job;
+        int pack = 1; /* arrays of older versions */
         *end = 0;
-        if (sscanf(p, "%ld %255s", &job, name) != 2 || strchr(name, '/')) continue;
+        if (sscanf(p, "%ld %255s %d", &job, name, &pack) < 2 || strchr(name, '/') || pack < 1) continue;
         char *list = skl_format("%s/slurm/%s", folder, name);
         struct array *a = SKL_ADD(array, *count);
         a->job = job;
+        a->pack = pack;
         read_list(a, list);
         free(list);
     }
@@ -131,11 +133,13 @@ static void add_element(struct skl_queue *q, const struct array *array, int arra
     int index;
     if (sscanf(line, "%ld %d %23s %95[^\n]", &job, &index, e.state, e.reason) < 3) return;
     for (int i = 0; i < arrays; i++) {
-        if (array[i].job != job || index < 1 || index > array[i].count) continue;
+        const struct array *a = &array[i];
+        if (a->job != job) continue;
         snprintf(e.job, sizeof e.job, "%ld_%d", job, index);
-        e.run = skl_strdup(array[i].run[index - 1]);
-        *SKL_ADD(q->run, q->count) = e;
-        return;
+        for (int64_t k = (int64_t)(index - 1) * a->pack, n = k + a->pack; k >= 0 && k < n && k < a->count; k++) {
+            e.run = skl_strdup(a->run[k]);
+            *SKL_ADD(q->run, q->count) = e;
+        }
     }
 }
 
@@ -148,7 +152,7 @@ static void add_gone(struct skl_queue *q, const struct array *array, int arrays)
     for (int i = arrays - 1, k = 0; i >= 0; i--)
         for (int e = 0; e < array[i].count; e++, k++) {
             last[k].run = array[i].run[e];
-            snprintf(last[k].job, sizeof last[k].job, "%ld_%d", array[i].job, e + 1);
+            snprintf(last[k].job, sizeof last[k].job, "%ld_%d", array[i].job, e / array[i].pack + 1);
             snprintf(last[k].state, sizeof last[k].state, "%010d", k); /* the order, for the sorting */
         }
     qsort(last, all, sizeof *last, by_run_and_state);

@@ -13,25 +13,22 @@
 #include "core/base/desk.h"
 #include "core/base/grow.h"
 #include "core/base/say.h"
-#include "core/config/registry.h"
-#include "core/run/claim.h"
 #include "core/sweep/jobs.h"
+#include "core/sweep/words.h"
 
 enum { DEFAULT_ARRAY_SIZE = 1001, OUTPUT_LIMIT = 1 << 20 };
 
-/* $1 the program, $2 the sweep's folder, $3 the list of runs, both relative to $4; the rest goes to `train`. */
+/* $1 the program, $2 the sweep's folder, $3 the list of runs, both relative to $4; $5 runs an element; the rest goes to
+ * `train`. */
 static const char script_text[] =
     "#!/bin/sh\n"
-    "# Written by skiplab sweep --slurm: one element of a job array trains one run.\n"
-    "program=$1 sweep=$2 list=$3 folder=$4\n"
-    "shift 4\n"
+    "# Written by skiplab sweep --slurm: one element of a job array trains so many runs, one after another.\n"
+    "program=$1 sweep=$2 list=$3 folder=$4 pack=$5\n"
+    "shift 5\n"
     "say() { echo \"skiplab: $*\" >&2; }\n"
     "element=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID\n"
     "cd \"$folder\" || { say \"job $element: no folder $folder on $(uname -n)\"; exit 3; }\n"
-    "run=$(sed -n \"${SLURM_ARRAY_TASK_ID}p\" \"$list\")\n"
-    "[ -n \"$run\" ] || { say \"job $element: $list has no line $SLURM_ARRAY_TASK_ID\"; exit 3; }\n"
-    "run=$sweep/$run\n"
-    "echo \"skiplab: job $element on $(uname -n), restart ${SLURM_RESTART_COUNT:-0}: $run\" >&2\n"
+    "line=$(((SLURM_ARRAY_TASK_ID - 1) * pack)) last=$((SLURM_ARRAY_TASK_ID * pack))\n"
     "\n"
     "# USR1 comes to this shell alone and is handed on; TERM comes to the run too.\n"
     "child= asked=\n"
@@ -49,18 +46,35 @@ static const char script_text[] =
     "    child=\n"
     "}\n"
     "\n"
-    "train \"$@\"\n"
-    "# 4: the run is in use, perhaps by a process that died with its machine: its claim ends after 30 seconds.\n"
-    "tries=4\n"
-    "while [ $code = 4 ] && [ $tries -gt 0 ] && [ -z \"$asked\" ]; do\n"
-    "    tries=$((tries - 1))\n"
-    "    sleep 10\n"
+    "train_one() {\n"
+    "    echo \"skiplab: job $element on $(uname -n), restart ${SLURM_RESTART_COUNT:-0}: $run\" >&2\n"
     "    train \"$@\"\n"
+    "    # 4: the run is in use, perhaps by a process that died with its machine: its claim ends after 30 seconds.\n"
+    "    tries=4\n"
+    "    while [ $code = 4 ] && [ $tries -gt 0 ] && [ -z \"$asked\" ]; do\n"
+    "        tries=$((tries - 1))\n"
+    "        sleep 10\n"
+    "        train \"$@\"\n"
+    "    done\n"
+    "    # Asked to end before the run could catch it.\n"
+    "    if [ -n \"$asked\" ] && [ $code -gt 128 ]; then code=75; fi\n"
+    "    # A prolog or srun that goes wrong may say 0.\n"
+    "    if [ $code = 0 ] && [ ! -e \"$run/run.json\" ]; then say \"job $element trained nothing\"; code=1; fi\n"
+    "}\n"
+    "\n"
+    "# A run that fails does not stop the next; the first failure is what the element ends with.\n"
+    "failure=0 run=\n"
+    "while [ $line -lt $last ]; do\n"
+    "    line=$((line + 1))\n"
+    "    next=$(sed -n \"${line}p\" \"$list\")\n"
+    "    [ -n \"$next\" ] || break\n"
+    "    run=$sweep/$next\n"
+    "    if [ -n \"$asked\" ]; then code=75; else train_one \"$@\"; fi\n"
+    "    if [ $code = 75 ]; then break; fi\n"
+    "    if [ $failure = 0 ]; then failure=$code; fi\n"
     "done\n"
-    "# Asked to end before the run could catch it.\n"
-    "if [ -n \"$asked\" ] && [ $code -gt 128 ]; then code=75; fi\n"
-    "# A prolog or srun that goes wrong may say 0.\n"
-    "if [ $code = 0 ] && [ ! -e \"$run/run.json\" ]; then say \"job $element trained nothing\"; code=1; fi\n"
+    "[ -n \"$run\" ] || { say \"job $element: $list has no line $line\"; exit 3; }\n"
+    "if [ $code != 75 ]; then code=$failure; fi\n"
     "\n"
     "# What Slurm ends is queued again by Slurm itself where that is right (preemption, requeue, a lost node) and "
     "stays\n"
@@ -98,23 +112,6 @@ static int array_size(void)
 
 /* ---- the words of sbatch ---- */
 
-enum { MAX_WORDS = 256 }; /* the user's, at most a fourth; ours; and two a plug-in */
-struct words {
-    char *word[MAX_WORDS + 1];
-    int count;
-};
-
-static void add_word(struct words *w, char *word)
-{
-    SKL_CHECK(w->count < MAX_WORDS);
-    w->word[w->count++] = word;
-}
-
-static void release_words(struct words *w)
-{
-    for (int i = 0; i < w->count; i++) free(w->word[i]);
-}
-
 static bool undoes_the_array(const char *word)
 {
     static const char *const ours[] = {"--array", "--wrap", "--parsable", "--output", "--signal", "--dependency"};
@@ -126,13 +123,13 @@ static bool undoes_the_array(const char *word)
 }
 
 /* The user's own, parted by blanks. */
-static int split_words(const char *text, struct words *w, struct skl_err *err)
+static int split_words(const char *text, struct skl_words *w, struct skl_err *err)
 {
     static const char blanks[] = " \t\n";
     for (const char *p = text; p && *(p += strspn(p, blanks));) {
         size_t n = strcspn(p, blanks);
-        if (w->count == MAX_WORDS / 4) return skl_fail(err, SKL_USAGE, "--slurm-options: too many words");
-        add_word(w, skl_format("%.*s", (int)n, p));
+        if (w->count == SKL_WORDS_MAX / 4) return skl_fail(err, SKL_USAGE, "--slurm-options: too many words");
+        skl_words_add(w, skl_format("%.*s", (int)n, p));
         p += n;
     }
     if (w->count && w->word[0][0] != '-')
@@ -149,9 +146,10 @@ static int split_words(const char *text, struct words *w, struct skl_err *err)
 struct submission {
     const struct skl_plan *plan;
     const struct skl_sweep_options *options;
-    struct words more; /* the user's */
+    struct skl_words more; /* the user's */
     char *sweep, *folder, *script, program[PATH_MAX], cwd[PATH_MAX];
     char last[64]; /* the array submitted before this one */
+    int pack;      /* runs an element */
 };
 
 /* Slurm reads % in a file name. */
@@ -166,62 +164,44 @@ static char *output_pattern(const char *folder)
     return text;
 }
 
-/* Each that a run of the plan needs: config.yaml names it by its hash alone. */
-static void add_plugins(const struct skl_plan *plan, struct words *w)
-{
-    const int before = w->count;
-    for (int i = 0; i < plan->count; i++) {
-        const char *path = skl_registry_path(plan->run[i].exp.model.shortcut);
-        bool there = !path;
-        for (int k = before; k < w->count && !there; k++) there = !strcmp(w->word[k], path);
-        if (there) continue;
-        add_word(w, skl_strdup("--plugin"));
-        add_word(w, skl_strdup(path));
-    }
-}
-
 /* The job's working folder may be another than ours: --chdir. */
 static char *absolute(const struct submission *s, const char *path)
 {
     return *path == '/' ? skl_strdup(path) : skl_path(s->cwd, path);
 }
 
-/* --jobs is a limit to all arrays together: each waits for the one before it. */
-static void compose(const struct submission *s, const char *list, int count, struct words *w)
+/* --jobs is a limit to all arrays together: each waits for the one before it.  count: elements. */
+static void compose(const struct submission *s, const char *list, int count, struct skl_words *w)
 {
     const struct skl_sweep_options *o = s->options;
-    int threads = o->threads ? o->threads : 1;
     char *folder = absolute(s, s->folder), *output = output_pattern(folder);
     free(folder);
-    add_word(w, skl_strdup("sbatch"));
-    add_word(w, skl_strdup("--parsable"));
-    add_word(w, skl_format("--job-name=skiplab-%s", s->plan->name));
-    add_word(w, skl_format("--cpus-per-task=%d", threads));
-    for (int i = 0; i < s->more.count; i++) add_word(w, skl_strdup(s->more.word[i]));
-    add_word(w, o->jobs ? skl_format("--array=1-%d%%%d", count, o->jobs) : skl_format("--array=1-%d", count));
-    if (o->jobs && *s->last) add_word(w, skl_format("--dependency=afterany:%s", s->last));
-    add_word(w, skl_format("--output=%s", output));
-    add_word(w, skl_strdup("--requeue"));
-    add_word(w, skl_strdup("--open-mode=append"));
-    add_word(w, skl_strdup("--signal=B:USR1@120"));
-    add_word(w, absolute(s, s->script));
-    add_word(w, skl_strdup(s->program));
-    add_word(w, skl_strdup(s->sweep));
-    add_word(w, skl_strdup(list));
-    add_word(w, skl_strdup(s->cwd));
-    add_word(w, skl_strdup("--threads"));
-    add_word(w, skl_format("%d", threads));
-    if (o->allow_other_numerics) add_word(w, skl_strdup("--allow-other-numerics"));
-    if (o->extend) add_word(w, skl_strdup("--extend"));
-    if (o->device) add_word(w, skl_strdup("--device")), add_word(w, skl_strdup(o->device));
-    add_plugins(s->plan, w);
+    skl_words_add(w, skl_strdup("sbatch"));
+    skl_words_add(w, skl_strdup("--parsable"));
+    skl_words_add(w, skl_format("--job-name=skiplab-%s", s->plan->name));
+    skl_words_add(w, skl_format("--cpus-per-task=%d", skl_words_threads(o)));
+    for (int i = 0; i < s->more.count; i++) skl_words_add(w, skl_strdup(s->more.word[i]));
+    skl_words_add(w, o->jobs ? skl_format("--array=1-%d%%%d", count, o->jobs) : skl_format("--array=1-%d", count));
+    if (o->jobs && *s->last) skl_words_add(w, skl_format("--dependency=afterany:%s", s->last));
+    skl_words_add(w, skl_format("--output=%s", output));
+    skl_words_add(w, skl_strdup("--requeue"));
+    skl_words_add(w, skl_strdup("--open-mode=append"));
+    skl_words_add(w, skl_strdup("--signal=B:USR1@120"));
+    skl_words_add(w, absolute(s, s->script));
+    skl_words_add(w, skl_strdup(s->program));
+    skl_words_add(w, skl_strdup(s->sweep));
+    skl_words_add(w, skl_strdup(list));
+    skl_words_add(w, skl_strdup(s->cwd));
+    skl_words_add(w, skl_format("%d", s->pack));
+    skl_words_train(w, s->plan, o);
     free(output);
 }
 
-/* Remembers which list an array works on. */
+/* Remembers which list an array works on, and how many of its lines are an element's. */
 static int note_array(const struct submission *s, const char *list, struct skl_err *err)
 {
-    char *path = skl_path(s->folder, "arrays.txt"), *line = skl_format("%s %s\n", s->last, strrchr(list, '/') + 1);
+    char *path = skl_path(s->folder, "arrays.txt"),
+         *line = skl_format("%s %s %d\n", s->last, strrchr(list, '/') + 1, s->pack);
     int status = skl_file_own(path, err), fd = -1;
     if (!status) status = skl_open(path, O_WRONLY | O_CREAT | O_APPEND, &fd, err);
     if (!status && (write(fd, line, strlen(line)) != (ssize_t)strlen(line) || fsync(fd)))
@@ -234,11 +214,11 @@ static int note_array(const struct submission *s, const char *list, struct skl_e
 
 static int submit(struct submission *s, const char *list, int count, struct skl_err *err)
 {
-    struct words w = {0};
-    compose(s, list, count, &w);
+    struct skl_words w = {0};
+    compose(s, list, (count + s->pack - 1) / s->pack, &w);
     char id[sizeof s->last];
     int code = skl_program_output(w.word, id, sizeof id);
-    release_words(&w);
+    skl_words_release(&w);
     id[strcspn(id, ";\n")] = 0;
     if (code < 0)
         return skl_fail(err, SKL_FAILED, "sbatch is not here; --slurm wants a machine that submits Slurm jobs");
@@ -246,7 +226,9 @@ static int submit(struct submission *s, const char *list, int count, struct skl_
         return skl_fail(err, SKL_FAILED, "sbatch refused the job array %s (exit code %d; its message stands above)",
                         list, code);
     snprintf(s->last, sizeof s->last, "%s", id);
-    skl_print("job array %s: %d run%s of %s\n", id, count, SKL_S(count), list);
+    char *each = s->pack > 1 ? skl_format(", %d an element,", s->pack) : skl_strdup("");
+    skl_print("job array %s: %d run%s%s of %s\n", id, count, SKL_S(count), each, list);
+    free(each);
     return note_array(s, list, err);
 }
 
@@ -266,7 +248,7 @@ static int write_list(const struct submission *s, struct skl_job *const *chosen,
 
 static int submit_all(struct submission *s, struct skl_job *const *chosen, int count, struct skl_err *err)
 {
-    int size = array_size(), status = SKL_OK;
+    int size = array_size() * s->pack, status = SKL_OK;
     for (int first = 0; first < count && !status; first += size) {
         char *list = NULL;
         int n = count - first < size ? count - first : size;
@@ -287,7 +269,7 @@ static int choose(struct skl_driver *d, const struct submission *s, struct skl_j
     skl_queue_read(s->sweep, &queue);
     for (int i = 0; i < d->count && !status; i++) {
         struct skl_job *j = &d->job[i];
-        if (j->status != SKL_JOB_WAITING || skl_claim_holder(j->folder, NULL) == SKL_HOLDER_LIVE) continue;
+        if (!skl_job_is_free(j)) continue;
         if (skl_queue_find(&queue, j->run->dir)) {
             ++*queued;
             continue;
@@ -336,12 +318,12 @@ int skl_sweep_slurm(const struct skl_plan *plan, const struct skl_sweep_options 
                     struct skl_err *err)
 {
     struct skl_driver d = {0};
-    struct submission s = {.plan = plan, .options = options};
+    struct submission s = {.plan = plan, .options = options, .pack = options->pack ? options->pack : 1};
     int status = prepare(&s, more, err);
     if (!status) status = skl_jobs_prepare(&d, plan, options, err);
     if (!status) status = choose_and_submit(&s, &d, err);
     skl_jobs_release(&d);
-    release_words(&s.more);
+    skl_words_release(&s.more);
     free(s.sweep);
     free(s.folder);
     free(s.script);

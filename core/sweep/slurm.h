@@ -1,8 +1,8 @@
-/* slurm.h - a sweep as job arrays of the Slurm scheduler: one element of an array trains one run.
+/* slurm.h - a sweep as job arrays of the Slurm scheduler: one element of an array trains one run, or K short ones.
  *
- * Written below RESULTS/NAME/slurm: run.sh (the script), runs-*.txt (the runs of an array, element N in line N),
- * arrays.txt (a line "JOB LIST" an array), JOB_N.log (an element's output).  A signal reaches the run two minutes
- * before a time limit or when it is preempted; it writes a checkpoint, ends with 75 and is queued again. */
+ * Written below RESULTS/NAME/slurm: run.sh (the script), runs-*.txt (the runs of an array, K lines an element),
+ * arrays.txt (a line "JOB LIST K" an array; no K: 1), JOB_N.log (an element's output).  A signal reaches the run two
+ * minutes before a time limit or when it is preempted; it writes a checkpoint, ends with 75 and is queued again. */
 #ifndef SKL_SLURM_H
 #define SKL_SLURM_H
 #include "core/sweep/driver.h"

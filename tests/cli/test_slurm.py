@@ -68,7 +68,7 @@ class Stage(Case):
             script = next(i for i, w in enumerate(words) if w.endswith(".sh"))
             count = int(re.search(r"--array=1-(\d+)", " ".join(words)).group(1))
             runs = self.read(words[script + 3]).splitlines()
-            self.assertEqual(len(runs), count)
+            self.assertEqual(-(-len(runs) // int(words[script + 5])), count)
             found.append(runs)
         return found
 
@@ -155,6 +155,44 @@ class Elements(Stage):
             element = self.element([changed.get(i - script, w) for i, w in enumerate(words)], 1)
             self.assertIn(says, element.communicate(timeout=60)[1])
             self.assertEqual(element.returncode, 3)
+
+    def test_runs_in_packs(self):
+        """K runs an element, one after another; one that fails does not stop the next, one that is stopped does."""
+        self.slurm_sweep("--pack", "2", "seeds=5")
+        first, second = self.submitted()
+        self.assertIn("--array=1-2", first)
+        self.assertIn("--array=1-1", second)
+        self.write("queue", "1 1 RUNNING None\n1 2 PENDING None\n")
+        said = json.loads(self.ends(0, "status", "results/t", "--json", env=self.env).stdout)["runs"]
+        self.assertEqual([r["slurm"]["job"] if r["slurm"] else r["slurm_log"] for r in said], ["1_1"] * 2 + ["1_2"] * 2 + ["results/t/slurm/2_1.log"])
+        self.write("results/t/identity/seed-1/config.yaml", "name: another\n")
+        element = self.element(first, 1)
+        _, err = element.communicate(timeout=200)
+        self.assertNotEqual(element.returncode, 0)
+        self.assertEqual(self.states(), ["waiting", "done"] + ["waiting"] * 3, err)
+        for words, index in ((first, 2), (second, 1)):
+            self.assertEqual(self.element(words, index).wait(timeout=200), 0)
+        self.assertEqual(self.states(), ["waiting"] + ["done"] * 4)
+        os.remove(self.path("results/t/identity/seed-1/config.yaml"))
+        self.write("job", "JobId=9 JobState=RUNNING Restarts=0 ")
+        self.write("code", "75")                                # a time limit: the element goes back, the rest waits with it
+        element = self.element(first, 1)
+        self.assertEqual(element.communicate(timeout=60)[1].count("restart 0"), 1)
+        self.assertEqual((element.returncode, self.read("requeued")), (75, "9_1\n"))
+
+    def test_how_many_runs_are_a_pack(self):
+        """auto: half an hour's, where the sweep has measured a run."""
+        self.assertRegex(self.slurm_sweep("--pack", "auto", code=2).stderr, r"\Askiplab: --pack auto: [^\n]*none of t was measured[^\n]*\n\Z")
+        for bad in ("0", "1001", "two", "2x", "-1"):
+            self.assertRegex(self.slurm_sweep("--pack", bad, code=2).stderr, r"\Askiplab: --pack '[^\n]*\n\Z")
+        self.assertIn("goes with --slurm", self.ends(2, "sweep", "x.yaml", "--pack", "2").stderr)
+        self.ends(0, "sweep", "x.yaml", "--only", "*/seed-1")
+        name = "results/t/identity/seed-1/run.json"
+        record = json.loads(self.read(name))
+        record["images_per_second"] = 4 * 16 / 500.0             # 500 s a run: three are half an hour
+        self.write(name, json.dumps(record))
+        self.assertEqual(self.slurm_sweep("--pack", "auto").stderr, "t: a run takes about 8 min: 3 runs an element of the array\n")
+        self.assertEqual(self.lists(), [["identity/seed-2", "identity/seed-3"]])
 
     def test_in_another_working_folder(self):
         """--chdir: the job stands elsewhere, results and lists stay where they are."""

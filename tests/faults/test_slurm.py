@@ -120,6 +120,26 @@ class Real(Case):
         print(f"resumed {sum(r['resumes'] for r in self.records().values())} times", end=" ")
         self.took("Slurm", took, 90)
 
+    def test_packs(self):
+        """Two runs an element; one that is queued again in its second run does not begin the first anew."""
+        words = ["seeds=2", "train.iterations=60", "train.test_every=20"]
+        self.ends(0, "sweep", "x.yaml", "--jobs", "4", "--threads", "1", "--results", "local", *words)
+        try:
+            out = self.ends(0, "sweep", "x.yaml", "--slurm", "--pack", "2", *words, env=self.slurm.env).stdout
+            self.assertRegex(out, r"\Ajob array \d+: 4 runs, 2 an element, of results/t/slurm/runs-[\d-]+\.txt\n\Z")
+            first = wait_until(lambda: [r for r, s in self.status().items() if s["state"] == "done"], seconds=60, every=0.1)[0]
+            job = self.status()[first]["slurm"]["job"]
+            second = next(r for r, s in self.status().items() if r != first and s["slurm"]["job"] == job)
+            wait_until(lambda: self.rows(second) > 3, seconds=40, every=0.05)
+            self.slurm.ask("scontrol", "requeue", job)
+            self.stopped([second])
+            self.finish()
+        except BaseException:
+            print(self.slurm.logs(), self.slurm.ask("squeue"), self.logs(), sep="\n")
+            raise
+        self.assertEqual(exact(self.path("results/t")), exact(self.path("local/t")))
+        self.assertEqual({run: r["resumes"] for run, r in self.records().items() if r["resumes"]}, {second: 1})
+
     def test_a_cancelled_element_stays_away(self):
         """Submitted from inside another job, whose settings would stop every srun."""
         inside = dict(self.slurm.env, SLURM_CPU_BIND="quiet,mask_cpu:0xF000", SLURM_MEM_PER_CPU="1000000", SLURM_NTASKS="7", SLURM_JOB_ID="99999")
