@@ -187,18 +187,24 @@ int skl_atomic_open(struct skl_atomic *f, const char *path, struct skl_err *err)
     return cannot("write", path, SKL_FAILED, EEXIST, err);
 }
 
-int skl_atomic_write(struct skl_atomic *f, const void *data, size_t n, struct skl_err *err)
+int skl_write_all(int fd, const void *data, size_t n)
 {
-    SKL_CHECK(f->tmp);
     const char *p = data;
     while (n > 0) {
-        ssize_t written = write(f->fd, p, n < (size_t)1 << 30 ? n : (size_t)1 << 30);
+        ssize_t written = write(fd, p, n < (size_t)1 << 30 ? n : (size_t)1 << 30);
         if (written < 0 && errno == EINTR) continue;
-        if (written <= 0) return cannot("write", f->path, SKL_FAILED, written < 0 ? errno : ENOSPC, err);
+        if (written <= 0) return written < 0 ? errno : ENOSPC;
         p += written;
         n -= (size_t)written;
     }
-    return SKL_OK;
+    return 0;
+}
+
+int skl_atomic_write(struct skl_atomic *f, const void *data, size_t n, struct skl_err *err)
+{
+    SKL_CHECK(f->tmp);
+    int error = skl_write_all(f->fd, data, n);
+    return error ? cannot("write", f->path, SKL_FAILED, error, err) : SKL_OK;
 }
 
 int skl_fsync_dir(const char *path, struct skl_err *err)

@@ -42,6 +42,9 @@ int skl_open(const char *path, int flags, int *fd, struct skl_err *err);
 int skl_open_if_there(const char *path, int flags, int *fd, struct skl_err *err);
 int skl_remove(const char *path, struct skl_err *err); /* a file; an absent one is well */
 
+/* All of it to an open file, however often it is interrupted or cut short: 0, or the errno. */
+int skl_write_all(int fd, const void *data, size_t n);
+
 /* a file being written */
 struct skl_atomic {
     int fd, desk; /* tmp is a name in the open folder `desk`, AT_FDCWD: a path */

@@ -43,12 +43,10 @@ static int check_file(const char *path, struct skl_err *err)
 /* Sealed: from here on not even this process can change the bytes. */
 static int seal(struct skl_plugin_copy *copy, const char *data, size_t n)
 {
-    while (n > 0) {
-        ssize_t written = write(copy->fd, data, n);
-        if (written < 0 && errno == EINTR) continue;
-        if (written <= 0) return -1;
-        data += written;
-        n -= (size_t)written;
+    int error = skl_write_all(copy->fd, data, n);
+    if (error) {
+        errno = error;
+        return -1;
     }
     return fcntl(copy->fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
 }

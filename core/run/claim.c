@@ -235,8 +235,8 @@ static int sign(int desk, time_t *now)
     struct stat st;
     int n = snprintf(text, sizeof text, "host %s\nboot %s\nspace %s\npid %ld\nstarted %llu\n", me.host,
                      me.boot[0] ? me.boot : "?", me.space[0] ? me.space : "?", me.pid, me.started);
-    ssize_t written = write(fd, text, (size_t)n);
-    int error = written < 0 ? errno : written != n ? ENOSPC : fstat(fd, &st) ? errno : 0;
+    int error = skl_write_all(fd, text, (size_t)n);
+    if (!error && fstat(fd, &st)) error = errno;
     if (!error) *now = st.st_mtime;
     close(fd);
     return error;

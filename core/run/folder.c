@@ -25,6 +25,8 @@ bool skl_is_kept(const char *name)
 int skl_kept_list(const char *folder, char ***names, int *count, struct skl_err *err)
 {
     int all, status = skl_list(folder, names, &all, err);
+    if (status) status = SKL_FAILED; /* a run's own folder is no data */
+    if (status && err) err->status = status;
     *count = 0;
     for (int i = 0; i < all; i++) {
         if (skl_is_kept((*names)[i]))

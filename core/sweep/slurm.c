@@ -204,8 +204,9 @@ static int note_array(const struct submission *s, const char *list, struct skl_e
          *line = skl_format("%s %s %d\n", s->last, strrchr(list, '/') + 1, s->pack);
     int status = skl_file_own(path, err), fd = -1;
     if (!status) status = skl_open(path, O_WRONLY | O_CREAT | O_APPEND, &fd, err);
-    if (!status && (write(fd, line, strlen(line)) != (ssize_t)strlen(line) || fsync(fd)))
-        status = skl_fail(err, SKL_FAILED, "cannot write '%s': %s", path, strerror(errno));
+    int error = status ? 0 : skl_write_all(fd, line, strlen(line));
+    if (!status && !error && fsync(fd)) error = errno;
+    if (error) status = skl_fail(err, SKL_FAILED, "cannot write '%s': %s", path, strerror(error));
     if (fd >= 0) close(fd);
     free(line);
     free(path);
