@@ -419,7 +419,8 @@ static void check_shape(const struct skl_conv_kernel *kernel, const struct skl_k
 }
 
 /* The nets' own shapes, then: sides unlike, below, at and above a tile and a unit of tiles, channels unlike and odd.
- * The last ones: a stem for photographs; wide layers, in passes of many pixels; a gradient larger than the caches. */
+ * The last ones: a stem for photographs; wide layers, in passes of many pixels; a gradient larger than the caches;
+ * tiles over the edge, also of wide layers in more than one unit. */
 static const struct skl_conv_shape shapes[] = {
     {32, 32, 16, 16, 3, 1}, {16, 16, 32, 32, 3, 1}, {8, 8, 64, 64, 3, 1},   {32, 32, 3, 16, 3, 1},
     {32, 32, 16, 32, 3, 2}, {16, 16, 32, 64, 3, 2}, {16, 16, 16, 16, 3, 1}, {8, 8, 32, 32, 3, 1},
@@ -430,7 +431,8 @@ static const struct skl_conv_shape shapes[] = {
     {1, 1, 16, 16, 3, 2},   {2, 3, 5, 16, 3, 2},    {3, 3, 3, 16, 1, 2},    {1, 9, 32, 16, 1, 1},
     {7, 1, 1, 16, 1, 1},    {9, 5, 16, 6, 3, 1},    {6, 4, 40, 8, 3, 2},    {12, 13, 3, 64, 7, 2},
     {5, 6, 3, 16, 7, 1},    {1, 2, 5, 16, 7, 2},    {5, 5, 144, 32, 1, 1},  {4, 3, 16, 160, 1, 1},
-    {5, 1, 176, 176, 3, 1},
+    {5, 1, 176, 176, 3, 1}, {14, 14, 32, 16, 3, 1}, {7, 7, 16, 48, 3, 1},   {9, 33, 16, 16, 3, 1},
+    {3, 6, 16, 32, 3, 1},   {5, 9, 128, 144, 3, 1}, {33, 1, 512, 32, 3, 1},
 };
 
 void check_conv(const struct skl_conv_kernel *kernel, const struct skl_kernels *kernels)

@@ -41,8 +41,10 @@ enum { ZEROS, WASTE, OUTSIDE };
 
 struct plan {
     int m, a, c, k, h, w;
-    int tiles_x, tiles_y;      /* of one image */
-    int rows, tiles;           /* tile rows and tiles of a full unit */
+    bool wide;                 /* the transformed weights are larger than the caches */
+    int tiles_x, tiles_y;      /* of one image; the last ones may hang over its edge */
+    int step, rows, tiles;     /* tile rows of a small unit; tile rows and tiles of a full one */
+    int columns;               /* of V and D that are kept */
     int slots;                 /* rows of x or dx that a unit touches: m of each tile row, one above and one below */
     size_t x_row, y_row;       /* floats of one column of a half-transformed row, [tiles_x][c or k] */
     size_t x_column, y_column; /* floats between columns */
@@ -50,13 +52,20 @@ struct plan {
     size_t u_stride;           /* in U and dU, [a*a][c][k]; frequency j*a + i is row i of column j */
 };
 
-/* Tiles a unit aims at: enough rows for the register tiles, few enough for the caches. */
-enum { UNIT_TILES = 16 };
+/* Tiles a unit aims at: enough rows for the register tiles, few enough for the caches.  Of wide layers so many that
+ * their weights and gradients, which are in no cache, are not fetched for every few tiles anew. */
+enum { UNIT_TILES = 16, WIDE = 128 * 128, WIDE_TILES = 64 };
+
+INLINE int rows_of(int tiles, int tiles_x) { return tiles_x < tiles ? tiles / tiles_x : 1; }
 
 INLINE struct plan plan_of(int m, int h, int w, int c, int k)
 {
-    struct plan p = {.m = m, .a = m + 2, .c = c, .k = k, .h = h, .w = w, .tiles_x = w / m, .tiles_y = h / m};
-    p.rows = p.tiles_x < UNIT_TILES ? UNIT_TILES / p.tiles_x : 1;
+    struct plan p = {.m = m, .a = m + 2, .c = c, .k = k, .h = h, .w = w, .wide = c * k >= WIDE};
+    p.tiles_x = (w + m - 1) / m;
+    p.tiles_y = (h + m - 1) / m;
+    p.step = rows_of(UNIT_TILES, p.tiles_x);
+    p.rows = p.wide ? rows_of(WIDE_TILES, p.tiles_x) / p.step * p.step : p.step;
+    p.columns = p.wide ? p.a : 1;
     p.tiles = p.rows * p.tiles_x;
     p.slots = p.rows * m + 2;
     p.x_row = (size_t)(p.tiles_x * c);
@@ -69,10 +78,15 @@ INLINE struct plan plan_of(int m, int h, int w, int c, int k)
     return p;
 }
 
+/* The gradient of wide weights is made in blocks of channels, all frequencies of one after the other, so that dU
+ * stays in the second-level cache between the products and what is made of it. */
+enum { BLOCK_C = 64, BLOCK_K = 64, BLOCK_STRIDE = BLOCK_C * BLOCK_K + WEIGHT_PAD };
+
 /* Slices of a worker's scratch memory. */
 struct buffers {
-    float *v, *d;  /* V, then D U' in its place; D or M: one column of frequencies */
-    float *du;     /* dU of the chunk */
+    float *v, *d;  /* V; D or M: p->columns columns of frequencies */
+    float *du;     /* dU of the chunk; where it is wide, in blocks, [block][a*a][BLOCK_C][BLOCK_K] */
+    float *m;      /* D U', one column; where no column of V is kept, in V's place */
     float *x, *dx; /* half-transformed rows, [a][OUTSIDE + slots][tiles_x][c]: row g of the chunk stands in
                                   * slot g mod slots */
     float *y;      /* the same of y or dy, [a][rows*m][tiles_x][k] */
@@ -87,16 +101,23 @@ INLINE float *slice(float *base, size_t *at, size_t floats)
     return p;
 }
 
+INLINE size_t gradient_floats_of(const struct plan *p)
+{
+    const int blocks = ((p->c + BLOCK_C - 1) / BLOCK_C) * ((p->k + BLOCK_K - 1) / BLOCK_K);
+    return (size_t)(p->a * p->a) * (p->wide ? (size_t)blocks * BLOCK_STRIDE : p->u_stride);
+}
+
 INLINE size_t lay_out(const struct plan *p, struct buffers *b, float *scratch)
 {
     size_t at = 0;
-    b->v = slice(scratch, &at, (size_t)p->a * p->v_stride);
-    b->d = slice(scratch, &at, (size_t)p->a * p->d_stride);
+    b->v = slice(scratch, &at, (size_t)(p->columns * p->a) * p->v_stride);
+    b->d = slice(scratch, &at, (size_t)(p->columns * p->a) * p->d_stride);
+    b->m = p->wide ? slice(scratch, &at, (size_t)p->a * p->v_stride) : b->v;
     b->x = slice(scratch, &at, (size_t)p->a * p->x_column);
     b->dx = slice(scratch, &at, (size_t)p->a * p->x_column);
     b->y = slice(scratch, &at, (size_t)p->a * p->y_column);
     b->pixels = slice(scratch, &at, (size_t)((p->m + 1) * p->w) * (size_t)(p->c > p->k ? p->c : p->k));
-    b->du = slice(scratch, &at, (size_t)(p->a * p->a) * p->u_stride);
+    b->du = slice(scratch, &at, gradient_floats_of(p));
     return at;
 }
 
@@ -110,10 +131,30 @@ static size_t scratch_floats(const struct skl_conv_shape *s, int m)
 /* Tile rows [begin, begin + rows) of the chunk, whose first image is `first`. */
 struct unit {
     int first, begin, rows;
-    float *x[UNIT_TILES][MAX_A];       /* where the rows m*r - 1 .. m*r + m of x stand for each tile row r */
-    float *dx[UNIT_TILES][MAX_A];      /* the same of dx */
-    const float *above[UNIT_TILES][2]; /* what the first two rows of dx already hold */
+    float *x[WIDE_TILES][MAX_A];       /* where the rows m*r - 1 .. m*r + m of x stand for each tile row r */
+    float *dx[WIDE_TILES][MAX_A];      /* the same of dx */
+    const float *above[WIDE_TILES][2]; /* what the first two rows of dx already hold */
 };
+
+/* Rows are counted with those that hang over the images' lower edges. */
+INLINE int image_rows(const struct plan *p) { return p->tiles_y * p->m; }
+
+/* How many of `rows` rows from `row` on, which end with their tiles, there are to be loaded or stored at once. */
+INLINE int present(const struct plan *p, int row, int rows)
+{
+    if (p->h % p->m == 0) return rows;
+    const int left = p->h - row % image_rows(p);
+    return left < 0 ? 0 : left < rows ? left : rows;
+}
+
+/* The number of a row's first pixel in the tensor. */
+INLINE size_t pixel_of(const struct plan *p, int first, int row)
+{
+    return (size_t)((first + row / image_rows(p)) * p->h + row % image_rows(p)) * (size_t)p->w;
+}
+
+/* Whether column x is in the image: asked of tiles that may hang over its edge. */
+INLINE bool inside(const struct plan *p, int x) { return p->w % p->m == 0 || x < p->w; }
 
 INLINE int slot_of(const struct plan *p, int row) { return OUTSIDE + (row + p->slots) % p->slots; }
 
@@ -153,7 +194,7 @@ INLINE void x_along(const struct plan *p, const float *pixels, float *row)
         d[1] = vf_fetch(x);
         for (int tile = 0; tile < p->tiles_x; tile++, x += m * c) {
 #pragma GCC unroll 6
-            for (int j = 2; j < a - 1; j++) d[j] = vf_fetch(x + (j - 1) * c);
+            for (int j = 2; j < a - 1; j++) d[j] = inside(p, tile * m + j - 1) ? vf_fetch(x + (j - 1) * c) : vf_zero();
             d[a - 1] = tile + 1 < p->tiles_x ? vf_load(x + m * c) : vf_zero();
             input_transform(m, &constant, d, t);
 #pragma GCC unroll 6
@@ -169,21 +210,24 @@ INLINE void load_x(const struct plan *p, skl_load_fn *load, const struct skl_loa
                    const struct buffers *b, int *loaded)
 {
     while (*loaded < end) {
-        const int rows = end - *loaded < p->m ? end - *loaded : p->m;
-        const float *pixels = load(job, (size_t)(first * p->h + *loaded) * (size_t)p->w, rows * p->w, p->c, b->pixels);
-        for (int i = 0; i < rows; i++, ++*loaded)
-            x_along(p, pixels + i * p->w * p->c, b->x + (size_t)slot_of(p, *loaded) * p->x_row);
+        const int rows = end - *loaded < p->m ? end - *loaded : p->m, there = present(p, *loaded, rows);
+        if (there > 0) {
+            const float *pixels = load(job, pixel_of(p, first, *loaded), there * p->w, p->c, b->pixels);
+            for (int i = 0; i < there; i++)
+                x_along(p, pixels + i * p->w * p->c, b->x + (size_t)slot_of(p, *loaded + i) * p->x_row);
+        }
+        *loaded += there > 0 ? there : 1;
     }
 }
 
-/* Column j of V. */
-INLINE void x_down(const struct plan *p, const struct unit *u, const struct buffers *b, int j)
+/* Column j of V, to `column`. */
+INLINE void x_down(const struct plan *p, const struct unit *u, int j, float *column)
 {
     const struct constants constant = constants();
     const int a = p->a, n = p->tiles_x * p->c;
     for (int r = 0; r < u->rows; r++) {
         const float *row[MAX_A];
-        float *v = b->v + r * n;
+        float *v = column + r * n;
         for (int i = 0; i < a; i++) row[i] = u->x[r][i] + (size_t)j * p->x_column;
         for (int e = 0; e < n; e += LANES) {
             vf d[MAX_A], t[MAX_A];
@@ -206,7 +250,8 @@ INLINE void dy_along(const struct plan *p, const float *pixels, float *row)
         for (int tile = 0; tile < p->tiles_x; tile++) {
             vf y[MAX_A], t[MAX_A];
 #pragma GCC unroll 6
-            for (int j = 0; j < m; j++) y[j] = vf_fetch(pixels + (tile * m + j) * k + ch);
+            for (int j = 0; j < m; j++)
+                y[j] = inside(p, tile * m + j) ? vf_fetch(pixels + (tile * m + j) * k + ch) : vf_zero();
             output_transform_transposed(m, &constant, y, t);
 #pragma GCC unroll 6
             for (int j = 0; j < a; j++) vf_store(row + (size_t)j * p->y_column + tile * k + ch, t[j]);
@@ -217,20 +262,26 @@ INLINE void load_dy(const struct plan *p, const struct unit *u, skl_load_fn *loa
                     const struct buffers *b)
 {
     for (int r = 0; r < u->rows; r++) {
-        const int row = (u->first * p->tiles_y + u->begin + r) * p->m;
-        const float *pixels = load(job, (size_t)row * (size_t)p->w, p->m * p->w, p->k, b->pixels);
-        for (int i = 0; i < p->m; i++) dy_along(p, pixels + i * p->w * p->k, b->y + (size_t)(r * p->m + i) * p->y_row);
+        const int row = (u->begin + r) * p->m, there = present(p, row, p->m);
+        const float *pixels = load(job, pixel_of(p, u->first, row), there * p->w, p->k, b->pixels);
+        for (int i = 0; i < p->m; i++) {
+            float *y = b->y + (size_t)(r * p->m + i) * p->y_row;
+            if (i < there)
+                dy_along(p, pixels + i * p->w * p->k, y);
+            else
+                for (int j = 0; j < p->a; j++) memset(y + (size_t)j * p->y_column, 0, sizeof *y * p->y_row);
+        }
     }
 }
 
-/* Column j of D. */
-INLINE void dy_down(const struct plan *p, const struct unit *u, const struct buffers *b, int j)
+/* Column j of D, to `column`. */
+INLINE void dy_down(const struct plan *p, const struct unit *u, const struct buffers *b, int j, float *column)
 {
     const struct constants constant = constants();
     const int m = p->m, a = p->a, n = p->tiles_x * p->k;
     for (int r = 0; r < u->rows; r++) {
         const float *row = b->y + (size_t)j * p->y_column + (size_t)(r * m) * p->y_row;
-        float *d = b->d + r * n;
+        float *d = column + r * n;
         for (int e = 0; e < n; e += LANES) {
             vf y[MAX_A], t[MAX_A];
 #pragma GCC unroll 6
@@ -266,7 +317,8 @@ INLINE void y_along(const struct plan *p, const float *row, float *pixels)
             for (int j = 0; j < a; j++) t[j] = vf_fetch(row + (size_t)j * p->y_column + tile * k + ch);
             output_transform(m, &constant, t, y);
 #pragma GCC unroll 6
-            for (int j = 0; j < m; j++) vf_store(pixels + (tile * m + j) * k + ch, y[j]);
+            for (int j = 0; j < m; j++)
+                if (inside(p, tile * m + j)) vf_store(pixels + (tile * m + j) * k + ch, y[j]);
         }
 }
 
@@ -274,10 +326,11 @@ INLINE void store_y(const struct plan *p, const struct unit *u, skl_store_fn *st
                     const struct buffers *b, struct skl_sums *sums)
 {
     for (int r = 0; r < u->rows; r++) {
-        const int row = (u->first * p->tiles_y + u->begin + r) * p->m;
-        float *pixels = place_at(job, (size_t)row * (size_t)p->w, p->k, b->pixels);
-        for (int i = 0; i < p->m; i++) y_along(p, b->y + (size_t)(r * p->m + i) * p->y_row, pixels + i * p->w * p->k);
-        store(job, (size_t)row * (size_t)p->w, p->m * p->w, p->k, pixels, sums);
+        const int row = (u->begin + r) * p->m, there = present(p, row, p->m);
+        const size_t at = pixel_of(p, u->first, row);
+        float *pixels = place_at(job, at, p->k, b->pixels);
+        for (int i = 0; i < there; i++) y_along(p, b->y + (size_t)(r * p->m + i) * p->y_row, pixels + i * p->w * p->k);
+        store(job, at, there * p->w, p->k, pixels, sums);
     }
 }
 
@@ -312,27 +365,41 @@ INLINE void dx_along(const struct plan *p, const float *row, float *pixels)
             if (tile > 0) vf_store(x_out - c, x[0] + left);
             vf_store(x_out, x[1] + right);
 #pragma GCC unroll 4
-            for (int j = 2; j < m; j++) vf_store(x_out + (j - 1) * c, x[j]);
+            for (int j = 2; j < m; j++)
+                if (inside(p, tile * m + j - 1)) vf_store(x_out + (j - 1) * c, x[j]);
             left = x[m];
             right = x[m + 1];
         }
-        vf_store(x_out - c, left);
+        if (p->w % m == 0) vf_store(x_out - c, left);
     }
 }
 
-/* Stores the rows that are finished, from *stored on: all but the unit's last, unless that one ends an image. */
+/* Stores the rows up to `end`, from *stored on. */
+INLINE void store_dx_rows(const struct plan *p, int first, int end, skl_store_fn *store, const struct skl_store *job,
+                          const struct buffers *b, struct skl_sums *sums, int *stored)
+{
+    while (*stored < end) {
+        const int rows = end - *stored < p->m ? end - *stored : p->m, there = present(p, *stored, rows);
+        if (there > 0) {
+            const size_t at = pixel_of(p, first, *stored);
+            float *pixels = place_at(job, at, p->c, b->pixels);
+            for (int i = 0; i < there; i++)
+                dx_along(p, b->dx + (size_t)slot_of(p, *stored + i) * p->x_row, pixels + i * p->w * p->c);
+            store(job, at, there * p->w, p->c, pixels, sums);
+        }
+        *stored += there > 0 ? there : 1;
+    }
+}
+
+/* Stores the rows that are finished: all but the last of every small unit, unless that one ends an image.  (Sums are
+ * made store by store: these are their order, whatever a unit's size.) */
 INLINE void store_dx(const struct plan *p, const struct unit *u, skl_store_fn *store, const struct skl_store *job,
                      const struct buffers *b, struct skl_sums *sums, int *stored)
 {
-    const int next = u->begin + u->rows, end = next * p->m - (next % p->tiles_y == 0 ? 0 : 1);
-    while (*stored < end) {
-        const int rows = end - *stored < p->m ? end - *stored : p->m;
-        const size_t at = (size_t)(u->first * p->h + *stored) * (size_t)p->w;
-        float *pixels = place_at(job, at, p->c, b->pixels);
-        for (int i = 0; i < rows; i++)
-            dx_along(p, b->dx + (size_t)slot_of(p, *stored + i) * p->x_row, pixels + i * p->w * p->c);
-        store(job, at, rows * p->w, p->c, pixels, sums);
-        *stored += rows;
+    const int last = u->begin + u->rows;
+    for (int next = u->begin; next < last;) {
+        next = next + p->step < last ? next + p->step : last;
+        store_dx_rows(p, u->first, next * p->m - (next % p->tiles_y == 0 ? 0 : 1), store, job, b, sums, stored);
     }
 }
 
@@ -342,17 +409,24 @@ INLINE void store_dx(const struct plan *p, const struct unit *u, skl_store_fn *s
 struct column {
     int j, depth, n;   /* channels read and made */
     const float *from; /* V or D [a][tiles][depth] */
-    float *into;       /* M or D U' [a][tiles][n], D U' in V's place */
+    float *into;       /* M or D U' [a][tiles][n] */
     size_t from_stride, into_stride;
     const float *weights; /* packed, frequency i at i * u_stride */
     bool forward;
 };
 
-INLINE struct column column_of(const struct plan *p, const struct buffers *b, const float *packed, int j, bool forward)
+INLINE struct column column_of(const struct plan *p, const float *packed, int j, const float *from, float *into,
+                               bool forward)
 {
     const float *weights = packed + (size_t)(j * p->a) * p->u_stride;
-    if (forward) return (struct column){j, p->c, p->k, b->v, b->d, p->v_stride, p->d_stride, weights, true};
-    return (struct column){j, p->k, p->c, b->d, b->v, p->d_stride, p->v_stride, weights, false};
+    if (forward) return (struct column){j, p->c, p->k, from, into, p->v_stride, p->d_stride, weights, true};
+    return (struct column){j, p->k, p->c, from, into, p->d_stride, p->v_stride, weights, false};
+}
+
+/* Where column j of V or D is kept. */
+INLINE float *kept(const struct plan *p, float *columns, size_t stride, int j)
+{
+    return columns + (size_t)(j % p->columns * p->a) * stride;
 }
 
 /* The frequencies t [a] of tile `tile` and channels from ch on, down to their rows. */
@@ -368,8 +442,10 @@ INLINE void down(const struct plan *p, const struct unit *u, const struct buffer
 }
 
 /* With 32 registers: a few tiles and one vector of channels at a time, for all frequencies of the column, so that
- * the products never leave the registers.  With 16 that would need more loads than the multiply-adds hide. */
-enum { IN_REGISTERS = VECTOR_REGISTERS == 32, BLOCK = 4 };
+ * the products never leave the registers.  With 16, and with weights from beyond the first-level cache, that would need
+ * more loads than the multiply-adds hide. */
+enum { BLOCK = 4 };
+INLINE bool in_registers(const struct plan *p) { return VECTOR_REGISTERS == 32 && !p->wide; }
 
 INLINE void block_down(const struct plan *p, const struct unit *u, const struct buffers *b, const struct column *column,
                        int tile, int tiles, int ch, struct ahead *ahead)
@@ -400,7 +476,7 @@ INLINE void products_down(const struct plan *p, const struct unit *u, const stru
                           const struct column *column, struct ahead *ahead)
 {
     const int tiles = u->rows * p->tiles_x, depth = column->depth, n = column->n;
-    if (IN_REGISTERS) {
+    if (in_registers(p)) {
         products_in_registers(p, u, b, column, ahead);
         return;
     }
@@ -423,12 +499,12 @@ INLINE void products_down(const struct plan *p, const struct unit *u, const stru
 /* How often products_down fetches ahead in a unit. */
 INLINE int fetches(const struct plan *p, int depth, int n)
 {
-    return IN_REGISTERS
+    return in_registers(p)
                ? p->a * (n / LANES) * ((p->tiles + BLOCK - 1) / BLOCK) * ((depth + FETCH_EVERY - 1) / FETCH_EVERY)
                : p->a * p->a;
 }
 
-/* Frequency i of column j: dU (+)= V' D. */
+/* Frequency i of column j, where one is kept: dU (+)= V' D. */
 INLINE void weight_products(const struct plan *p, const struct buffers *b, int i, int j, int tiles, bool accumulate)
 {
     const size_t c = (size_t)p->c, k = (size_t)p->k;
@@ -437,15 +513,52 @@ INLINE void weight_products(const struct plan *p, const struct buffers *b, int i
              (struct matrix_d){b->du + (size_t)(j * p->a + i) * p->u_stride, k}, accumulate);
 }
 
-/* Pixels of the tensor at which the unit begins, and at which x is needed next. */
-INLINE size_t begin_of(const struct plan *p, const struct unit *u)
+/* dw = G' dU G, of `rows` rows of `n` weights: in dU one after the other, in dw k floats apart. */
+INLINE void finish_gradient(const struct plan *p, const float *du, size_t stride, int rows, int n, float *dw, int k)
 {
-    return (size_t)(u->first * p->tiles_y + u->begin) * (size_t)(p->m * p->w);
+    const int m = p->m, a = p->a;
+    const size_t tap = (size_t)p->c * (size_t)p->k;
+    for (int row = 0; row < rows; row++)
+        for (int at = 0; at < n; at += LANES) {
+            vf half[3][MAX_A], t[MAX_A], w[3];
+#pragma GCC unroll 6
+            for (int j = 0; j < a; j++) {
+#pragma GCC unroll 6
+                for (int i = 0; i < a; i++) t[i] = vf_load(du + (size_t)(j * a + i) * stride + row * n + at);
+                weight_transform_transposed(m, t, w);
+                for (int i = 0; i < 3; i++) half[i][j] = w[i];
+            }
+            for (int i = 0; i < 3; i++) {
+                weight_transform_transposed(m, half[i], w);
+                for (int j = 0; j < 3; j++) vf_store(dw + (size_t)(i * 3 + j) * tap + (size_t)(row * k + at), w[j]);
+            }
+        }
 }
+
+/* All frequencies of a wide layer's unit, block by block; with the chunk's last unit also dw.  A chunk of one unit has
+ * no use for dU afterwards. */
+INLINE void wide_gradient(const struct plan *p, const struct buffers *b, int tiles, bool first, bool last, float *dw)
+{
+    const size_t c = (size_t)p->c, k = (size_t)p->k;
+    float *du = b->du;
+    for (int c0 = 0; c0 < p->c; c0 += BLOCK_C)
+        for (int k0 = 0; k0 < p->k; k0 += BLOCK_K) {
+            const int rows = p->c - c0 < BLOCK_C ? p->c - c0 : BLOCK_C, n = p->k - k0 < BLOCK_K ? p->k - k0 : BLOCK_K;
+            for (int f = 0; f < p->a * p->a; f++)
+                multiply(rows, n, tiles, (struct matrix_a){b->v + (size_t)f * p->v_stride + c0, 1, c},
+                         (struct matrix_b){b->d + (size_t)f * p->d_stride + k0, k},
+                         (struct matrix_d){du + f * BLOCK_STRIDE, (size_t)n}, !first);
+            if (last) finish_gradient(p, du, BLOCK_STRIDE, rows, n, dw + (size_t)c0 * k + k0, p->k);
+            if (!first || !last) du += p->a * p->a * BLOCK_STRIDE;
+        }
+}
+
+/* Pixels of the tensor at which the unit begins, and at which x is needed next. */
+INLINE size_t begin_of(const struct plan *p, const struct unit *u) { return pixel_of(p, u->first, u->begin * p->m); }
 
 INLINE size_t end_of(const struct plan *p, const struct unit *u)
 {
-    return begin_of(p, u) + (size_t)(u->rows * p->m * p->w);
+    return pixel_of(p, u->first, (u->begin + u->rows) * p->m);
 }
 
 /* ---- one chunk ---- */
@@ -470,33 +583,13 @@ INLINE void forward_chunk(const struct skl_conv_forward *job, int first, int n, 
         struct ahead ahead = ahead_of(unit_floats, fetches(&p, c, k));
         ahead_load(&ahead, job->load, next * (size_t)c);
         ahead_store(&ahead, job->store, now * (size_t)k);
-        load_x(&p, load, job->load, first, last_row < n * p.h ? last_row : n * p.h, &b, &loaded);
+        load_x(&p, load, job->load, first, last_row < all * m ? last_row : all * m, &b, &loaded);
         for (int j = 0; j < a; j++) {
-            x_down(&p, &u, &b, j);
-            const struct column column = column_of(&p, &b, job->packed, j, true);
+            x_down(&p, &u, j, b.v);
+            const struct column column = column_of(&p, job->packed, j, b.v, b.d, true);
             products_down(&p, &u, &b, &column, &ahead);
         }
         store_y(&p, &u, store, job->store, &b, sums);
-    }
-}
-
-/* dw = G' dU G */
-INLINE void finish_gradient(const struct plan *p, const float *du, float *dw)
-{
-    const int m = p->m, a = p->a;
-    for (int at = 0; at < p->c * p->k; at += LANES) {
-        vf half[3][MAX_A], t[MAX_A], w[3];
-#pragma GCC unroll 6
-        for (int j = 0; j < a; j++) {
-#pragma GCC unroll 6
-            for (int i = 0; i < a; i++) t[i] = vf_load(du + (size_t)(j * a + i) * p->u_stride + at);
-            weight_transform_transposed(m, t, w);
-            for (int i = 0; i < 3; i++) half[i][j] = w[i];
-        }
-        for (int i = 0; i < 3; i++) {
-            weight_transform_transposed(m, half[i], w);
-            for (int j = 0; j < 3; j++) vf_store(dw + (size_t)((i * 3 + j) * p->c * p->k + at), w[j]);
-        }
     }
 }
 
@@ -522,24 +615,24 @@ INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n
         ahead_load(&ahead, job->dy, next * (size_t)k);
         if (job->dx) ahead_store(&ahead, job->dx, now * (size_t)c);
         load_dy(&p, &u, from_dy, job->dy, &b);
-        load_x(&p, from_x, job->x, first, last_row < n * p.h ? last_row : n * p.h, &b, &loaded);
+        load_x(&p, from_x, job->x, first, last_row < all * m ? last_row : all * m, &b, &loaded);
         for (int j = 0; j < a; j++) {
-            dy_down(&p, &u, &b, j);
-            x_down(&p, &u, &b, j);
-            for (int i = 0; i < a; i++) {
+            float *d = kept(&p, b.d, p.d_stride, j);
+            dy_down(&p, &u, &b, j, d);
+            x_down(&p, &u, j, kept(&p, b.v, p.v_stride, j));
+            for (int i = 0; i < a && !p.wide; i++) {
                 ahead_fetch(&ahead);
                 weight_products(&p, &b, i, j, tiles, u.begin > 0);
             }
             if (!job->dx) continue;
-            const struct column column = column_of(&p, &b, job->packed, j, false);
+            const struct column column = column_of(&p, job->packed, j, d, b.m, false);
             products_down(&p, &u, &b, &column, &ahead);
         }
+        if (p.wide) wide_gradient(&p, &b, tiles, u.begin == 0, u.begin + u.rows == all, dw);
         if (job->dx) store_dx(&p, &u, store, job->dx, &b, sums, &stored);
     }
-    if (n > 0)
-        finish_gradient(&p, b.du, dw);
-    else
-        memset(dw, 0, sizeof *dw * 9 * (size_t)(c * k));
+    if (n > 0 && !p.wide) finish_gradient(&p, b.du, p.u_stride, 1, c * k, dw, c * k);
+    if (n == 0) memset(dw, 0, sizeof *dw * 9 * (size_t)(c * k));
 }
 
 /* ---- instances: the shapes of the CIFAR nets, at full and half size, as constants; and any other ---- */
@@ -618,7 +711,8 @@ static void prepare_backward(const struct skl_conv_shape *s, int m, const float 
 static bool supports(const struct skl_conv_shape *s, int m)
 {
     return s->size == 3 && s->stride == 1 && s->c > 0 && s->k > 0 && s->c % LANES == 0 && s->k % LANES == 0 &&
-           s->c <= MAX_CHANNELS && s->k <= MAX_CHANNELS && s->h > 0 && s->w > 0 && s->h % m == 0 && s->w % m == 0;
+           s->c <= MAX_CHANNELS && s->k <= MAX_CHANNELS && s->h > 0 && s->w > 0 &&
+           (m == 4 || (s->h % m == 0 && s->w % m == 0));
 }
 
 static size_t gradient_floats(const struct skl_conv_shape *s) { return 9 * (size_t)s->c * (size_t)s->k; }

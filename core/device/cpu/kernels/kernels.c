@@ -46,11 +46,16 @@ const struct skl_kernels *skl_kernels_for(enum skl_cpu_level level)
 
 const struct skl_conv_kernel *const *skl_conv_kernels(void) { return kernels; }
 
-/* F(2x2, 3x3) passes 16 numbers a weight and its gradient through the caches: of wide layers more than it saves. */
+/* F(2x2, 3x3) passes 16 numbers a weight and its gradient through the caches: of wide layers more than it saves.
+ * F(4x4, 3x3) makes 36 products for each tile of 4x4 pixels, where F(2x2) makes 4 a pixel and a direct sum 9: small
+ * images leave too much of their tiles empty. */
 enum { WIDEST_WINOGRAD2 = 128 };
 static bool worth_it(enum skl_conv_algo algo, const struct skl_conv_shape *s)
 {
-    return algo != SKL_CONV_WINOGRAD2 || s->c <= WIDEST_WINOGRAD2 || s->k <= WIDEST_WINOGRAD2;
+    const bool narrow = s->c <= WIDEST_WINOGRAD2 || s->k <= WIDEST_WINOGRAD2;
+    if (algo == SKL_CONV_WINOGRAD2) return narrow;
+    const int otherwise = narrow && s->h % 2 == 0 && s->w % 2 == 0 ? 4 : 9, tiles = ((s->h + 3) / 4) * ((s->w + 3) / 4);
+    return algo != SKL_CONV_WINOGRAD4 || 36 * tiles < otherwise * s->h * s->w;
 }
 
 static const struct skl_conv_kernel *first_fit(enum skl_conv_algo algo, enum skl_cpu_level level,
