@@ -9,14 +9,15 @@
 /* Tiles by shape: 3x3, stride 1, as many channels out as in.  Safe on every device with this much local memory and
  * work-groups of 256; measured on one, an H200.  kernels/conv_tile.cl and grad_tile.cl say what the numbers are. */
 static const struct tile {
-    int h, w, c, r, px, cb; /* conv_tile: R, PX, CB */
-    int gcb, gkb, br, bi;   /* grad_tile: CB, KB, BR, BI */
-    int images;             /* of a group of grad_tile */
+    int h, w, c, r, px, cb, kb; /* conv_tile: R, PX, CB, KB */
+    int gcb, gkb, br, bi;       /* grad_tile: CB, KB, BR, BI */
+    int images;                 /* of a group of grad_tile */
 } tiles[] = {
-    {32, 32, 16, 8, 8, 16, 16, 16, 8, 192, 1},
-    {16, 16, 32, 8, 8, 16, 16, 32, 8, 192, 1},
-    {8, 8, 64, 8, 4, 16, 16, 32, 8, 192, 4},
+    {32, 32, 16, 8, 8, 16, 16, 16, 16, 8, 192, 1},
+    {16, 16, 32, 8, 8, 16, 32, 16, 32, 8, 192, 1},
+    {8, 8, 64, 8, 4, 16, 32, 16, 32, 8, 192, 4},
 };
+static int tile_items(const struct tile *t) { return t->w * t->kb / 4 * (t->r / t->px); }
 
 /* A layer's way: a row of the table, or any shape by matrix products. */
 struct conv_way {
@@ -31,10 +32,10 @@ struct conv_way {
 static size_t largest(size_t a, size_t b) { return a > b ? a : b; }
 static size_t tile_local(const struct tile *t)
 {
-    const int w = t->w + 2, items = t->w * t->c / 4 * (t->r / t->px);
-    const size_t conv = (size_t)((t->r + 2) * w * (t->cb + 4) + 9 * t->cb * t->c);
+    const int w = t->w + 2;
+    const size_t conv = (size_t)((t->r + 2) * w * (t->cb + 4) + 9 * t->cb * t->kb);
     const size_t grad = (size_t)((t->br + 2) * w * (t->gcb + 4) + t->br * t->w * (t->gkb + 4));
-    return sizeof(float) * largest(largest(conv, 4 * SUMS_NUMBERS * (size_t)items), grad);
+    return sizeof(float) * largest(largest(conv, 4 * SUMS_NUMBERS * (size_t)tile_items(t)), grad);
 }
 
 static const struct tile *tile_for(const struct opencl *d, const struct skl_conv_shape *s)
@@ -100,12 +101,12 @@ static void run_tile(struct opencl *d, const struct conv_way *w, int n, const st
                      struct skl_place weight, const struct skl_result *s, bool back)
 {
     const struct tile *t = w->tile;
-    const int span = n * (t->h / t->r), groups = d->head.groups, items = t->w * t->c / 4 * (t->r / t->px);
+    const int span = n * (t->h / t->r), groups = d->head.groups;
     char *flags = known(d, NULL, l, s);
     cl_kernel k = opencl_kernel(d, "conv_tile", "conv_tile",
-                                "-DH=%d -DW=%d -DC=%d -DR=%d -DPX=%d -DCB=%d -DBACK=%d "
+                                "-DH=%d -DW=%d -DC=%d -DR=%d -DPX=%d -DCB=%d -DKB=%d -DBACK=%d "
                                 "-DSUMS=%d %s",
-                                t->h, t->w, t->c, t->r, t->px, t->cb, back, sums_kind(s), flags);
+                                t->h, t->w, t->c, t->r, t->px, t->cb, t->kb, back, sums_kind(s), flags);
     free(flags);
     struct call c = call_begin(d, k, back ? "conv_tile (backward)" : "conv_tile");
     call_operand(&c, l);
@@ -114,7 +115,7 @@ static void run_tile(struct opencl *d, const struct conv_way *w, int n, const st
     call_int(&c, span);
     const double elements = (double)groups * n * t->h * t->w * t->c;
     moves_operand(&c, l, elements), moves_result(&c, s, elements);
-    call_run(&c, (size_t)(groups * span), 0, 0, (size_t)items);
+    call_run(&c, (size_t)(groups * span), (size_t)(t->c / t->kb), 0, (size_t)tile_items(t));
     parts_end(d, s->sums, span, t->c, !skl_there(s->partner), (int64_t)n * t->h * t->w);
 }
 

@@ -17,6 +17,10 @@
 #define BN_GROUP ((int)get_group_id(0) / span)
 #define IN_GROUP ((int)get_group_id(0) % span)
 
+/* Before a loop over an array that is to stand in registers: an index that is not known when the text is built would
+ * put it into memory. */
+#define UNROLLED _Pragma("unroll")
+
 /* An int that stops what changes a net, where there is one. */
 #define STOP BYTES(stop), int may_stop
 #define STOPPED (may_stop && *(__global const int *)BYTES_AT(stop))

@@ -49,8 +49,8 @@ grad_tile(LOAD_PARAMS(x_), LOAD_PARAMS(l_), int images, int range_images, TENSOR
     const int cq = t % CQ, kq = t / CQ % KQ, dy = t / (CQ * KQ) % 3, split = t / (CQ * KQ * 3);
     const int first = g * images + IN_GROUP * range_images, end = min((g + 1) * images, first + range_images);
     float4 sum[3][4];
-    for (int i = 0; i < 3; i++)
-        for (int j = 0; j < 4; j++) sum[i][j] = 0;
+    UNROLLED
+    for (int i = 0; i < 3; i++) sum[i][0] = 0, sum[i][1] = 0, sum[i][2] = 0, sum[i][3] = 0;
     for (int image = first; image < end; image++)
         for (int row = 0; row < H; row += BR) {
             barrier(CLK_LOCAL_MEM_FENCE);
@@ -70,7 +70,9 @@ grad_tile(LOAD_PARAMS(x_), LOAD_PARAMS(l_), int images, int range_images, TENSOR
             }
         }
     __local float4 *red = (__local float4 *)room;
+    UNROLLED
     for (int i = 0; i < 3; i++)
+        UNROLLED
         for (int j = 0; j < 4; j++) {
             barrier(CLK_LOCAL_MEM_FENCE);
             red[t] = sum[i][j];
