@@ -19,6 +19,9 @@ static bool is_gone(const char *path)
     return !skl_is_there(path, &there, NULL) && !there;
 }
 
+/* The last one has just done so; no other error goes away by waiting: a read-only or full disk, a folder of others. */
+static bool tidied_up(int error) { return skl_is_absent(error) || error == EEXIST || error == ESTALE; }
+
 /* Longer and longer: most plans are decided within milliseconds. */
 static int nap(int waited)
 {
@@ -34,7 +37,7 @@ int skl_plan_lock(const char *folder, struct skl_claim **claim, struct skl_err *
     for (int waited = 0; status == SKL_BUSY && waited < PATIENCE_MS; waited += status ? nap(waited) : 0) {
         status = skl_mkdirs(path, err);
         if (!status) status = skl_claim_take(path, claim, err);
-        if (status == SKL_FAILED && is_gone(path)) status = SKL_BUSY; /* the last one has just tidied up */
+        if (status == SKL_FAILED && tidied_up(err->error) && is_gone(path)) status = SKL_BUSY;
     }
     free(path);
     return status;

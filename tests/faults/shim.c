@@ -5,7 +5,7 @@
  *            term   it gets a SIGTERM just before the call, which then is made
  *            stop   it stands still just before the call, until a SIGCONT; "stop+nolock" as nolock besides
  *            short  a write takes one byte only
- *            ENOSPC, EIO, EDQUOT, EINTR, ESTALE, EACCES: the call fails with this error and does nothing
+ *            ENOSPC, EIO, EDQUOT, EINTR, ESTALE, EACCES, EROFS: the call fails with this error and does nothing
  *            clock  the wall clock is an hour ahead until it is read for the AT-th time
  *            nolock every file lock is granted, as on some network file systems; AT means nothing
  *     AT     which one, counted from 1; "7+": the 7th and all after it
@@ -84,7 +84,7 @@ static int fault_at(const char *call, const char *path)
         const char *name;
         int error;
     } errors[] = {{"ENOSPC", ENOSPC}, {"EIO", EIO},       {"EDQUOT", EDQUOT}, {"EINTR", EINTR},
-                  {"short", SHORT},   {"ESTALE", ESTALE}, {"EACCES", EACCES}};
+                  {"short", SHORT},   {"ESTALE", ESTALE}, {"EACCES", EACCES}, {"EROFS", EROFS}};
     if (!counts(call, path)) return NO_FAULT;
     int k = atomic_fetch_add(&calls, 1) + 1;
     if (k != plan.at && !(plan.all_after && k > plan.at)) return NO_FAULT;

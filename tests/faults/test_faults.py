@@ -160,6 +160,21 @@ class PlanLock(Sleepers, Lab):
         print(sum(stopped), "places", end=" ")
 
 
+class ReadOnly(Lab):
+    def test_where_nothing_can_be_made_nobody_waits(self):
+        """A results folder on a disk that is read-only or full: one line, soon, whatever the sweep wants to do there."""
+        self.write("x.yaml", config(iterations=2))
+        self.ends(0, "sweep", "x.yaml", "--threads", "1")
+        for kind, more in (("EROFS", ("seeds=2", "--extend")), ("ENOSPC", ("--redo", "*")), ("EACCES", ("name=new",))):
+            before = tree(self.path("results"))
+            start = time.monotonic()
+            p = self.skiplab("sweep", "x.yaml", *more, env=self.faulty(f"{kind} 1+ mkdir results"))
+            self.assertEqual(p.returncode, 1, p.stderr)
+            self.assertRegex(p.stderr, rf"(?m)^skiplab: [^\n]*{os.strerror(getattr(errors, kind))}[^\n]*\n\Z")
+            self.assertLess(time.monotonic() - start, 20)
+            self.assertEqual(tree(self.path("results")), before)
+
+
 class StoodStill(Sleepers, Places):
     """It wakes when another one has taken its run over: where file locks are worth nothing either."""
 
