@@ -26,7 +26,7 @@ do for [FORMAT in FORMATS] {
     set label 1 heading(FORMAT) at screen 0.5, screen 1 - S*0.17/HEIGHT center
     set label 2 X_LABEL at graph 0.5, screen (KEY_HEIGHT + S*0.17)/HEIGHT center
     set label 3 (FORMAT eq 'dumb' ? '' : Y_LABEL) at screen S*0.14/WIDTH, graph 0.5 center rotate by 90
-    eval key(S*0.7/WIDTH, KEY_HEIGHT/HEIGHT, KEY_ROWS)
+    if (drawn(FORMAT)) { unset key } else { eval key(S*0.7/WIDTH, KEY_HEIGHT/HEIGHT, KEY_ROWS) }
     bands = ''
     lines = ''
     entries = ''
@@ -35,6 +35,7 @@ do for [FORMAT in FORMATS] {
         type = FORMAT eq 'dumb' ? 1 + (i - 1) % 7 : dash(STYLE[i])      # there a sign for each of 7 line types
         bands = bands.(FORMAT eq 'dumb' ? '' : band(BAND[i], 'x1y1', STYLE[i], Y_MIN, Y_MAX))
         lines = lines.line(CURVE[i], 'x1y1', STYLE[i], type, width).crosses(STOPS[i], 'x1y1', STYLE[i])
+        if (drawn(FORMAT)) { eval name(i, CURVES, KEY_ROWS, S*0.75, sprintf('LABEL[%d]', i), colored(STYLE[i], type, width)) }
         entries = entries.entry(sprintf('LABEL[%d]', i), STYLE[i], type, width)
     }
     eval 'plot '.bands.lines.entries.'NaN notitle'

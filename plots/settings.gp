@@ -28,7 +28,8 @@ do for [FORMAT in FORMATS] {
     set label 1 heading(FORMAT) at screen 0.5, screen 1 - S*0.17/HEIGHT center
     set label 2 X_LABEL at graph 0.5, screen (KEY_HEIGHT + S*0.17)/HEIGHT center
     set label 3 (FORMAT eq 'dumb' ? '' : Y_LABEL) at screen S*0.14/WIDTH, graph 0.5 center rotate by 90
-    eval key(S*0.7/WIDTH, KEY_HEIGHT/HEIGHT, KEY_ENTRIES)
+    if (drawn(FORMAT)) { unset key } else { eval key(S*0.7/WIDTH, KEY_HEIGHT/HEIGHT, KEY_ENTRIES) }
+    if (drawn(FORMAT) && BASE_LABEL ne '') { eval name(1, KEY_ENTRIES, KEY_ENTRIES, S*0.75, 'BASE_LABEL', colored(0, 1, 1.4)) }
     if (BASE_LABEL ne '') { set object 1 rectangle from graph 0, first BASE_LOW to graph 1, first BASE_HIGH fillcolor rgb color(0) fillstyle transparent solid 0.12 noborder }
     parts = BASE_LABEL eq '' ? '' : sprintf("%g with lines linetype 1 linewidth 1.4 linecolor rgb '%s' title BASE_LABEL, ", BASE_MEDIAN, color(0))
     do for [i = 1:LINES] {
@@ -36,6 +37,11 @@ do for [FORMAT in FORMATS] {
         if (FORMAT ne 'dumb') { parts = parts.sprintf("LINE[%d] using 'value':'median':'low':'high':(rgb(column('style'))) with yerrorbars pointtype 0 dashtype solid linewidth 1 linecolor rgb variable notitle, ", i) }
         do for [hollow = 0:1] {
             parts = parts.sprintf("LINE[%d] using (column('unfinished') == %d ? column('value') : NaN):'median':(rgb(column('style'))) with points pointtype %d pointsize 0.8 linecolor rgb variable notitle, ", i, hollow, point(i) - hollow)
+        }
+        k = i + KEY_ENTRIES - LINES
+        if (drawn(FORMAT)) {
+            eval name(k, KEY_ENTRIES, KEY_ENTRIES, S*0.75, sprintf('LABEL[%d]', i), sprintf("%s linecolor rgb '%s'", look(1 + (i - 1) % 7, 0.9), INK))
+            eval name_point(k, KEY_ENTRIES, KEY_ENTRIES, S*0.75, point(i), INK)
         }
         parts = parts.sprintf("keyentry with linespoints linetype %d linewidth 0.9 pointtype %d pointsize 0.8 linecolor rgb INK title LABEL[%d], ", 1 + (i - 1) % 7, point(i), i)
     }

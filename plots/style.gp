@@ -13,6 +13,7 @@ SMALL = POINTS - (POINTS > 12 ? 2 : 1)
 SMALL_FONT = sprintf('%s,%g', FONT_NAME, SMALL)
 S = SMALL/9.0                                        # room for text, against that of 10 points
 DPI = 200                                            # of the PNG
+THICK = PAGE eq 'slide' ? 1.6 : 1                    # lines and points, against those of a page
 
 # The legend: below, none, or a corner of the picture: top-left, top-right, bottom-left, bottom-right.
 if (!exists('LEGEND')) LEGEND = 'below'
@@ -22,6 +23,16 @@ CORNER = (strstrt(LEGEND, 'top') ? 'top ' : 'bottom ').(strstrt(LEGEND, 'left') 
 key(x, y, rows) = LEGEND eq 'none' ? 'unset key' : LEGEND eq 'below' ? \
     sprintf('set key at screen %g, screen %g left top maxrows %d ', x, y, rows).KEY_LOOK : \
     'set key inside opaque '.CORNER.' maxcols 1 '.KEY_LOOK
+# gnuplot leaves out names of a key that is higher than its graph.  So what stands below a picture is drawn line by line,
+# but for the terminal: name i of n, in so many rows, from so many inches on.
+drawn(format) = LEGEND eq 'below' && format ne 'dumb'
+name_x(i, n, rows, left) = left + (i - 1)/rows*(WIDTH - left)/((n + rows - 1)/rows)
+name_y(i, rows) = (KEY_HEIGHT - S*(0.06 + 0.165*((i - 1) % rows + 0.5)))/HEIGHT
+name(i, n, rows, left, title, style) = sprintf("set arrow %d from screen %g, screen %g to screen %g, screen %g nohead %s; set label %d %s at screen %g, screen %g left font '%s'", \
+    1000 + i, name_x(i, n, rows, left)/WIDTH, name_y(i, rows), (name_x(i, n, rows, left) + 2.6*SMALL/72)/WIDTH, name_y(i, rows), style, \
+    1000 + i, title, (name_x(i, n, rows, left) + 3.4*SMALL/72)/WIDTH, name_y(i, rows), SMALL_FONT)
+name_point(i, n, rows, left, type, color) = sprintf("set label %d '' at screen %g, screen %g point pointtype %d pointsize 0.8 linecolor rgb '%s'", \
+    2000 + i, (name_x(i, n, rows, left) + 1.3*SMALL/72)/WIDTH, name_y(i, rows), type, color)
 
 set encoding utf8
 set datafile separator comma columnheaders
@@ -29,11 +40,11 @@ set datafile separator comma columnheaders
 # w, h in inches; font sizes are points in all three.  Text is never enhanced: names may hold _ ^ @ { }.
 # (pango takes a point for 1/72 of 96 dots, hence the odd font scales.)
 terminal_svg(w, h) = sprintf("set terminal svg noenhanced size %g,%g dynamic font '%s' fontscale %g linewidth %g dashlength 0.75 background rgb 'white'", \
-    96*w, 96*h, FONT, 96/72., 96/72.)
-terminal_pdf(w, h) = sprintf("set terminal pdfcairo noenhanced color size %gin,%gin font '%s' fontscale 0.75 linewidth 2 dashlength 0.75", \
-    w, h, FONT)
+    96*w, 96*h, FONT, 96/72., THICK*96/72.)
+terminal_pdf(w, h) = sprintf("set terminal pdfcairo noenhanced color size %gin,%gin font '%s' fontscale 0.75 linewidth %g pointscale %g dashlength 0.75", \
+    w, h, FONT, 2*THICK, THICK)
 terminal_png(w, h) = sprintf("set terminal pngcairo noenhanced size %g,%g font '%s' fontscale %g linewidth %g pointscale %g dashlength 0.75", \
-    DPI*w, DPI*h, FONT, DPI/96., DPI/72., DPI/72.)
+    DPI*w, DPI*h, FONT, DPI/96., THICK*DPI/72., THICK*DPI/72.)
 terminal_dumb(w, h) = sprintf("set terminal dumb nofeed noenhanced size %g,%g", TEXT_COLUMNS, TEXT_ROWS)
 terminal(format, w, h) = format eq 'svg' ? terminal_svg(w, h) : format eq 'pdf' ? terminal_pdf(w, h) : \
     format eq 'png' ? terminal_png(w, h) : terminal_dumb(w, h)
@@ -72,6 +83,7 @@ band(file, axes, style, low, high) = file eq '' ? '' : sprintf("'%s' using %s:(c
     file, x, low, high, low, high, axes, color(style))
 line(file, axes, style, type, width) = file eq '' ? '' : sprintf("'%s' using %s:(positive(column('median'))) axes %s with lines %s linecolor rgb '%s' notitle, ", \
     file, x, axes, look(type, width), color(style))
+colored(style, type, width) = sprintf("%s linecolor rgb '%s'", look(type, width), color(style))
 look(type, width) = sprintf('linetype %d linewidth %g', type, width)
 # Crosses where runs diverged or failed.  Columns: iteration,value.
 crosses(file, axes, style) = file eq '' ? '' : sprintf("'%s' using %s:'value' axes %s with points pointtype 2 pointsize 0.7 linewidth 1.2 linecolor rgb '%s' notitle, ", \

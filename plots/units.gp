@@ -1,20 +1,23 @@
-# units.gp - a figure of every unit or layer, a line for each variant; one panel or two side by side.  Lines: median over
-# the seeds; bands: least to greatest.  On a logarithmic axis zero, and what is too small to show, stands on a floor of
-# its own below a break.
-# As wide as it needs.
-PAGE = 'free'
+# units.gp - a figure of every unit or layer, a line for each variant; one panel, or two side by side, in a column one
+# below the other.  Lines: median over the seeds; bands: least to greatest.  On a logarithmic axis zero, and what is too
+# small to show, stands on a floor of its own below a break.
 load 'style.gp'
 NAME = own_name(ARG0)
-KEY_HEIGHT = 0.165*KEY_ROWS + 0.12            # inches
-TITLE_HEIGHT = TITLE eq '' ? 0.55 : 0.8
-PANEL_WIDTH = PANELS == 1 ? 6.6 : 4.4
-WIDTH = PANELS*PANEL_WIDTH
-HEIGHT = 3.2 + KEY_HEIGHT + TITLE_HEIGHT
-BOTTOM = KEY_HEIGHT + 0.55
+KEY_HEIGHT = key_height(KEY_ROWS)             # inches
+COLUMNS = PAGE eq '3.4in' ? 1 : PANELS
+ROWS = PANELS/COLUMNS
+WIDTH = PAGE eq '3.4in' ? 3.4 : PAGE eq '6.6in' ? 6.6 : PAGE eq 'slide' ? (PANELS == 1 ? 9 : 10.4) : PANELS == 1 ? 6.6 : 8.8
+PANEL_WIDTH = WIDTH/real(COLUMNS)
+GRAPH_HEIGHT = PAGE eq '3.4in' ? 1.8 : PAGE eq '6.6in' ? 2.1 : PAGE eq 'slide' ? 3.2 : 2.65
+HEAD = S*0.55                                 # above a panel's graph
+FOOT = S*0.55                                 # below it
+TOP = TITLE eq '' ? 0 : S*0.25
+HEIGHT = TOP + ROWS*(HEAD + GRAPH_HEIGHT + FOOT) + KEY_HEIGHT
 FLOOR = FLOOR_LABEL eq '' ? Y_MIN : Y_MIN*(Y_MIN/Y_MAX)**0.1
 Y_LOW = FLOOR_LABEL eq '' ? Y_MIN : Y_MIN*(Y_MIN/Y_MAX)**0.15
 lift(y) = Y_LOG && y < Y_MIN ? FLOOR : y
-right_(inches) = (p - 1 + inches/PANEL_WIDTH)/PANELS         # from the panel's left edge, as part of the picture
+right_(inches) = ((p - 1) % COLUMNS + inches/PANEL_WIDTH)/COLUMNS      # from the panel's left edge, as part of the picture
+down(inches) = 1 - (TOP + (p - 1)/COLUMNS*(HEAD + GRAPH_HEIGHT + FOOT) + HEAD + inches)/HEIGHT     # from the top of its graph
 heading(format) = format ne 'dumb' ? TITLE : TITLE.(TITLE eq '' ? '' : ': ').Y_LABEL     # there no text is turned
 
 do for [FORMAT in FORMATS] {
@@ -37,24 +40,21 @@ do for [FORMAT in FORMATS] {
         set arrow 10 + k from first word(STAGES, k) + 0, graph 0 to first word(STAGES, k) + 0, graph 1 nohead back linetype 1 linewidth 0.8 linecolor rgb '#a0a0a0'
     }
     do for [p = 1:PANELS] {
-        set lmargin at screen right_(0.92)
-        set rmargin at screen right_(PANEL_WIDTH - 0.2)
-        set tmargin at screen 1 - TITLE_HEIGHT/HEIGHT
-        set bmargin at screen BOTTOM/HEIGHT
-        if (p == 1) { set label 1 heading(FORMAT) at screen 0.5, screen 1 - 0.17/HEIGHT center } else { unset label 1 }
-        set label 2 X_LABEL at graph 0.5, screen (KEY_HEIGHT + 0.17)/HEIGHT center
-        set label 3 (FORMAT eq 'dumb' ? '' : Y_LABEL) at screen right_(0.14), graph 0.5 center rotate by 90
-        set label 4 PANEL[p] at graph 0, screen 1 - (TITLE_HEIGHT - 0.39)/HEIGHT left
+        set lmargin at screen right_(S*0.92)
+        set rmargin at screen right_(PANEL_WIDTH - S*0.2)
+        set tmargin at screen down(0)
+        set bmargin at screen down(GRAPH_HEIGHT)
+        if (p == 1) { set label 1 heading(FORMAT) at screen 0.5, screen 1 - S*0.17/HEIGHT center } else { unset label 1 }
+        set label 2 X_LABEL at graph 0.5, screen down(GRAPH_HEIGHT + S*0.38) center
+        set label 3 (FORMAT eq 'dumb' ? '' : Y_LABEL) at screen right_(S*0.14), graph 0.5 center rotate by 90
+        set label 4 PANEL[p] at graph 0, screen down(-S*0.39) left
         do for [k = 1:words(STAGES) - 1] {
-            stage = PANEL[p] eq '(b) by size' ? '' : sprintf('stage %d', k)
-            set label 4 + k stage at first (word(STAGES, k) + word(STAGES, k + 1))/2., screen 1 - (TITLE_HEIGHT - 0.12)/HEIGHT center font SMALL_FONT textcolor rgb '#606060'
+            narrow = k > 1 && (PANEL_WIDTH - S*1.12)/(words(STAGES) - 1) < S*0.6
+            stage = PANEL[p] eq '(b) by size' ? '' : sprintf(narrow ? '%d' : 'stage %d', k)
+            set label 4 + k stage at first (word(STAGES, k) + word(STAGES, k + 1))/2., screen down(-S*0.12) center font SMALL_FONT textcolor rgb '#606060'
         }
         if (PANEL[p] eq '(b) by size') { do for [k = 2:words(STAGES) - 1] { unset arrow 10 + k } }
-        if (p == 1) {
-            set key at screen 0.92/WIDTH, screen KEY_HEIGHT/HEIGHT left top vertical maxrows KEY_ROWS Left reverse samplen 3 spacing 1.1 font SMALL_FONT
-        } else {
-            unset key
-        }
+        if (p == 1 && !drawn(FORMAT)) { eval key(S*0.92/WIDTH, KEY_HEIGHT/HEIGHT, KEY_ROWS) } else { unset key }
         parts = ''
         do for [i = 1 + (p - 1)*LINES:p*LINES] {
             if (LINE[i] ne '' && FORMAT ne 'dumb') { parts = parts.sprintf("LINE[%d] using 'at':(lift(column('low'))):(lift(column('high'))) with filledcurves linecolor rgb '%s' notitle, ", i, color(STYLE[i])) }
@@ -66,6 +66,12 @@ do for [FORMAT in FORMATS] {
         }
         do for [i = 1:LINES] {
             type = FORMAT eq 'dumb' ? 1 + (i - 1) % LINES % 7 : dash(STYLE[i])
+            if (p == 1 && drawn(FORMAT)) {
+                eval name(i, LINES, KEY_ROWS, S*0.92, sprintf('LABEL[%d]', i), colored(STYLE[i], type, STYLE[i] == 0 ? 1.6 : 1.1))
+            } else {
+                unset arrow 1000 + i
+                unset label 1000 + i
+            }
             if (p == 1) { parts = parts.entry(sprintf('LABEL[%d]', i), STYLE[i], type, STYLE[i] == 0 ? 1.6 : 1.1) }
         }
         eval 'plot '.parts.'NaN notitle'

@@ -225,9 +225,8 @@ static const struct skl_option plot_options[] = {
      0},
     {"ylim", SKL_OPT_STRING, "A:B", "values of the metric to show, on a linear axis; A may be left out", &ylim, 0, 0},
     {"width", SKL_OPT_CHOICE, "SIZE",
-     "for a column of 3.4in (letters of 8 points), for 6.6in, or for a slide (16 points); figures of probes stay as "
-     "they are",
-     &width, 0, 0, .words = widths},
+     "for a column of 3.4in (letters of 8 points), for 6.6in, or for a slide (16 points)", &width, 0, 0,
+     .words = widths},
     {"legend", SKL_OPT_CHOICE, "PLACE",
      "below (default; above a panel), none, or a corner of the picture: top-left, top-right, bottom-left, "
      "bottom-right; "

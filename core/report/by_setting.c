@@ -284,7 +284,7 @@ static void put_baseline(struct skl_script *t, const struct skl_sheet *s, const 
     const struct skl_result_setting *base = s->drawing.set[0].setting;
     struct point p = {.setting = base};
     bool own = !holds(d, base) && fill_point(&p, base, s->options->metric);
-    char *name = skl_text_fit(base->label, skl_sheet_name_room(s, d->groups + 1));
+    char *name = skl_text_fit(base->label, skl_sheet_name_room(s, s->room.legend, d->groups + 1));
     skl_script_text(t, "BASE_LABEL", own ? name : NULL);
     fprintf(t->out, "BASE_MEDIAN = %.9g\nBASE_LOW = %.9g\nBASE_HIGH = %.9g\n", own ? p.median : 0, own ? p.low : 0,
             own ? p.high : 0);
@@ -332,7 +332,7 @@ static int draw(struct skl_sheet *s, struct dial *d, struct skl_err *err)
     skl_script_arrays(&t, "LINES", arrays);
     for (int i = 0; i < d->groups; i++) {
         struct group *g = &d->group[i];
-        char *label = skl_text_fit(g->name, skl_sheet_name_room(s, d->groups + 1));
+        char *label = skl_text_fit(g->name, skl_sheet_name_room(s, s->room.legend, d->groups + 1));
         g->file = skl_format("data/%s.%d.csv", stem, i + 1);
         skl_script_item(&t, "LABEL", i + 1, label);
         skl_script_item(&t, "LINE", i + 1, g->file);

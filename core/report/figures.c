@@ -169,11 +169,13 @@ static void put_axis(struct skl_script *t, const struct skl_sheet *s)
 
 /* ---- panels ---- */
 
-/* "NAME (OUTCOME)", or the name alone where the outcome is NULL, at most `width` wide; the outcome may take three
- * quarters of it. */
+enum { LEAST_FOR_OUTCOME = 1500 };
+
+/* "NAME (OUTCOME)", or the name alone where the outcome is NULL or there is hardly room, at most `width` wide; the
+ * outcome may take three quarters of it. */
 static char *joined_label(const char *name, const char *outcome, int width, int name_width)
 {
-    if (!outcome) return skl_text_fit(name, width < name_width ? width : name_width);
+    if (!outcome || width < LEAST_FOR_OUTCOME) return skl_text_fit(name, width < name_width ? width : name_width);
     int room = width - skl_text_width(" ()");
     char *end = skl_text_fit(outcome, room * 3 / 4);
     int left = room - skl_text_width(end);
@@ -298,8 +300,9 @@ static int write_all_panels(struct skl_sheet *s, struct skl_err *err)
 {
     int status = SKL_OK, first = s->drawing.count > 1 ? 1 : 0, pages = 0;
     char *suffix = metric_suffix(s->options->metric);
-    for (int i = first; i < s->drawing.count && s->drawing.count > 2 && !status; i += SKL_SHEET_PANELS) {
-        int count = s->drawing.count - i < SKL_SHEET_PANELS ? s->drawing.count - i : SKL_SHEET_PANELS;
+    const int most = s->room.panels;
+    for (int i = first; i < s->drawing.count && s->drawing.count > 2 && !status; i += most) {
+        int count = s->drawing.count - i < most ? s->drawing.count - i : most;
         char *stem = ++pages == 1 ? skl_format("panels%s", suffix) : skl_format("panels%s-%d", suffix, pages);
         status = write_panels(s, stem, i, count, i - first, err);
         free(stem);
@@ -319,7 +322,8 @@ static int write_all_panels(struct skl_sheet *s, struct skl_err *err)
 static char *long_label(const struct skl_sheet *s, const struct skl_drawn_setting *d, int metric, int names)
 {
     char *outcome = skl_sheet_in_corner(s, names) ? NULL : skl_legend_outcome(d->setting, metric);
-    char *label = joined_label(d->setting->label, outcome, skl_sheet_name_room(s, names), s->room.legend);
+    char *label =
+        joined_label(d->setting->label, outcome, skl_sheet_name_room(s, s->room.legend, names), s->room.legend);
     free(outcome);
     return label;
 }

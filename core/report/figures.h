@@ -17,9 +17,9 @@
  *   data/by-KEY.N.csv                value,seeds,median,low,high,style,unfinished: the N-th line
  *   data/VARIANT.FIGURE.N.csv        at,value,low,high: the N-th panel, over units or layers; probe-map: at,unit,value
  *
- * A variant has the same colour and dashes in all of them.  More than 24 panels, or 35 curves, go on in panels-2,
- * test-error-2 and so on, each with the baseline; after SKL_DRAWN_SETTINGS they end, but for by-KEY.  A metric other
- * than test_error has its name in the files' names. */
+ * A variant has the same colour and dashes in all of them.  More than 24 panels (on a page fewer), or 35 curves, go on
+ * in panels-2, test-error-2 and so on, each with the baseline; after SKL_DRAWN_SETTINGS they end, but for by-KEY.  A
+ * metric other than test_error has its name in the files' names. */
 #ifndef SKL_FIGURES_H
 #define SKL_FIGURES_H
 #include <stdbool.h>
@@ -27,8 +27,7 @@
 
 enum { SKL_SMOOTH_AUTO = 0, SKL_HEADLINE_SETTINGS = 25, SKL_DRAWN_SETTINGS = 73 };
 /* How large a picture is made, and its letters: as wide as it needs (letters of 10 points), a column of 3.4 inches (8
- * points), two of them, 6.6 inches (8 points in panels), or a slide, 9 inches (16 points).  Pictures of probes are as
- * wide as they need. */
+ * points), two of them, 6.6 inches (8 points in panels and over units), or a slide, 9 inches (16 points, 12 there). */
 enum skl_page { SKL_PAGE_FREE, SKL_PAGE_COLUMN, SKL_PAGE_TWO_COLUMNS, SKL_PAGE_SLIDE };
 /* Where a legend stands, in the order of skl_figure_legends: below a picture and above a panel; the names alone in a
  * corner, where there are no more than SKL_CORNER_ROWS, else below; or nowhere. */

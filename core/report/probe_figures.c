@@ -12,7 +12,7 @@
 
 #define RESPONSES_LINEAR 20.0 /* up to here their axis is linear, as in the paper; nets that fail go far beyond */
 #define LEAST_SHOWN 1e-12     /* on a logarithmic axis; what is less stands on its floor */
-enum { MAX_PANELS = 2, MAP_TITLE_WIDTH = 2100, X_INTERVALS = 7 };
+enum { MAX_PANELS = 2, X_INTERVALS = 7 };
 
 struct kind {
     const char *stem, *label;
@@ -258,15 +258,20 @@ static int write_plot(struct skl_sheet *s, const struct plot *p, const char *ste
     struct skl_script t;
     int status = SKL_OK;
     char **label = skl_alloc_array((size_t)count, sizeof *label),
-         *title = skl_text_fit(s->results->label ? s->results->label : "", SKL_TITLE_WIDTH);
+         *title = skl_text_fit(s->results->label ? s->results->label : "", s->room.title);
+    const int legend = s->room.units[p->panels - 1];
     for (int i = 0; i < count; i++)
-        label[i] = skl_text_fit(p->line[first + i].set->setting->label, SKL_LEGEND_WIDTH - SKL_LEGEND_ENTRY);
+        label[i] = skl_text_fit(
+            p->line[first + i].set->setting->label,
+            skl_sheet_name_room(s, skl_sheet_in_corner(s, count) ? s->room.panel_legend * 3 / 2 : s->room.units[0],
+                                count));
     skl_script_open(&t, stem);
     skl_script_text(&t, "TITLE", title);
     put_x_axis(&t, p);
     put_y_axis(&t, p);
     fprintf(t.out, "PANELS = %d\nLINES = %d\nKEY_ROWS = %d\narray PANEL[PANELS]\n", p->panels, count,
-            skl_sheet_key_rows(label, count, p->panels == 1 ? SKL_LEGEND_WIDTH : SKL_WIDE_LEGEND));
+            skl_sheet_key_rows(label, count, legend));
+    skl_script_legend(&t, s, count);
     for (int k = 0; k < p->panels; k++)
         skl_script_item(&t, "PANEL", k + 1,
                         p->panel[k].when == SKL_AT_END && !p->layers && all_finished(p) ? "(b) after training"
@@ -333,36 +338,52 @@ static int write_map_data(const struct skl_sheet *s, const struct skl_probed *p,
     return skl_sheet_data(s, file, t.text, t.n, err);
 }
 
+/* The maps' names and data. */
+static int put_maps(struct skl_script *t, const struct skl_sheet *s, const struct skl_probed *probed, const int *which,
+                    int count, struct skl_err *err)
+{
+    int status = SKL_OK, lines = 1;
+    for (int i = 0; i < count; i++) {
+        const struct skl_probed *p = &probed[which[i]];
+        const struct skl_drawn_setting *set = &s->drawing.set[which[i]];
+        char *name = skl_text_wrap(set->setting->label, s->room.map_title),
+             *file = skl_format("data/%s.probe-map.csv", set->slug);
+        if (strchr(name, '\n')) lines = 2;
+        skl_script_item(t, "LABEL", i + 1, name);
+        skl_script_item(t, "MAP", i + 1, file);
+        fprintf(t->out, "UNITS[%d] = %d\nSTEPS[%d] = %d\nX_MAX[%d] = %.1f\n", i + 1, p->units, i + 1, p->columns, i + 1,
+                p->end);
+        if (!status) status = write_map_data(s, p, file, err);
+        free(name);
+        free(file);
+    }
+    fprintf(t->out, "LABEL_LINES = %d\n", lines);
+    return status;
+}
+
 static int write_map(struct skl_sheet *s, const struct skl_probed *probed, const int *which, int count,
                      const char *stem, struct skl_err *err)
 {
     static const char *const arrays[] = {"LABEL", "MAP", "UNITS", "STEPS", "X_MAX", NULL};
     struct skl_script t;
-    int status = SKL_OK, columns = count <= 3 ? count : count <= 8 ? 3 : 4;
+    const int most = s->room.map_columns ? s->room.map_columns
+                     : count <= 8        ? 3
+                                         : 4,
+              columns = count < most ? count : most;
     double end = 0;
     for (int i = 0; i < count; i++) end = fmax(end, probed[which[i]].end);
     struct skl_scale x = skl_scale_iterations(0, end);
     skl_script_open(&t, stem);
-    skl_script_text(&t, "TITLE", s->results->label);
+    char *title = skl_text_fit(s->results->label ? s->results->label : "", s->room.title);
+    skl_script_text(&t, "TITLE", title);
+    free(title);
     fprintf(t.out,
             "X_LABEL = '%s'\nX_UNIT = %.1f\nX_STEP = %.1f\nC_LABEL = '%s'\nC_MIN = %.9g\nPANELS = %d\nCOLUMNS = "
             "%d\nROWS = %d\nX_END = %.1f\n",
             x.label, x.unit, 2 * x.step, direct.label, least_of(probed, s->drawing.count), count, columns,
             (count + columns - 1) / columns, end);
     skl_script_arrays(&t, "PANELS", arrays);
-    for (int i = 0; i < count; i++) {
-        const struct skl_probed *p = &probed[which[i]];
-        const struct skl_drawn_setting *set = &s->drawing.set[which[i]];
-        char *name = skl_text_wrap(set->setting->label, MAP_TITLE_WIDTH),
-             *file = skl_format("data/%s.probe-map.csv", set->slug);
-        skl_script_item(&t, "LABEL", i + 1, name);
-        skl_script_item(&t, "MAP", i + 1, file);
-        fprintf(t.out, "UNITS[%d] = %d\nSTEPS[%d] = %d\nX_MAX[%d] = %.1f\n", i + 1, p->units, i + 1, p->columns, i + 1,
-                p->end);
-        if (!status) status = write_map_data(s, p, file, err);
-        free(name);
-        free(file);
-    }
+    int status = put_maps(&t, s, probed, which, count, err);
     char *caption =
         skl_strdup("The direct term's gain at every unit over all of training: light where the gradient comes "
                    "down along the shortcuts whole, dark where little does, grey where nothing does.");
@@ -379,8 +400,8 @@ static int draw_map(struct skl_sheet *s, const struct skl_probed *probed, struct
     int *which = skl_alloc_array((size_t)s->drawing.count, sizeof *which), n = 0, status = SKL_OK, pages = 0;
     for (int i = 0; i < s->drawing.count; i++)
         if (probed[i].columns > 0) which[n++] = i;
-    for (int i = 0; i < n && !status; i += SKL_SHEET_PANELS) {
-        int count = n - i < SKL_SHEET_PANELS ? n - i : SKL_SHEET_PANELS;
+    for (int i = 0; i < n && !status; i += s->room.maps) {
+        int count = n - i < s->room.maps ? n - i : s->room.maps;
         char *stem = ++pages == 1 ? skl_strdup("probe-map") : skl_format("probe-map-%d", pages);
         status = write_map(s, probed, which + i, count, stem, err);
         free(stem);

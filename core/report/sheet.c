@@ -1,5 +1,6 @@
 #include "core/report/sheet.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,13 +10,15 @@
 
 /* Of plots/style.gp's and the templates' widths and fonts. */
 static const struct skl_page_room rooms[] = {
-    [SKL_PAGE_FREE] = {SKL_LEGEND_WIDTH, SKL_TITLE_WIDTH, 3060, 2550, 1500, 0, {10, 10}},
-    [SKL_PAGE_COLUMN] = {2850, 2800, 2700, 1950, 1200, 1, {8, 8}},
-    [SKL_PAGE_TWO_COLUMNS] = {SKL_LEGEND_WIDTH, SKL_TITLE_WIDTH, 2600, 1850, 1100, 2, {10, 8}},
-    [SKL_PAGE_SLIDE] = {3900, 3800, 3060, 2550, 1500, 2, {16, 12}},
+    [SKL_PAGE_FREE] =
+        {SKL_LEGEND_WIDTH, SKL_TITLE_WIDTH, 3060, 2550, 1500, 0, {SKL_LEGEND_WIDTH, 6100}, 0, 0, 24, 24, {10, 10}},
+    [SKL_PAGE_COLUMN] = {2850, 2800, 2700, 1950, 1200, 1, {2650, 2650}, 2, 0, 3, 12, {8, 8}},
+    [SKL_PAGE_TWO_COLUMNS] =
+        {SKL_LEGEND_WIDTH, SKL_TITLE_WIDTH, 2600, 1850, 1100, 2, {6000, 6000}, 3, 0, 6, 18, {10, 8}},
+    [SKL_PAGE_SLIDE] = {3900, 3800, 3060, 2550, 1500, 2, {5700, 6500}, 3, 0, 4, 6, {16, 12}},
 };
 /* Beside a legend, in hundredths of its font's size: axis labels grow with the letters. */
-enum { BESIDE_LEGEND = 560, BESIDE_PANEL = 1070, LEAST_ROOM = 600 };
+enum { BESIDE_LEGEND = 560, BESIDE_PANEL = 1070, BESIDE_UNITS = 740, LEAST_ROOM = 600 };
 #define OTHER_FONT 0.9 /* a font of the user's choice may be wider than the one that text.c knows */
 
 static double small(double points) { return points - (points > 12 ? 2 : 1); } /* as in style.gp */
@@ -24,6 +27,18 @@ static int shrunk(int room, int beside, double factor)
 {
     const int left = (int)((room + beside) * factor) - beside;
     return left < LEAST_ROOM ? LEAST_ROOM : left;
+}
+
+/* Maps stand beside each other as long as they are wider than their axes' labels; as plots/map.gp has it. */
+static void set_maps(struct skl_page_room *r, enum skl_page page, double letters, double font)
+{
+    static const double inches[] = {[SKL_PAGE_COLUMN] = 3.4, [SKL_PAGE_TWO_COLUMNS] = 6.6, [SKL_PAGE_SLIDE] = 9};
+    const double s = letters / 9, room = inches[page] - 1.25 * s;
+    const int most = (int)(room / (0.77 * s + 0.45)), rows = r->map_columns ? r->maps / r->map_columns : 0;
+    if (r->map_columns > most) r->map_columns = most < 1 ? 1 : most;
+    if (rows) r->maps = rows * r->map_columns;
+    const double width = r->map_columns ? room / r->map_columns : 2.5 * fmax(s, 1);
+    r->map_title = (int)(95 * font * (width - 0.25 * s) * 72 / letters);
 }
 
 struct skl_page_room skl_sheet_room(const struct skl_figure_options *o)
@@ -36,6 +51,9 @@ struct skl_page_room skl_sheet_room(const struct skl_figure_options *o)
     r.panel_title = shrunk(r.panel_title, 0, font * r.letters[1] / points[1]);
     r.panel_legend = shrunk(r.panel_legend, BESIDE_PANEL, font * small(r.letters[1]) / small(points[1]));
     r.short_name = shrunk(r.short_name, BESIDE_PANEL / 2, font * small(r.letters[1]) / small(points[1]));
+    for (int i = 0; i < 2; i++)
+        r.units[i] = shrunk(r.units[i], BESIDE_UNITS, font * small(r.letters[1]) / small(points[1]));
+    set_maps(&r, o->page, small(points[1]), font);
     return r;
 }
 
@@ -52,10 +70,10 @@ void skl_script_legend(struct skl_script *s, const struct skl_sheet *sheet, int 
     fprintf(s->out, "LEGEND = '%s'\n", skl_figure_legends[moved ? SKL_LEGEND_BELOW : legend]);
 }
 
-int skl_sheet_name_room(const struct skl_sheet *sheet, int names)
+int skl_sheet_name_room(const struct skl_sheet *sheet, int legend, int names)
 {
-    const int room = sheet->room.legend - SKL_LEGEND_ENTRY;
-    return skl_sheet_in_corner(sheet, names) ? room * 3 / 4 : room;
+    const int room = legend - SKL_LEGEND_ENTRY;
+    return skl_sheet_in_corner(sheet, names) ? room / 2 : room;
 }
 
 void skl_script_open(struct skl_script *s, const char *stem)
@@ -123,7 +141,7 @@ int skl_sheet_key_rows(char *const *label, int count, int width)
 {
     int widest = 1;
     for (int i = 0; i < count; i++) widest = skl_text_width(label[i]) > widest ? skl_text_width(label[i]) : widest;
-    int columns = width / (SKL_LEGEND_ENTRY + widest * 6 / 5); /* gnuplot takes text for wider than it is */
+    int columns = width / (SKL_LEGEND_ENTRY + widest);
     columns = columns < 1 ? 1 : columns > 4 ? 4 : columns;
     return (count + columns - 1) / columns;
 }

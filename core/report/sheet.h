@@ -6,13 +6,17 @@
 #include "core/report/figure_data.h"
 #include "core/report/scale.h"
 
-enum { SKL_SHEET_CURVES = 35, SKL_SHEET_PANELS = 24 }; /* in one picture; more go on in another */
+enum { SKL_SHEET_CURVES = 35 }; /* in one picture; more go on in another */
+enum { SKL_SHEET_PANELS = 24 }; /* up to so many are drawn one by one too */
 /* Places for text in the pictures, in hundredths of the font's size. */
-enum { SKL_LEGEND_WIDTH = 4600, SKL_WIDE_LEGEND = 6100, SKL_LEGEND_ENTRY = 450, SKL_TITLE_WIDTH = 4500 };
+enum { SKL_LEGEND_WIDTH = 4600, SKL_LEGEND_ENTRY = 450, SKL_TITLE_WIDTH = 4500 };
 struct skl_page_room {
     int legend, title;                         /* of a picture of all variants */
     int panel_title, panel_legend, short_name; /* of a panel */
     int columns;                               /* of panels; 0: by their number */
+    int units[2];                              /* legends of figures over units with one panel, with two */
+    int map_columns, map_title;                /* of maps; columns 0: by their number */
+    int panels, maps;                          /* in one picture, which is to stand on a page */
     int letters[2];                            /* their points: of pictures; of panels */
 };
 
@@ -49,8 +53,8 @@ struct skl_page_room skl_sheet_room(const struct skl_figure_options *o);
 bool skl_sheet_in_corner(const struct skl_sheet *sheet, int names);
 /* LEGEND = where they stand. */
 void skl_script_legend(struct skl_script *s, const struct skl_sheet *sheet, int names);
-/* How wide a name in a legend may be, where so many stand. */
-int skl_sheet_name_room(const struct skl_sheet *sheet, int names);
+/* How wide a name may be in a legend of this width, where so many stand. */
+int skl_sheet_name_room(const struct skl_sheet *sheet, int legend, int names);
 /* Rows of a legend that stands below its picture and is so wide. */
 int skl_sheet_key_rows(char *const *label, int count, int width);
 /* FOLDER/FILE with this text, which is freed. */

@@ -32,13 +32,19 @@ class Figures(Case):
         """plot, without drawing: scripts and data alone."""
         self.assertIn("gnuplot is not installed", self.ends(1, "plot", *words, env={**os.environ, "PATH": "/nowhere"}).stderr)
 
+    def svg(self, folder, stem):
+        subprocess.run(["gnuplot", "-e", "FORMATS='svg'", stem + ".gp"], cwd=self.path(folder), check=True, stderr=subprocess.DEVNULL)
+        return self.read(folder, stem + ".svg")
+
     def test_widths(self):
-        for word, inches, points in (("3.4in", {"test-error": 3.4, "panels": 3.4, "by-gate_bias": 3.4}, 8),
-                                     ("6.6in", {"test-error": 6.6, "panels": 6.6, "by-gate_bias": 6.6}, 10),
-                                     ("slide", {"test-error": 9, "panels": 10.4, "by-gate_bias": 9}, 16)):
-            self.ends(0, "plot", "r/s", "--width", word, "--out", word)
+        probes = ("probe-direct", "probe-map", "probe-gradient", "probe-sum", "responses")
+        study.make(self.path("r/p"), settings=3, seeds=1, rows=10, probes=2)
+        for word, inches, points in (("3.4in", {"test-error": 3.4, "panels": 3.4, "by-gate_bias": 3.4, **dict.fromkeys(probes, 3.4)}, 8),
+                                     ("6.6in", {"test-error": 6.6, "panels": 6.6, "by-gate_bias": 6.6, **dict.fromkeys(probes, 6.6)}, 10),
+                                     ("slide", {"test-error": 9, "panels": 10.4, "by-gate_bias": 9, **dict.fromkeys(probes, 10.4), "probe-map": 9}, 16)):
+            self.scripts("r/p", "--width", word, "--out", word)
             for stem, wide in inches.items():
-                head = self.read(word, stem + ".svg")[:2000]
+                head = self.svg(word, stem)[:2000]
                 self.assertAlmostEqual(float(re.search(r'<svg[^>]* viewBox="0 0 (\d+)', head).group(1)), 96 * wide, delta=1.5, msg=(word, stem))
             self.assertIn(f'font-size="{points * 96 / 72:.2f}', self.read(word, "test-error.svg"))
         self.assertRegex(self.ends(2, "plot", "r/s", "--width", "4in").stderr, "3.4in")
@@ -62,6 +68,19 @@ class Figures(Case):
         study.make(self.path("r/many"), settings=9, seeds=1, rows=10)
         self.scripts("r/many", "--legend", "top-right", "--metric", "train_loss")
         self.assertIn("LEGEND = 'below'\n", self.read("r/many/figures-part/training-loss.gp"))
+
+    def test_every_name_stands_there(self):
+        """gnuplot's own key leaves out what does not find room beside its graph."""
+        study.make(self.path("r/many"), settings=27, seeds=1, rows=10, probes=1)
+        self.scripts("r/many", "--width", "3.4in", "--font", ",9", "--out", "m")
+        for stem in ("test-error", "training-loss", "probe-direct"):
+            picture = self.svg("m", stem)
+            height = float(re.search(r'viewBox="0 0 \S+ (\d+)', picture).group(1))
+            places = [float(y) for y, text in re.findall(r'translate\(\S+?,([0-9.]+)\)"[^>]*>\s*<text>([^<]*)</text>', picture) if "b_g" in text]
+            self.assertEqual(len(places), 27, stem)
+            self.assertLess(max(places), height)
+        panels = [name for name in os.listdir(self.path("m")) if re.fullmatch(r"panels(-\d)?\.gp", name)]
+        self.assertEqual(len(panels), 9)                                     # three on a page
 
     def test_a_font(self):
         for font, family, size in (("DejaVu Sans Mono,9", "DejaVu Sans Mono", 9), ("Nimbus-1.5+", "Nimbus-1.5+", 10), (",12", "Helvetica", 12),
