@@ -71,6 +71,7 @@ set border linewidth 0.6 linecolor rgb '#404040'
 set tics scale 0.6,0.3 nomirror textcolor rgb 'black'
 set grid linetype 1 linewidth 0.4 linecolor rgb '#dddddd'
 set style fill transparent solid 0.18 noborder
+set clip two                   # a line between two rows outside is drawn where it runs through the picture
 
 # Parts of a plot command, '' where there is no file; X_UNIT iterations are 1 on the x axis; axes: x1y1 or x1y2.
 # Lines: iteration (or images),seeds,median,low,high.  Bands: iteration,low,high, cut off at low..high of the axis, where the file

@@ -273,14 +273,29 @@ void skl_drawing_release(struct skl_drawing *d)
     *d = (struct skl_drawing){0};
 }
 
+/* Where the line runs through x, between its rows; NaN: it does not. */
+static double line_at(const struct skl_band *b, const double *values, double x)
+{
+    int i = 0;
+    while (i + 1 < b->n && b->x[i + 1] < x) i++;
+    if (i + 1 >= b->n || x < b->x[i]) return NAN;
+    return values[i] + (x - b->x[i]) / (b->x[i + 1] - b->x[i]) * (values[i + 1] - values[i]);
+}
+
 double skl_drawn_quantile(const struct skl_drawn_curve *c, int edge, double q, double x_min, double x_max, double above)
 {
     const struct skl_band *b = &c->band;
     const double *values = edge < 0 ? b->low : edge > 0 ? b->high : b->median;
-    double *kept = skl_alloc_array((size_t)b->n + 1, sizeof *kept);
-    int n = 0;
-    for (int i = 0; i < b->n; i++)
-        if (b->x[i] >= x_min && b->x[i] <= x_max && values[i] > above) kept[n++] = values[i];
+    double *kept = skl_alloc_array((size_t)b->n + 2, sizeof *kept);
+    int n = 0, rows = 0;
+    for (int i = 0; i < b->n; i++) {
+        const bool inside = b->x[i] >= x_min && b->x[i] <= x_max;
+        rows += inside;
+        if (inside && values[i] > above) kept[n++] = values[i];
+    }
+    const double ends[] = {line_at(b, values, x_min), line_at(b, values, x_max)};
+    for (int k = 0; k < 2 && rows == 0; k++)
+        if (ends[k] > above) kept[n++] = ends[k];
     double result = skl_quantile(kept, n, q);
     free(kept);
     return result;

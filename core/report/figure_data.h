@@ -47,7 +47,7 @@ void skl_limits_add(struct skl_limits *limits, double at, bool log); /* once eac
 void skl_drawing_release(struct skl_drawing *d);
 
 /* Quantile q of a band's line (edge 0), lower (-1) or upper (1) edge within x_min..x_max, of the values above `above`;
- * NaN if there are none. */
+ * where no row stands there, of what runs through.  NaN if there are none. */
 double skl_drawn_quantile(const struct skl_drawn_curve *c, int edge, double q, double x_min, double x_max,
                           double above);
 #endif

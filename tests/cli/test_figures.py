@@ -150,6 +150,18 @@ class Figures(Case):
         self.write("w.yaml", CONFIG + "variants: [{name: a, set: {figure.width: slide}}]\n")
         self.assertIn("belongs to the whole file", self.ends(2, "sweep", "w.yaml").stderr)
 
+    def test_between_two_rows(self):
+        """A window without a test: the curve runs through it all the same."""
+        self.scripts("r/s", "--xlim", "2410:2490", "--out", "w")
+        rows = [[float(x) for x in row.split(",")] for row in self.read("w/data/gates-gate_bias_0.test_error.csv").splitlines()[1:]]
+        self.assertFalse([row for row in rows if 2410 <= row[0] <= 2490])
+        inside = max(row[2] for row in rows if 2100 <= row[0] <= 2700)
+        top = float(re.search("Y_MAX = (.*)", self.read("w/test-error.gp")).group(1))
+        self.assertGreater(top, 0.9 * inside)
+        self.assertLess(top, 3 * inside)
+        curves = self.svg("w", "test-error").split('id="gnuplot_plot_')[1:]
+        self.assertTrue(any("<path stroke='rgb(  0,   0,   0)'" in curve for curve in curves))
+
     def test_labels(self):
         self.ends(0, "plot", "r/s", "--out", "l")
         self.assertIn("""LABEL[2] = 'Gated, '."'".'g'."'".' {x}, b_g = −1 (""", self.read("l", "test-error.gp"))
