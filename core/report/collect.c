@@ -126,17 +126,18 @@ static bool seed_of(const char *name, uint64_t *seed)
     return *end == 0 && errno == 0;
 }
 
-/* Rows whose value is finite and whose iteration is a count that ascends. */
+void skl_result_add(struct skl_series *s, double x, double y)
+{
+    if (!(x >= 0 && x <= MAX_ITERATION) || !isfinite(y) || (s->n > 0 && x <= s->x[s->n - 1])) return;
+    s->x = skl_grow(s->x, (size_t)s->n, sizeof *s->x);
+    s->y = skl_grow(s->y, (size_t)s->n, sizeof *s->y);
+    s->x[s->n] = x;
+    s->y[s->n++] = y;
+}
+
 static void take_series(const struct skl_table *t, int x, int y, struct skl_series *s)
 {
-    s->x = skl_alloc_array(t->rows ? (size_t)t->rows : 1, sizeof *s->x);
-    s->y = skl_alloc_array(t->rows ? (size_t)t->rows : 1, sizeof *s->y);
-    for (int i = 0; i < t->rows; i++) {
-        double xi = t->value[i * t->columns + x], yi = t->value[i * t->columns + y];
-        if (!(xi >= 0 && xi <= MAX_ITERATION) || !isfinite(yi) || (s->n > 0 && xi <= s->x[s->n - 1])) continue;
-        s->x[s->n] = xi;
-        s->y[s->n++] = yi;
-    }
+    for (int i = 0; i < t->rows; i++) skl_result_add(s, t->value[i * t->columns + x], t->value[i * t->columns + y]);
 }
 
 /* The curves that stand in one of the run's tables, as far as `metrics` asks for them. */

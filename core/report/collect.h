@@ -72,6 +72,8 @@ int skl_results_read(const char *folder, unsigned metrics, struct skl_results *r
 void skl_results_figure(const char *folder, struct skl_figure_words *words);
 void skl_results_release(struct skl_results *results);
 
+/* A row more, unless its value is not finite or its iteration no count that ascends. */
+void skl_result_add(struct skl_series *curve, double iteration, double value);
 /* The last value of a run's curve; NaN if it has none. */
 double skl_result_last(const struct skl_result_run *run, int metric);
 #endif
