@@ -14,8 +14,13 @@
 #define HUGE_FROM ((size_t)4 << 20) /* smaller blocks gain nothing from huge pages */
 #define NEAREST_MAX 64              /* longer words get no suggestion */
 
+static void (*first)(void);
+
+void skl_die_first(void (*fn)(void)) { first = fn; }
+
 void skl_bug(const char *file, int line, const char *fmt, ...)
 {
+    if (first) first();
     fflush(stdout);
     fprintf(stderr, "skiplab: bug at %s:%d: ", file, line);
     va_list args;
@@ -33,6 +38,7 @@ void skl_leave(int status)
 
 void skl_die(const char *fmt, ...)
 {
+    if (first) first();
     char text[1024];
     va_list args;
     va_start(args, fmt);

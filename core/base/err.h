@@ -40,6 +40,8 @@ _Noreturn void skl_bug(const char *file, int line, const char *fmt, ...) __attri
 /* One line on standard error and exit code 1, at once: nothing is left to the libraries' own ends, which may wait for
  * threads that cannot go on. */
 _Noreturn void skl_die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* What skl_die() and skl_bug() do before they say why: whoever has the terminal gives it back. */
+void skl_die_first(void (*fn)(void));
 /* What _exit() is elsewhere, and as safe in a handler: that name is left to plug-ins (core/cli/ending.h). */
 _Noreturn void skl_leave(int status);
 _Noreturn void skl_out_of_memory(size_t bytes); /* skl_die(), in the same words for all who ask for memory */

@@ -30,6 +30,7 @@ struct skl_block {
 };
 struct skl_doc {
     char *title;
+    int reload; /* of the HTML: seconds after which a browser loads it again; 0: never */
     struct skl_block *block;
     int count;
 };

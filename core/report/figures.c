@@ -456,6 +456,28 @@ int skl_figures_draw(const struct skl_results *results, const char *folder, cons
     return status;
 }
 
+int skl_figure_text(const struct skl_results *results, const char *folder, const struct skl_figure_options *o,
+                    char **text, char *sign, struct skl_err *err)
+{
+    static const char signs[] = "*#$%@&="; /* gnuplot's, of its 7 line types */
+    struct skl_figures figures = {0};
+    struct skl_sheet s = {
+        .results = results, .options = o, .folder = folder, .room = skl_sheet_room(o), .figures = &figures};
+    int status = skl_drawing_make(results, o, &s.drawing, err);
+    if (status) return status;
+    set_scales(&s);
+    status = make_folders(folder, err);
+    if (!status) status = write_data(&s, err);
+    const int others = s.drawing.count < SKL_SHEET_CURVES ? s.drawing.count - 1 : SKL_SHEET_CURVES - 1;
+    if (!status) status = write_curves(&s, "curves", o->metric, 1, others, err);
+    memset(sign, ' ', (size_t)results->settings);
+    for (int i = 0; i <= others; i++) sign[s.drawing.set[i].setting - results->setting] = signs[i % 7];
+    if (!status) status = skl_gnuplot_lines(folder, "curves", o->columns, o->rows, text, err);
+    skl_drawing_release(&s.drawing);
+    skl_figures_release(&figures);
+    return status;
+}
+
 void skl_figures_release(struct skl_figures *figures)
 {
     for (int i = 0; i < figures->count; i++) {

@@ -71,5 +71,10 @@ unsigned skl_figures_metrics(const struct skl_figure_options *o);
  * written (figures is filled then too). */
 int skl_figures_draw(const struct skl_results *results, const char *folder, const struct skl_figure_options *o,
                      struct skl_figures *figures, struct skl_err *err);
+/* The one picture of the metric's curves as text, `columns` by `rows` characters, of up to 35 settings; folder, for
+ * gnuplot alone, is made where it is missing.  text: malloc'd, lines that end with '\n'.  sign: of each setting the
+ * character that its curve is drawn with, ' ' of those that have none.  Errors as above. */
+int skl_figure_text(const struct skl_results *results, const char *folder, const struct skl_figure_options *o,
+                    char **text, char *sign, struct skl_err *err);
 void skl_figures_release(struct skl_figures *figures);
 #endif

@@ -203,7 +203,18 @@ int skl_gnuplot_draw(const char *folder, const char *const *stems, int count, in
 
 /* ---- the terminal ---- */
 
-int skl_gnuplot_print(const char *folder, const char *stem, int columns, int rows, struct skl_err *err)
+/* What gnuplot drew, without the form feed that each picture begins with. */
+static char *take_picture(const struct drawing *d)
+{
+    size_t n;
+    char *text = read_memory(d->picture[0], &n), *o = text; /* the log may hold warnings */
+    for (const char *p = text; *p; p++)
+        if (*p != '\f') *o++ = *p;
+    *o = 0;
+    return text;
+}
+
+int skl_gnuplot_lines(const char *folder, const char *stem, int columns, int rows, char **text, struct skl_err *err)
 {
     int fd = skl_place_open_folder(folder);
     if (fd < 0) return skl_fail(err, SKL_FAILED, "cannot open folder '%s': %s", folder, skl_place_error(errno));
@@ -214,19 +225,22 @@ int skl_gnuplot_print(const char *folder, const char *stem, int columns, int row
     int status = open_memory(&d, err);
     if (!status) status = start(fd, argv, d.picture[0], &d, err);
     if (!status) status = finish(&d, folder, stem, err);
-    if (!status) {
-        size_t n;
-        char *text = read_memory(d.picture[0], &n); /* the log may hold warnings */
-        for (char *line = text, *end; *line; line = end + (*end == '\n')) {
-            line += *line == '\f'; /* each picture begins with one */
-            end = strchrnul(line, '\n');
-            skl_print("%.*s\n", (int)(end - line), line);
-        }
-        free(text);
-    }
+    if (!status) *text = take_picture(&d);
     close_memory(&d);
     close(fd);
     free(size);
     free(script);
+    return status;
+}
+
+int skl_gnuplot_print(const char *folder, const char *stem, int columns, int rows, struct skl_err *err)
+{
+    char *text = NULL;
+    int status = skl_gnuplot_lines(folder, stem, columns, rows, &text, err);
+    for (char *line = text, *end; !status && *line; line = end + (*end == '\n')) {
+        end = strchrnul(line, '\n');
+        skl_print("%.*s\n", (int)(end - line), line);
+    }
+    free(text);
     return status;
 }

@@ -254,6 +254,7 @@ char *skl_doc_html(const struct skl_doc *doc)
     struct skl_text t;
     FILE *out = skl_text_open(&t);
     fputs(head, out);
+    if (doc->reload) fprintf(out, "<meta http-equiv=\"refresh\" content=\"%d\">\n", doc->reload);
     fputs("<title>", out);
     put(out, doc->title);
     fputs("</title>\n", out);

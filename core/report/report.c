@@ -69,6 +69,7 @@ static int put_documents(const struct skl_report *r, const char *folder, const s
 {
     struct skl_doc doc;
     skl_report_doc(r, figures, &doc);
+    doc.reload = r->options->reload;
     int status = put(folder, "report.html", skl_doc_html(&doc), err);
     if (!status) status = put(folder, "report.md", skl_doc_markdown(&doc), err);
     if (!status) status = put(folder, "report.tex", skl_doc_latex(&doc), err);

@@ -77,6 +77,7 @@ struct skl_report_options {
     bool figures;       /* draw them (needs gnuplot) */
     const char *folder; /* NULL: that of the first results */
     int jobs;           /* pictures drawn at a time */
+    int reload;         /* seconds after which a browser loads report.html again; 0: never */
     const char *version, *commit; /* of the program that writes the report */
 };
 struct skl_report {

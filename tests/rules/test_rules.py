@@ -28,8 +28,9 @@ MAY_INCLUDE = {
     "train": {"base", "io", "variant", "config", "run", "data", "nn", "device"},
     "sweep": {"base", "io", "config", "run"},      # and runs through their folders and child processes only:
     "report": {"base", "io", "config", "run"},
+    "watch": {"base", "config", "run", "sweep", "report"},
     "check": {"base", "io", "variant", "device", "config", "data", "nn", "train"},
-    "cli": {"base", "io", "variant", "device", "device/choose", "config", "run", "data", "nn", "train", "sweep", "report", "check"},
+    "cli": {"base", "io", "variant", "device", "device/choose", "config", "run", "data", "nn", "train", "sweep", "report", "check", "watch"},
 }
 VARIANT = {"core/variant/shortcut.h", "core/variant/vec.h", "core/variant/formula.h"}
 EXTRA = {
