@@ -9,7 +9,7 @@
 #include "core/cli/commit.h"
 #include "core/watch/watch.h"
 
-enum { EVERY_SECONDS = 60, LEAST_SECONDS = 5, MOST_SECONDS = 86400 };
+enum { EVERY_SECONDS = 60, LEAST_SECONDS = 1, MOST_SECONDS = 86400 };
 
 static bool html;
 static int every;

@@ -62,6 +62,8 @@ static bool is_there(const char *folder, const char *file)
     return unknown || there;
 }
 
+bool skl_watch_is_sweep(const char *folder) { return is_there(folder, SKL_FILE_PLAN); }
+
 static struct skl_seen look_at_plan(const char *folder)
 {
     char *path = skl_path(folder, SKL_FILE_PLAN);
@@ -89,10 +91,14 @@ int skl_watched_open(const char *folder, struct skl_watched *w, struct skl_err *
 {
     *w = (struct skl_watched){.stale = true};
     int status = SKL_OK;
-    if (!is_there(folder, SKL_FILE_PLAN) && (is_there(folder, SKL_FILE_RECORD) || is_there(folder, SKL_FILE_TRAIN)))
+    if (skl_watch_is_sweep(folder))
+        status = open_sweep(folder, w, err);
+    else if (is_there(folder, SKL_FILE_RECORD) || is_there(folder, SKL_FILE_TRAIN))
         open_run(folder, w);
     else
-        status = open_sweep(folder, w, err);
+        status = skl_fail(err, SKL_DATA,
+                          "%s: neither a sweep (no %s) nor a run (no %s): name a folder such as results/quickstart",
+                          folder, SKL_FILE_PLAN, SKL_FILE_RECORD);
     if (status) {
         skl_watched_close(w);
         return status;

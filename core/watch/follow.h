@@ -21,6 +21,7 @@ struct skl_watched {
     char *scratch; /* gnuplot's folder; NULL: not needed yet */
 };
 
+bool skl_watch_is_sweep(const char *folder); /* has it a plan.json, or can that not be told? */
 /* The sweep, or the run, in this folder.  SKL_DATA: it is neither, or cannot be read. */
 int skl_watched_open(const char *folder, struct skl_watched *w, struct skl_err *err);
 /* What has changed since; SKL_DATA: the plan has, and cannot be read. */

@@ -45,6 +45,7 @@ __attribute__((format(printf, 3, 4))) static void put(struct paper *p, enum skl_
 {
     static const char *const codes[] = {"", "\033[32m", "\033[33m", "\033[31m", "\033[2m"};
     va_list args;
+    if (p->view->rows && p->lines >= p->view->rows) return;
     va_start(args, fmt);
     char *text = skl_vformat_visible(fmt, args);
     va_end(args);
@@ -208,20 +209,27 @@ static void put_head(struct paper *p, const struct skl_watched *w)
 {
     char bar[64], *counts = skl_overview_counts(&w->overview);
     const char *name = w->overview.list.name ? w->overview.list.name : w->overview.folder;
-    put(p, SKL_PLAIN, "%s  %s  %s", name, skl_bar(skl_overview_done(&w->overview), 20, bar), counts);
+    const int room = p->view->columns - characters(name) - characters(counts) - 6, cells = room < 20 ? room : 20;
+    if (cells > 0) /* the time that is left, at the end, is worth more */
+        put(p, SKL_PLAIN, "%s  %s  %s", name, skl_bar(skl_overview_done(&w->overview), cells, bar), counts);
+    else
+        put(p, SKL_PLAIN, "%s  %s", name, counts);
     free(counts);
 }
 
 static void put_foot(struct paper *p, const struct skl_watched *w, const struct skl_view *v, int table)
 {
     const int all = w->results.settings, end = v->first + table < all ? v->first + table : all;
-    const char *other = v->metric == SKL_TRAIN_LOSS ? "test error" : "training loss";
+    const bool both = has_rows(&w->results, SKL_TEST_ERROR); /* else the training loss is all there is */
+    const char *key = both ? "   m: " : "", *other = !both                         ? ""
+                                                     : v->metric == SKL_TRAIN_LOSS ? "test error"
+                                                                                   : "training loss";
     if (w->problem)
         put(p, SKL_RED, "left out: %s", w->problem);
     else if (table < all)
-        put(p, SKL_DIM, "q: end   m: %s   arrows: settings %d-%d of %d", other, v->first + 1, end, all);
+        put(p, SKL_DIM, "q: end%s%s   arrows: settings %d-%d of %d", key, other, v->first + 1, end, all);
     else
-        put(p, SKL_DIM, "q: end   m: %s", other);
+        put(p, SKL_DIM, "q: end%s%s", key, other);
 }
 
 /* Rows of the table, its head among them: a third of the window, more where the picture would be too high. */

@@ -8,10 +8,10 @@
 #include "core/base/clock.h"
 #include "core/base/say.h"
 #include "core/base/surroundings.h"
-#include "core/sweep/overview.h"
+#include "core/watch/follow.h"
 #include "core/watch/watch.h"
 
-enum { WRITE_SHARE = 10, LOOK_SECONDS = 2 }; /* part of the time that writing may take; between looks for the end */
+enum { WRITE_SHARE = 10, LOOK_SECONDS = 1 }; /* part of the time that writing may take; between looks for the end */
 
 /* What tells one state of the sweep from another: FNV-1a over what is known of its runs. */
 static uint64_t state_of(const struct skl_overview *o)
@@ -95,6 +95,8 @@ int skl_watch_html(const char *folder, double every, struct skl_report_options *
 {
     struct skl_overview o;
     sigset_t taken;
+    if (!skl_watch_is_sweep(folder))
+        return skl_fail(err, SKL_DATA, "%s is no sweep (no plan.json): --html writes a sweep's report", folder);
     int sig = 0, status = skl_overview_open(folder, &o, err);
     if (status) return status;
     take_signals(&taken);

@@ -144,7 +144,18 @@ static void stop(void)
     take_terminal();
 }
 
-static enum skl_event read_key(char *key)
+/* What was typed and not yet asked for: keys come faster than pages. */
+static char typed[64];
+static size_t typed_n;
+
+static void read_keys(void)
+{
+    ssize_t n = read(STDIN_FILENO, typed + typed_n, sizeof typed - typed_n);
+    if (n > 0) typed_n += (size_t)n;
+    if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN)) gone = 1;
+}
+
+static enum skl_event next_key(char *key)
 {
     static const struct {
         const char *code;
@@ -153,18 +164,19 @@ static enum skl_event read_key(char *key)
                  {"\033OB", SKL_EVENT_DOWN}, {"\033[5~", SKL_EVENT_PAGE_UP}, {"\033[6~", SKL_EVENT_PAGE_DOWN},
                  {"k", SKL_EVENT_UP},        {"j", SKL_EVENT_DOWN},          {"b", SKL_EVENT_PAGE_UP},
                  {" ", SKL_EVENT_PAGE_DOWN}};
-    char text[16] = "";
-    ssize_t n = read(STDIN_FILENO, text, sizeof text - 1);
-    if (n < 0 && (errno == EINTR || errno == EAGAIN)) return SKL_EVENT_NONE;
-    if (n <= 0) {
-        gone = 1;
-        return SKL_EVENT_ENDED;
+    enum skl_event event = SKL_EVENT_KEY;
+    size_t n = 1;
+    *key = *typed;
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        const size_t length = strlen(codes[i].code);
+        if (typed_n < length || memcmp(typed, codes[i].code, length)) continue;
+        event = codes[i].event, n = length;
     }
-    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
-        if (!strncmp(text, codes[i].code, strlen(codes[i].code))) return codes[i].event;
-    *key = *text;
-    return SKL_EVENT_KEY;
+    memmove(typed, typed + n, typed_n -= n);
+    return event;
 }
+
+bool skl_screen_typed(void) { return typed_n; }
 
 enum skl_event skl_screen_wait(double seconds, char *key)
 {
@@ -172,8 +184,9 @@ enum skl_event skl_screen_wait(double seconds, char *key)
     struct timespec time = {.tv_sec = (time_t)seconds, .tv_nsec = (long)(1e9 * fmod(seconds, 1))};
     *key = 0;
     if (ended_by || gone) return SKL_EVENT_ENDED;
-    const int ready = ppoll(&in, 1, &time, &let_in);
-    if (ended_by) return SKL_EVENT_ENDED;
+    if (typed_n) return next_key(key);
+    if (ppoll(&in, 1, &time, &let_in) > 0) read_keys();
+    if (ended_by || gone) return SKL_EVENT_ENDED;
     if (stopped) {
         stop();
         return SKL_EVENT_RESIZED;
@@ -182,7 +195,7 @@ enum skl_event skl_screen_wait(double seconds, char *key)
         resized = 0;
         return SKL_EVENT_RESIZED;
     }
-    return ready > 0 ? read_key(key) : SKL_EVENT_NONE;
+    return typed_n ? next_key(key) : SKL_EVENT_NONE;
 }
 
 int skl_screen_signal(void) { return ended_by; }

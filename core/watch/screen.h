@@ -1,5 +1,5 @@
-/* screen.h - the terminal for a page of its own: keys as they are pressed, the window's size, and the terminal as it was
- * at any end: of the page, by a signal, by a fault, by want of memory.  One a process, on stdin and stdout. */
+/* screen.h - the terminal for a page of its own: keys as they are pressed, the window's size, and the terminal as it
+ * was at any end: of the page, by a signal, by a fault, by want of memory.  One a process, on stdin and stdout. */
 #ifndef SKL_SCREEN_H
 #define SKL_SCREEN_H
 #include <stdbool.h>
@@ -27,6 +27,7 @@ void skl_screen_size(int *columns, int *rows);
 bool skl_screen_show(const char *page, size_t n);
 /* Until something happens, `seconds` at most.  Where the process is stopped (Ctrl-Z) the terminal is as it was. */
 enum skl_event skl_screen_wait(double seconds, char *key);
+bool skl_screen_typed(void); /* is another key there already? */
 /* The signal that ended it, 0: none. */
 int skl_screen_signal(void);
 /* Ends the process by that signal, as if nobody had caught it. */

@@ -89,7 +89,7 @@ static int show_live(struct skl_watched *w, struct skl_err *err)
     bool ended = skl_watched_ended(w), on = true;
     skl_screen_enter();
     while (on && !ended && !status) {
-        if (!show(w, &view)) break;
+        if (!skl_screen_typed() && !show(w, &view)) break;
         char key;
         const enum skl_event event = skl_screen_wait(fmax(0, next - skl_seconds()), &key);
         on = obey(w, &view, event, key);
