@@ -2,6 +2,7 @@
  * Whatever it says, the number of things with a meaning stays what it is for a harmless label. */
 #include <ctype.h>
 #include <stdbool.h>
+#include "core/config/figure.h"
 #include "core/report/doc.h"
 #include "core/report/text.h"
 #include "tests/fuzz/fuzz.h"
@@ -39,6 +40,16 @@ static void check_widths(const char *label)
         free(wrap);
     }
     free(text);
+}
+
+/* What is taken as a font stands in scripts, in commands within their strings, and in pictures, as it is. */
+static void check_font(const char *label)
+{
+    char name[SKL_FONT_NAME_MAX];
+    double points;
+    if (!skl_figure_font(label, name, &points)) return;
+    FUZZ_CHECK(points == 0 || (points >= 5 && points <= 24));
+    for (const char *p = name; *p; p++) FUZZ_CHECK((unsigned char)*p >= ' ' && !strchr("'\"`\\<>&$%@{}|,:;()", *p));
 }
 
 /* ---- reports ---- */
@@ -176,6 +187,7 @@ void fuzz_one(const uint8_t *data, size_t n)
     }
     char *label = fuzz_text(data, n);
     struct counts count[3] = {0};
+    check_font(label);
     check_gnuplot(label);
     check_widths(label);
     count_all(label, count);
