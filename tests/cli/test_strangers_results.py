@@ -37,6 +37,7 @@ COMMANDS = {
     "sweep": [["x.yaml"], ["x.yaml", "--dry-run"]],
     "train": [["x.yaml", "--quiet"]],
     "list": [["results"]],
+    "watch": [["results/t"], [RUN]],      # --html waits for whatever is not finished
     "export": [["results/t"]],
     "config": [[RUN + "/config.yaml"]],
     "help": [["--complete", "train", RUN + "/config.yaml", "--variant", ""]],
@@ -44,7 +45,7 @@ COMMANDS = {
 }
 OPTIONS_WITH_FILES = [["check", "./FIFO"], ["shortcuts", "--plugin", "./FIFO"], ["sweep", "FIFO"], ["train", "FIFO"], ["summary", "FIFO"],
                       ["probe", "FIFO"], ["probe", "x.yaml", "--weights", "FIFO"], ["step", "x.yaml", "--weights", "FIFO", "--out", "o"],
-                      ["eval", "FIFO"], ["status", "FIFO"], ["audit", "FIFO"], ["report", "FIFO"], ["plot", "FIFO"], ["verify", "FIFO"],
+                      ["eval", "FIFO"], ["status", "FIFO"], ["watch", "FIFO"], ["watch", "FIFO", "--html"], ["audit", "FIFO"], ["report", "FIFO"], ["plot", "FIFO"], ["verify", "FIFO"],
                       ["compare", "FIFO", "FIFO"], ["data", "fetch", "mnist", "--from", "FIFO"], ["train", "x.yaml", "--run-dir", "FIFO"],
                       ["help", "--complete", "train", "FIFO", "--variant", ""], ["report", "results/t", "--out", "FIFO"],
                       ["plot", "results/t", "--out", "FIFO"], ["sweep", "x.yaml", "--results", "FIFO"]]
@@ -280,7 +281,7 @@ class Terminal(Strangers):
         results, one = evil + b"/t", evil + b"/t/" + evil + b"/seed-1"
         with open(base + b"/" + evil + b".yaml", "w") as f:
             f.write("nonsense: 1\n")
-        for words in ([b"audit", results], [b"audit", one], [b"audit", one, b"--json"], [b"report", results, b"--no-figures"], [b"status", results],
+        for words in ([b"audit", results], [b"audit", one], [b"audit", one, b"--json"], [b"report", results, b"--no-figures"], [b"status", results], [b"watch", results], [b"watch", one],
                       [b"report", results, b"--no-figures", b"--json"], [b"plot", results], [b"plot", results, b"--json"], [b"verify", one], [b"eval", one, b"--json"], [b"eval", one],
                       [b"compare", one, one], [b"compare", results, results, b"--json"], [b"probe", one], [b"sweep", evil + b".yaml"], [b"train", evil],
                       [b"train", one + b"/config.yaml", b"--run-dir", evil + b"/new"], [evil], [b"sweep", b"--" + evil], [b"train", b"x.yaml", evil + b"=1"],

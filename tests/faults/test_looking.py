@@ -92,7 +92,7 @@ class Reading(Looking):
 
     def test_what_is_read_is_right_or_the_fault_is_told(self):
         runs = ["results/s/exclusive_gating/seed-1", "results/s/exclusive_gating/seed-2"]
-        for words in (("status", "results/s"), ("audit", "results/s"), ("report", "results/s", "--no-figures", "--json", "--out", "out"),
+        for words in (("status", "results/s"), ("watch", "results/s"), ("audit", "results/s"), ("report", "results/s", "--no-figures", "--json", "--out", "out"),
                       ("compare", *runs), ("verify", runs[0], "--quiet"), ("eval", runs[0]), ("probe", runs[0], "--images", "4"),
                       ("sweep", "x.yaml")):
             count, right = self.faults_in("results/s", *words)
