@@ -53,6 +53,13 @@ static void take(struct skl_watched *w, int i)
     if (strcmp(run->word, "waiting") && skl_follow_run(&w->log[i], run->folder, result, &w->problem)) w->stale = true;
 }
 
+/* Why the first run that cannot be read cannot. */
+static void note_unreadable(struct skl_watched *w)
+{
+    for (int i = 0; i < w->overview.count && !w->problem; i++)
+        if (!strcmp(w->overview.run[i].word, "unreadable")) w->problem = skl_strdup(w->overview.run[i].state.cause);
+}
+
 static bool is_there(const char *folder, const char *file)
 {
     char *path = skl_path(folder, file);
@@ -112,7 +119,9 @@ int skl_watched_open(const char *folder, struct skl_watched *w, struct skl_err *
         w->result[0] = w->results.setting->run;
     else
         match(w);
+    if (w->results.warnings) w->problem = skl_strdup(w->results.warning[0]);
     for (int i = 0; i < w->overview.count; i++) take(w, i);
+    note_unreadable(w);
     return SKL_OK;
 }
 
@@ -131,6 +140,7 @@ int skl_watched_again(struct skl_watched *w, struct skl_err *err)
     }
     skl_overview_again(&w->overview);
     for (int i = 0; i < w->overview.count; i++) take(w, i);
+    note_unreadable(w);
     return SKL_OK;
 }
 

@@ -13,7 +13,7 @@ struct skl_watched {
     struct skl_follow *log;         /* likewise */
     bool one_run;
     struct skl_seen plan;
-    char *problem; /* why some log cannot be read; NULL: none */
+    char *problem; /* why something could not be read, the first of it; NULL: none */
     /* ---- the curves as they were drawn last (page.c) ---- */
     bool stale; /* there is something new to draw */
     char *picture, *sign;
