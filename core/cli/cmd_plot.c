@@ -15,6 +15,7 @@
 #include "core/config/figure_words.h"
 #include "core/io/json.h"
 #include "core/report/figures.h"
+#include "core/report/fonts.h"
 #include "core/report/together.h"
 
 enum { TEXT_COLUMNS = 100, TEXT_ROWS = 36, MAX_SMOOTH = 10001 };
@@ -196,6 +197,8 @@ static int run(int argc, char **argv, struct skl_err *err)
     if (out) skl_root_add(out);
     int read, warnings = 0, status = take_words(argv[0], &o, err);
     if (status) return status;
+    if (*o.font && !terminal && !skl_font_installed(o.font))
+        skl_say("skiplab: plot: no font '%s' is installed here: another one is drawn in its place\n", o.font);
     set_size(&o);
     struct skl_results *sweep = skl_alloc_array((size_t)argc, sizeof *sweep);
     status = read_all(argc, argv, skl_figures_metrics(&o), sweep, &read, err);

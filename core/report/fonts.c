@@ -27,12 +27,11 @@ static bool everywhere(unsigned code)
     return false;
 }
 
-/* Does fc-list name a font? */
-static bool ask(const char *program, unsigned code)
+/* Does fc-list name a font that fits? */
+static bool ask(const char *program, char *pattern)
 {
     int ends[2];
     pid_t pid;
-    char *pattern = skl_format(":charset=%x", code);
     char *argv[] = {"fc-list", pattern, "family", NULL};
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
@@ -49,7 +48,6 @@ static bool ask(const char *program, unsigned code)
     }
     while (started && waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
     posix_spawn_file_actions_destroy(&actions);
-    free(pattern);
     return any;
 }
 
@@ -64,9 +62,23 @@ bool skl_font_has(unsigned code)
     for (int i = 0; i < count; i++)
         if (known[i].code == code) return known[i].there;
     if (count == ASKED) return false;
-    char *program = skl_program("fc-list");
+    char *program = skl_program("fc-list"), *pattern = skl_format(":charset=%x", code);
     known[count].code = code;
-    known[count].there = program && ask(program, code);
+    known[count].there = program && ask(program, pattern);
     free(program);
+    free(pattern);
     return known[count++].there;
+}
+
+bool skl_font_installed(const char *name)
+{
+    char *program = skl_program("fc-list");
+    bool there = program == NULL;
+    for (int k = 0; k < 2 && !there; k++) {
+        char *pattern = skl_format(":%s=%s", k ? "fullname" : "family", name);
+        there = ask(program, pattern);
+        free(pattern);
+    }
+    free(program);
+    return there;
 }

@@ -93,6 +93,13 @@ class Figures(Case):
             self.assertRegex(self.ends(2, "plot", "r/s", "--font", hostile).stderr, r"\Askiplab: plot: --font [^\n]*\n\Z", hostile)
         self.assertFalse(os.path.exists(self.path("pwned")))
 
+    def test_a_font_that_is_not_there(self):
+        said = "no font '%s' is installed here: another one is drawn in its place"
+        self.assertIn(said % "No Such Font", self.ends(0, "plot", "r/s", "--font", "No Such Font,9", "--metric", "train_loss").stderr)
+        fonts = shutil.which("fc-list") and subprocess.run(["fc-list", "--format", "%{family[0]}|%{fullname[0]}\n"], stdout=subprocess.PIPE, text=True).stdout
+        for font in {f for f in (fonts or "").split("\n")[0].split("|") if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 .+-]*", f)}:
+            self.assertEqual(self.ends(0, "plot", "r/s", "--font", font, "--metric", "train_loss").stderr, "", font)
+
     def figure(self, **words):
         """r/s as if its experiment had this section."""
         plan = {k: v for k, v in json.loads(self.read("r/s/plan.json")).items() if k not in ("seal", "sealed")}
