@@ -70,8 +70,10 @@ static json_t *object(const struct skl_report_column *table, const struct skl_su
         const size_t n = strcspn(c->json, ".");
         json_t *in = all;
         if (c->json[n]) {
-            in = json_object_getn(all, c->json, n);
-            if (!in) json_object_setn_new(all, c->json, n, in = json_object());
+            char *outer = skl_format("%.*s", (int)n, c->json);
+            in = json_object_get(all, outer);
+            if (!in) json_object_set_new(all, outer, in = json_object());
+            free(outer);
         }
         json_object_set_new(in, c->json[n] ? c->json + n + 1 : c->json, column_json(c, s));
     }
