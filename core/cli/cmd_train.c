@@ -14,6 +14,7 @@
 #include "core/data/dataset.h"
 #include "core/run/claim.h"
 #include "core/run/record.h"
+#include "core/sweep/halving.h"
 #include "core/sweep/plan_file.h"
 #include "core/sweep/planned.h"
 #include "core/train/progress.h"
@@ -121,6 +122,7 @@ static int load_file(int argc, char **argv, struct skl_plan *plan, const struct 
 
 struct planned {
     char *sweep, *dir; /* NULL: no plan lists the run */
+    const struct skl_plan_run *run;
 };
 
 static int admit_data(void *context, const char *set, const char *fingerprint, struct skl_err *err)
@@ -128,6 +130,30 @@ static int admit_data(void *context, const char *set, const char *fingerprint, s
     const struct planned *p = context;
     if (!p->sweep || (*set != '/' && !skl_dataset_has_files(set))) return SKL_OK;
     return skl_planned_data(p->sweep, set, fingerprint, err);
+}
+
+static int at_rung(void *context, int64_t iteration, enum skl_rung *rung, char **why, struct skl_err *err)
+{
+    const struct planned *p = context;
+    struct skl_halving *halving;
+    int status = skl_halving_read(p->sweep, &p->run->exp, &halving, err);
+    if (!status) *rung = skl_halving_ask(halving, p->run->setting, iteration, why);
+    skl_halving_release(halving);
+    return status;
+}
+
+/* Its place among others is asked for. */
+static int check_halving(const struct planned *p, struct skl_err *err)
+{
+    if (!p->run->exp.give_up.halving.every) return SKL_OK;
+    if (!p->sweep)
+        return skl_fail(err, SKL_USAGE,
+                        "give_up.halving ranks the settings of a sweep, and this run is in none: 'skiplab sweep', or "
+                        "give_up.halving.every=0");
+    if (extend)
+        return skl_fail(err, SKL_USAGE, "--extend: others of %s were ranked beside this run (give_up.halving)",
+                        p->sweep);
+    return SKL_OK;
 }
 
 /* With the run's claim: what a plan says of it stays so until it has begun. */
@@ -150,7 +176,7 @@ static int choose_device(const struct skl_plan_run *chosen, const char *folder, 
 static int train(const struct skl_plan *plan, const struct skl_plan_run *chosen, const char *folder,
                  struct skl_err *err)
 {
-    struct planned planned = {0};
+    struct planned planned = {.run = chosen};
     struct skl_run_options o = {.threads = threads,
                                 .quiet = quiet,
                                 .allow_other_numerics = allow_other_numerics,
@@ -159,6 +185,7 @@ static int train(const struct skl_plan *plan, const struct skl_plan_run *chosen,
                                 .version = SKL_VERSION,
                                 .commit = SKL_COMMIT,
                                 .admit_data = admit_data,
+                                .at_rung = chosen->exp.give_up.halving.every ? at_rung : NULL,
                                 .context = &planned};
     struct skl_claim *claim = NULL;
     bool there = true;
@@ -173,6 +200,7 @@ static int train(const struct skl_plan *plan, const struct skl_plan_run *chosen,
     if (!status) status = skl_mkdirs(folder, err);
     if (!status) status = skl_claim_take(folder, &claim, err);
     if (!status) status = check_planned(folder, &planned, plan, chosen, err);
+    if (!status) status = check_halving(&planned, err);
     if (!status) status = skl_run(plan, chosen, folder, claim, &o, err);
     skl_claim_release(claim);
     free(planned.sweep);

@@ -147,6 +147,31 @@ static int check_train(const struct skl_ynode *tree, struct skl_train_config *t,
     return check_schedule(tree, t, err);
 }
 
+bool skl_experiment_is_rung(const struct skl_experiment *exp, int64_t iteration)
+{
+    const int64_t every = exp->give_up.halving.every;
+    return every > 0 && iteration > 0 && iteration < exp->train.iterations && iteration % every == 0;
+}
+
+/* What the settings are ranked by must be there at each rung; rows of all logs too, as a run may end there. */
+static int check_halving(const struct skl_ynode *tree, const struct skl_experiment *exp, struct skl_err *err)
+{
+    const int64_t every = exp->give_up.halving.every, log = exp->train.log_every, test = exp->train.test_every;
+    const bool by_validation = exp->give_up.halving.by == SKL_BY_VALIDATION;
+    const struct skl_ynode *place = skl_tree_place(tree, "give_up.halving.every");
+    if (!every) return SKL_OK;
+    if (by_validation && !exp->data.validation)
+        return skl_tree_fail(place, true, err,
+                             "give_up.halving ranks by the validation error, but no images are held out: set "
+                             "data.validation: 5000 (or give_up.halving.by: train)");
+    if (every % log || every % test)
+        return skl_tree_fail(place, true, err,
+                             "give_up.halving.every %lld must be a multiple of train.%s_every %lld, so that a row is "
+                             "there to rank by",
+                             (long long)every, every % log ? "log" : "test", (long long)(every % log ? log : test));
+    return SKL_OK;
+}
+
 static int read_forms(const struct skl_ynode *tree, struct skl_experiment *exp, struct skl_err *err)
 {
     for (int i = 0; i < skl_key_count(); i++) {
@@ -168,6 +193,7 @@ int skl_experiment_read(const struct skl_ynode *tree, struct skl_experiment *exp
     if (!status) status = check_data(tree, &exp->data, err);
     if (!status) status = skl_check_pictures(tree, &exp->data, err);
     if (!status) status = check_train(tree, &exp->train, err);
+    if (!status) status = check_halving(tree, exp, err);
     exp->has_data = skl_tree_get(tree, "data") != NULL;
     if (status) skl_experiment_release(exp);
     return status;

@@ -20,6 +20,7 @@ enum skl_decay_on { SKL_DECAY_ALL, SKL_DECAY_WEIGHTS };
 enum skl_init_rule { SKL_HE_FAN_IN, SKL_HE_FAN_OUT };
 enum skl_fc_init { SKL_FC_UNIFORM, SKL_FC_HE, SKL_FC_NORMAL_001 };
 enum skl_schedule { SKL_STEP, SKL_COSINE, SKL_LINEAR, SKL_ONE_CYCLE, SKL_CONSTANT };
+enum skl_halving_by { SKL_BY_VALIDATION, SKL_BY_TRAIN };
 enum skl_warmup_shape { SKL_WARMUP_FLAT, SKL_WARMUP_LINEAR };
 enum { SKL_MAX_DROPS = 16, SKL_MAX_STAGES = 5 };
 
@@ -91,7 +92,12 @@ struct skl_experiment {
     struct {
         int64_t iteration;
         double train_error_above;
-    } give_up; /* iteration 0: never */
+        struct {
+            int64_t every;
+            double keep;
+            int by;
+        } halving; /* every 0: never; what it means: core/sweep/halving.h */
+    } give_up;     /* iteration 0: never */
     struct {
         int64_t every;
     } probe;       /* 0: no probe */
@@ -110,6 +116,8 @@ int skl_experiment_read(const struct skl_ynode *tree, struct skl_experiment *exp
 int skl_experiment_check_keys(const struct skl_ynode *tree, struct skl_err *err);
 void skl_experiment_copy(const struct skl_experiment *from, struct skl_experiment *to);
 void skl_experiment_release(struct skl_experiment *exp);
+/* Does the sweep rank its settings when this run has done so many iterations? */
+bool skl_experiment_is_rung(const struct skl_experiment *exp, int64_t iteration);
 /* The settings that decide the numbers, one "key=value" a line in the order of the table, doubles %.17g; malloc'd.
  * exp->hash is the SHA-256 of this text. */
 char *skl_experiment_canonical(const struct skl_experiment *exp);

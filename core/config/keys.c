@@ -21,6 +21,7 @@ static const char *const datasets[] = {"cifar10", "cifar100", "fashion-mnist", "
 static const char *const normalizations[] = {"pixel_mean", "channel", "none", NULL};
 static const char *const schedules[] = {"step", "cosine", "linear", "one_cycle", "constant", NULL};
 static const char *const warmup_shapes[] = {"flat", "linear", NULL};
+static const char *const halved_by[] = {"validation", "train", NULL};
 static const char *const colours[] = {"none", "pca", NULL};
 static const char *const momentum_forms[] = {"torch", "caffe", NULL};
 static const char *const decays[] = {"all", "weights", NULL};
@@ -184,6 +185,12 @@ static const struct skl_key keys[] = {
 
     KEY(give_up.iteration, H, 0, 0, BILLION, "at this iteration a hopeless run stops; 0: never"),
     KEY(give_up.train_error_above, H, 80, 0, 100, "hopeless: training error above this, in %"),
+    KEY(give_up.halving.every, LATER, 0, 0, BILLION,
+        "at each multiple of so many iterations the worse settings of the sweep stop; 0: never"),
+    KEY(give_up.halving.keep, LATER, 0.5, 0, 1, "the part of the settings that goes on, rounded up; at least one does"),
+    CHOICE_OF(
+        give_up.halving.by, LATER, SKL_BY_VALIDATION, halved_by,
+        "which error the settings are ranked by: of the held out images, or of the mini-batches since the last row"),
     KEY(probe.every, 0, 0, 0, BILLION, "iterations between rows of probe.csv, sums.csv, responses.csv; 0: no probe"),
 
     PLAN_REAL(report.fail_above, 20, 0, 100, "CIFAR-10: test error in % above which the report says \"fail\""),

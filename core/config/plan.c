@@ -168,6 +168,26 @@ static void hash_plan(struct skl_plan *plan)
     free(t.text);
 }
 
+/* Settings are ranked by one rule, at the same iterations. */
+static int check_halving(const struct skl_layers *layers, const struct settings *settings, struct skl_err *err)
+{
+    const struct skl_experiment *first = &settings->item[0].exp;
+    for (int i = 1; i < settings->count; i++) {
+        const struct skl_experiment *exp = &settings->item[i].exp;
+        const bool same_rule = exp->give_up.halving.every == first->give_up.halving.every &&
+                               exp->give_up.halving.keep == first->give_up.halving.keep &&
+                               exp->give_up.halving.by == first->give_up.halving.by;
+        const bool halving = exp->give_up.halving.every || first->give_up.halving.every;
+        if (!halving || (same_rule && exp->train.iterations == first->train.iterations)) continue;
+        return skl_tree_fail(skl_tree_place(layers->root, "give_up.halving.every"), true, err,
+                             "give_up.halving ranks all settings of the sweep: %s must be the same in all, unlike in "
+                             "'%s' and '%s'",
+                             same_rule ? "train.iterations" : "give_up.halving", settings->item[0].folder,
+                             settings->item[i].folder);
+    }
+    return SKL_OK;
+}
+
 static int make_plan(const char *path, const struct skl_layers *layers, struct skl_plan *plan, struct skl_err *err)
 {
     struct seeds seeds = {0};
@@ -175,6 +195,7 @@ static int make_plan(const char *path, const struct skl_layers *layers, struct s
     int status = read_header(path, layers->root, plan, &seeds, err);
     if (!status) status = skl_settings_read(layers, SKL_PLAN_MAX_RUNS / seeds.count, &settings, err);
     if (!status) status = check_baseline(layers->root, plan, &settings, err);
+    if (!status) status = check_halving(layers, &settings, err);
     bool by_variant = false;
     if (!status) status = read_order(layers->root, &by_variant, err);
     if (!status) {
@@ -280,13 +301,14 @@ static char *add_beyond(char *text, const char *key, int64_t at, int64_t iterati
     return skl_append(text, "%s%s %lld", *text ? "; " : "", key, (long long)at);
 }
 
-static char *beyond_end(const struct skl_train_config *t, int64_t give_up)
+static char *beyond_end(const struct skl_train_config *t, int64_t give_up, int64_t halving)
 {
     char *text = skl_strdup("");
     for (int i = 0; i < t->lr_drops.count; i++)
         text = add_beyond(text, *text ? "" : "train.lr_drops.at", t->lr_drops.at[i], t->iterations);
     text = add_beyond(text, "the end of train.warmup.iterations", t->warmup.iterations, t->iterations);
-    return add_beyond(text, "give_up.iteration", give_up, t->iterations);
+    text = add_beyond(text, "give_up.iteration", give_up, t->iterations);
+    return add_beyond(text, "give_up.halving.every", halving, t->iterations);
 }
 
 char *skl_plan_beyond_end(const struct skl_plan_run *run, int count)
@@ -296,7 +318,7 @@ char *skl_plan_beyond_end(const struct skl_plan_run *run, int count)
     int found = 0;
     for (int i = 0; i < count; i++) {
         const struct skl_experiment *exp = &run[i].exp;
-        char *text = beyond_end(&exp->train, exp->give_up.iteration);
+        char *text = beyond_end(&exp->train, exp->give_up.iteration, exp->give_up.halving.every);
         if (*text && !found++) {
             first = text;
             iterations = (long long)exp->train.iterations;

@@ -53,7 +53,8 @@ static void make_curve(const struct skl_result_setting *s, int metric, int smoot
 
 static bool stopped(const struct skl_result_run *run, int metric)
 {
-    return run->curve[metric].n > 0 && (!strcmp(run->state, "diverged") || !strcmp(run->state, "failed"));
+    return run->curve[metric].n > 0 &&
+           (!strcmp(run->state, "diverged") || !strcmp(run->state, "failed") || !strcmp(run->state, "stopped"));
 }
 
 static void name_files(struct skl_drawn_curve *c, const struct skl_drawn_setting *d)

@@ -25,7 +25,8 @@ static void print_value(FILE *out, const char *before, double value, int metric)
 /* Appends ", 2 running" for each state other than done that some run is in. */
 static int print_others(FILE *out, const struct skl_result_setting *s, const char *before)
 {
-    static const char *const states[] = {"diverged", "failed", "interrupted", "running", "waiting", "unreadable"};
+    static const char *const states[] = {"diverged", "failed",  "stopped", "interrupted",
+                                         "paused",   "running", "waiting", "unreadable"};
     int all = 0;
     for (size_t k = 0; k < sizeof states / sizeof *states; k++) {
         int count = 0;

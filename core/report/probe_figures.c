@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/grow.h"
+#include "core/run/record.h"
 #include "core/report/probe_data.h"
 #include "core/report/sheet.h"
 #include "core/report/templates.h"
@@ -102,8 +103,7 @@ static bool all_finished(const struct plot *p)
 {
     for (int i = 0; i < p->lines; i++)
         for (int k = 0; k < p->line[i].set->setting->runs; k++) {
-            const char *state = p->line[i].set->setting->run[k].state;
-            if (strcmp(state, "done") && strcmp(state, "diverged")) return false;
+            if (!skl_state_is_end(p->line[i].set->setting->run[k].state)) return false;
         }
     return true;
 }

@@ -6,6 +6,7 @@
  * - A run failed if it diverged, was stopped by give_up, or its error exceeds the limit.  A setting is `fail` where the
  *   median over its counted runs exceeds the limit: report.fail_above on CIFAR-10; elsewhere
  *   report.fail_times_baseline times the baseline's median, at most nine tenths of chance.
+ * - A run that give_up.halving stopped is no result: it is not counted, and stands in a table of its own.
  * - Differences from the baseline are paired by seed.  No mean, interval or p where a run on either side failed. */
 #ifndef SKL_REPORT_H
 #define SKL_REPORT_H
@@ -41,6 +42,7 @@ struct skl_report_row {
     struct skl_facts facts; /* of the first run that has a config.yaml; empty: none begun */
     struct skl_report_run *run;
     int runs, finished, failed, diverged, stopped, valued; /* valued: finished with a known error */
+    int halved;                                            /* stopped by give_up.halving: neither finished nor failed */
     char *on_shortcut, *on_residual;
     double chance, limit; /* limit: fail above it */
     bool fail;

@@ -28,12 +28,16 @@ static void rule(struct skl_doc *doc, const struct skl_study *s)
                      base->error.median);
 }
 
+/* All that it has was stopped by give_up.halving: it has no result. */
+static bool stands_apart(const struct skl_report_row *row) { return row->halved && !row->finished; }
+
 /* Keys that play no part in this study. */
 static bool idle(const struct skl_facts *c, const char *key)
 {
     const char *set = skl_facts_get(c, "data.dataset");
     if (!strncmp(key, "report.", 7)) return true;
     if (!strncmp(key, "data.synthetic.", 15)) return set && strcmp(set, "synthetic");
+    if (!strncmp(key, "give_up.halving.", 16)) return skl_facts_real(c, "give_up.halving.every", 0) == 0;
     if (!strncmp(key, "give_up.", 8)) return skl_facts_real(c, "give_up.iteration", 1) == 0;
     if (!strncmp(key, "probe.", 6)) return skl_facts_real(c, "probe.every", 1) == 0;
     if (!strncmp(key, "train.warmup.", 13)) return skl_facts_real(c, "train.warmup.iterations", 1) == 0;
@@ -102,7 +106,8 @@ static void results(struct skl_doc *doc, const struct skl_study *s, const struct
         skl_study_has_paper(s) && !skl_study_has_verdict(s) ? " The paper's values are of another protocol." : "");
     skl_page_heads(doc, skl_setting_columns, columns, s);
     for (int i = 0; i < s->results.settings; i++)
-        skl_page_cells(doc, skl_setting_columns, columns, &(struct skl_subject){s, &s->row[i], NULL});
+        if (!stands_apart(&s->row[i]))
+            skl_page_cells(doc, skl_setting_columns, columns, &(struct skl_subject){s, &s->row[i], NULL});
 }
 
 /* ---- against the baseline ---- */
@@ -139,7 +144,8 @@ static void differences(struct skl_doc *doc, const struct skl_study *s)
     skl_page_heads(doc, skl_setting_columns, columns, s);
     for (int i = 0; i < s->results.settings; i++) {
         const struct skl_subject subject = {s, &s->row[i], NULL};
-        if (subject.row != base) skl_page_cells(doc, skl_setting_columns, columns, &subject);
+        if (subject.row != base && !stands_apart(subject.row))
+            skl_page_cells(doc, skl_setting_columns, columns, &subject);
     }
 }
 
@@ -252,13 +258,36 @@ static void run_rows(struct skl_doc *doc, const struct skl_study *s, const char 
         }
 }
 
+static const char *halved(const struct skl_report_run *r)
+{
+    return !strcmp(r->run->state, "stopped") ? "stopped" : NULL;
+}
+
+/* Apart: what give_up.halving stopped neither failed nor has a result. */
+static const char *mishap(const struct skl_report_run *r) { return halved(r) ? NULL : skl_run_outcome(r); }
+
+static void halvings(struct skl_doc *doc, const struct skl_study *s)
+{
+    static const char *const columns[] = {"case", "seed", "iteration", "cause", NULL};
+    int found = 0;
+    for (int i = 0; i < s->results.settings; i++) found += s->row[i].halved;
+    if (found == 0) return;
+    skl_doc_heading(doc, 2, "Stopped by halving");
+    skl_doc_table(
+        doc, "Runs of settings that were behind others at a rung (give_up.halving) and were not trained to the end. "
+             "They are no results: what they would have reached is not known, and no error of theirs stands in the "
+             "tables above. The settings that went on were chosen by the same rows.");
+    run_rows(doc, s, columns, halved);
+}
+
 static void failures(struct skl_doc *doc, const struct skl_study *s)
 {
     static const char *const columns[] = {"case", "seed", "outcome", "iteration", "test_error", "cause", NULL};
+    halvings(doc, s);
     skl_doc_heading(doc, 2, "Runs over the limit, failed or unfinished");
     int found = 0;
     for (int i = 0; i < s->results.settings; i++)
-        for (int k = 0; k < s->row[i].runs; k++) found += skl_run_outcome(&s->row[i].run[k]) != NULL;
+        for (int k = 0; k < s->row[i].runs; k++) found += mishap(&s->row[i].run[k]) != NULL;
     if (found == 0) {
         skl_doc_text(doc, NULL, "None.");
         return;
@@ -266,7 +295,7 @@ static void failures(struct skl_doc *doc, const struct skl_study *s)
     skl_doc_table(
         doc, "Runs that count as fail, that failed before their end, or are not finished. A diverged run counts with "
              "chance.");
-    run_rows(doc, s, columns, skl_run_outcome);
+    run_rows(doc, s, columns, mishap);
 }
 
 /* ---- provenance ---- */
@@ -332,12 +361,13 @@ static void provenance(struct skl_doc *doc, const struct skl_study *s, const str
 
 static void overview(struct skl_doc *doc, const struct skl_study *s)
 {
-    int runs = 0, finished = 0, failed = 0;
+    int runs = 0, finished = 0, failed = 0, halved = 0;
     double hours = 0;
     for (int i = 0; i < s->results.settings; i++) {
         runs += s->row[i].runs;
         finished += s->row[i].finished;
         failed += s->row[i].failed;
+        halved += s->row[i].halved;
         for (int k = 0; k < s->row[i].runs; k++)
             if (isfinite(s->row[i].run[k].record.seconds)) hours += s->row[i].run[k].record.seconds / 3600;
     }
@@ -346,9 +376,15 @@ static void overview(struct skl_doc *doc, const struct skl_study *s)
                  "Baseline: %s.",
                  s->results.settings, s->results.settings == 1 ? "" : "s", runs, runs == 1 ? "" : "s", finished, failed,
                  hours < 1 ? 3 : 1, hours, s->results.setting[s->results.baseline].label);
-    if (finished < runs)
+    if (halved)
+        skl_doc_text(
+            doc, "Halving:",
+            "settings that were behind at a rung were not trained to the end: %d run%s. They are no results and "
+            "stand apart below.",
+            halved, halved == 1 ? "" : "s");
+    if (finished + halved < runs)
         skl_doc_text(doc, "Not complete:", "%d of %d run%s unfinished; rows marked \"k of n\" will change.",
-                     runs - finished, runs, runs == 1 ? " is" : "s are");
+                     runs - finished - halved, runs, runs == 1 ? " is" : "s are");
 }
 
 /* A paragraph a line. */

@@ -85,7 +85,7 @@ static int take_run(const struct skl_result_run *run, double chance, bool by_val
     r->diverged = !strcmp(run->state, "diverged");
     r->finished = r->diverged || !strcmp(run->state, "done");
     r->stopped = !strcmp(run->state, "done") && run->gave_up;
-    r->measured = skl_result_last(run, SKL_TEST_ERROR);
+    r->measured = strcmp(run->state, "stopped") ? skl_result_last(run, SKL_TEST_ERROR) : NAN; /* that is no result */
     if (r->finished && isfinite(r->record.test_error)) r->measured = r->record.test_error;
     if (by_validation && r->finished && !r->diverged) {
         if (run->curve[SKL_VALIDATION_ERROR].n == 0)

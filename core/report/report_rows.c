@@ -121,6 +121,7 @@ static void judge_runs(struct skl_report_row *row)
         row->failed += r->failed;
         row->diverged += r->diverged;
         row->stopped += r->stopped;
+        row->halved += !strcmp(r->run->state, "stopped");
     }
     row->fail = row->error.n > 0 && row->error.median > row->limit;
 }
@@ -278,9 +279,9 @@ static void say(FILE *out, const char *fmt, ...)
 
 static void say_unfinished(FILE *out, const struct skl_report_row *row)
 {
-    static const char *const states[] = {"running", "interrupted", "waiting", "failed", "unreadable"};
+    static const char *const states[] = {"running", "interrupted", "paused", "waiting", "failed", "unreadable"};
     const char *before = "unfinished: ";
-    if (row->finished == row->runs) return;
+    if (row->finished + row->halved == row->runs) return;
     if (ftell(out) > 0) fputs("; ", out);
     for (size_t k = 0; k < sizeof states / sizeof *states; k++) {
         int n = 0;
@@ -301,6 +302,7 @@ char *skl_row_remark(const struct skl_study *s, const struct skl_report_row *row
     if (row->diverged) say(out, "%d diverged", row->diverged);
     if (row->stopped) say(out, "%d stopped by give_up", row->stopped);
     if (row->valued < row->finished) say(out, "%d without a test error", row->finished - row->valued);
+    if (row->halved) say(out, "%d stopped by halving: no result", row->halved);
     say_unfinished(out, row);
     for (int i = 0; i < row->runs; i++) other += row->run[i].record.other_numerics;
     if (other) say(out, "%d resumed under another numerics key", other);

@@ -303,7 +303,7 @@ static void check_seal(struct visit *v)
 static void check_run(struct visit *v, const char *planned)
 {
     const struct skl_run_state *s = &v->run;
-    bool ended = !strcmp(s->state, "done") || !strcmp(s->state, "diverged"), running = !strcmp(s->state, "running");
+    bool ended = skl_state_is_end(s->state), running = !strcmp(s->state, "running");
     check_seal(v);
     if (ended)
         check_list(v);

@@ -13,7 +13,7 @@
 const char *const skl_log_name[SKL_LOGS] = {SKL_FILE_TRAIN, SKL_FILE_TEST, SKL_FILE_VALIDATION};
 static const char *const digest_key[SKL_LOGS] = {"train.csv sha256", "test.csv sha256", "validation.csv sha256"};
 static const char *const outcome_name[] = {
-    [SKL_RUNNING] = "running", [SKL_STOPPED] = "stopped", [SKL_DIVERGED] = "diverged"};
+    [SKL_RUNNING] = "running", [SKL_STOPPED] = "stopped", [SKL_DIVERGED] = "diverged", [SKL_HALVED] = "halved"};
 
 /* ---- metadata: text, integers in decimal, the one double in hexadecimal so that no bit is lost ---- */
 
@@ -64,7 +64,7 @@ static bool parse_sums(const char *text, struct skl_state *s)
 
 static bool parse_outcome(const char *text, enum skl_outcome *outcome)
 {
-    for (int i = SKL_RUNNING; text && i <= SKL_DIVERGED; i++) {
+    for (int i = SKL_RUNNING; text && i < SKL_OUTCOMES; i++) {
         if (strcmp(text, outcome_name[i])) continue;
         *outcome = (enum skl_outcome)i;
         return true;

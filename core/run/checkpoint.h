@@ -5,7 +5,8 @@
 #include <stdint.h>
 #include "core/io/safetensors.h"
 
-enum skl_outcome { SKL_RUNNING, SKL_STOPPED, SKL_DIVERGED }; /* stopped: the give_up rule */
+/* stopped: give_up.iteration; halved: give_up.halving */
+enum skl_outcome { SKL_RUNNING, SKL_STOPPED, SKL_DIVERGED, SKL_HALVED, SKL_OUTCOMES };
 enum skl_log { SKL_LOG_TRAIN, SKL_LOG_TEST, SKL_LOG_VALIDATION, SKL_LOGS };
 
 struct skl_state {

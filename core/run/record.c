@@ -158,17 +158,22 @@ static int match_sizes(const json_t *json, const char *folder, bool *match, stru
 
 static bool known_state(const char *state)
 {
-    static const char *const known[] = {"running", "done", "diverged", "failed", "interrupted"};
+    static const char *const known[] = {"running", "done", "diverged", "stopped", "failed", "interrupted", "paused"};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (!strcmp(state, known[i])) return true;
     return false;
+}
+
+bool skl_state_is_end(const char *state)
+{
+    return !strcmp(state, "done") || !strcmp(state, "diverged") || !strcmp(state, "stopped");
 }
 
 const char *const skl_cause_words[] = {
     [SKL_CAUSE_NONE] = "",           [SKL_CAUSE_GAVE_UP] = "gave-up", [SKL_CAUSE_DIVERGED] = "diverged",
     [SKL_CAUSE_SIGNAL] = "signal",   [SKL_CAUSE_STORAGE] = "storage", [SKL_CAUSE_KILLED] = "killed",
     [SKL_CAUSE_CRASHED] = "crashed", [SKL_CAUSE_HUNG] = "hung",       [SKL_CAUSE_REFUSED] = "refused",
-    [SKL_CAUSE_ERROR] = "error",
+    [SKL_CAUSE_ERROR] = "error",     [SKL_CAUSE_HALVED] = "halved",   [SKL_CAUSE_RUNG] = "rung",
 };
 
 enum skl_cause skl_cause_of_word(const char *word)
@@ -240,7 +245,7 @@ static int fill(struct skl_run_state *s, const json_t *json, const char *folder,
     s->train_error_final = real_or_nan(json, "train_error_final");
     s->test_loss_final = real_or_nan(json, "test_loss_final");
     s->test_error_final = real_or_nan(json, "test_error_final");
-    if (!strcmp(s->state, "done") || !strcmp(s->state, "diverged")) return match_sizes(json, folder, &s->complete, err);
+    if (skl_state_is_end(s->state)) return match_sizes(json, folder, &s->complete, err);
     if (strcmp(s->state, "running")) return SKL_OK;
     enum skl_holder holder;
     status = skl_claim_look(folder, &holder, NULL, err);

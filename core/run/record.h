@@ -33,6 +33,8 @@ void skl_record_close(struct skl_record *r);
 enum skl_cause {
     SKL_CAUSE_NONE,
     SKL_CAUSE_GAVE_UP, /* the give_up rule */
+    SKL_CAUSE_HALVED,  /* give_up.halving: others of its sweep were better */
+    SKL_CAUSE_RUNG,    /* interrupted, with a checkpoint, until the others are as far (give_up.halving) */
     SKL_CAUSE_DIVERGED,
     SKL_CAUSE_SIGNAL,  /* interrupted, with a checkpoint */
     SKL_CAUSE_STORAGE, /* the disk or a quota was full */
@@ -49,8 +51,8 @@ enum skl_cause skl_cause_of_word(const char *word); /* NULL or unknown: SKL_CAUS
 
 /* What run.json says. */
 struct skl_run_state {
-    char state[16]; /* waiting (no run.json yet), running, done, diverged, failed, interrupted (also where a
-                                        running one's process is gone) */
+    char state[16]; /* waiting (no run.json yet), running, done, diverged, stopped (by give_up.halving), failed, paused
+                       (give_up.halving), interrupted (also where a running one's process is gone) */
     char cause[1024];
     enum skl_cause code;
     bool damaged;                       /* there is a run.json that holds no such record */
@@ -62,8 +64,9 @@ struct skl_run_state {
     double seconds_left;               /* as the run itself expected when it wrote this; NaN: not known */
     double train_loss_final, train_error_final, test_loss_final, test_error_final; /* NaN until done */
     enum skl_seal seal;                                                            /* of run.json */
-    bool complete; /* done or diverged, and all recorded files have their recorded sizes */
+    bool complete; /* done, diverged or stopped, and all recorded files have their recorded sizes */
 };
+bool skl_state_is_end(const char *state); /* done, diverged or stopped: nothing more comes */
 /* Are these SHA-256 of one file, as far as both are known? */
 bool skl_same_build(const char *a, const char *b);
 int skl_run_state_read(const char *folder, struct skl_run_state *state, struct skl_err *err); /* absent: waiting */

@@ -18,10 +18,11 @@
 #include "core/config/registry.h"
 #include "core/run/claim.h"
 #include "core/run/folder.h"
+#include "core/sweep/halving.h"
 #include "core/sweep/jobs.h"
 
 #define POLL_SECONDS 0.4
-#define ELSEWHERE_SECONDS 2.0 /* between looks at runs that other processes train */
+#define ELSEWHERE_SECONDS 2.0 /* between looks at runs that other processes train, and at what paused ones wait for */
 
 /* Writes "failed", why, and its last words into the run.json of a process that could not do it itself. */
 static void record_failure(const struct skl_job *j)
@@ -112,7 +113,7 @@ static void start_if_free(struct skl_driver *d, struct skl_job *j)
     struct skl_run_state s;
     if (!j->redo && !skl_job_read(j, &s, NULL)) {
         enum skl_job_status now = skl_job_recorded(j, &s);
-        if (now == SKL_JOB_DONE || now == SKL_JOB_DIVERGED) {
+        if (s.complete && now != SKL_JOB_WAITING) {
             j->status = now;
             return;
         }
@@ -138,7 +139,9 @@ static void say_finished(struct skl_driver *d, const struct skl_job *j, const st
     char took[32], figures[96] = "";
     if (isfinite(s->test_error_final)) snprintf(figures, sizeof figures, "  test error %.2f %%", s->test_error_final);
     skl_duration(skl_seconds() - j->started, took);
-    if (j->status == SKL_JOB_DIVERGED)
+    if (j->status == SKL_JOB_STOPPED)
+        skl_display_line(&d->display, SKL_YELLOW, "stopped", "%s  %s", j->run->dir, s->cause);
+    else if (j->status == SKL_JOB_DIVERGED)
         skl_display_line(&d->display, SKL_YELLOW, "diverged", "%s  at iteration %lld, %s", j->run->dir,
                          (long long)s->iteration, took);
     else
@@ -169,8 +172,9 @@ static void ended(struct skl_driver *d, struct skl_job *j, int wait_status)
     bool readable = skl_job_read(j, &s, NULL) == SKL_OK;
     int code = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1;
     d->running--;
+    d->ranked = 0;
     enum skl_job_status now = readable ? skl_job_recorded(j, &s) : SKL_JOB_WAITING;
-    if (code == SKL_OK && (now == SKL_JOB_DONE || now == SKL_JOB_DIVERGED)) {
+    if (code == SKL_OK && readable && s.complete) {
         j->status = now;
         j->iteration = j->run->exp.train.iterations;
         j->redo = false;
@@ -178,6 +182,12 @@ static void ended(struct skl_driver *d, struct skl_job *j, int wait_status)
     } else if (code == SKL_BUSY) {
         j->status = SKL_JOB_ELSEWHERE;
         j->looked = skl_seconds();
+    } else if (code == SKL_INTERRUPTED && now == SKL_JOB_PAUSED) {
+        j->status = now;
+        j->redo = false;
+        j->iteration = s.iteration;
+        skl_display_line(&d->display, SKL_DIM, "paused", "%s  at iteration %lld, %s", j->run->dir,
+                         (long long)s.iteration, s.cause);
     } else if (code == SKL_INTERRUPTED ||
                (d->stopping && WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGTERM)) {
         j->status = SKL_JOB_INTERRUPTED; /* by our own TERM, perhaps before the run could catch it */
@@ -226,13 +236,15 @@ static void look_elsewhere(struct skl_driver *d, struct skl_job *j)
     if (skl_job_read(j, &s, NULL)) return;
     enum skl_job_status now = skl_job_recorded(j, &s);
     bool held = skl_claim_holder(j->folder, NULL) == SKL_HOLDER_LIVE;
-    if (now == SKL_JOB_DONE || now == SKL_JOB_DIVERGED) {
+    if (!held) d->ranked = 0;
+    if (s.complete && now != SKL_JOB_WAITING) {
         j->status = now;
         skl_display_line(&d->display, SKL_GREEN, s.state, "%s  by another process", j->run->dir);
     } else if (now == SKL_JOB_FAILED && !held) {
         fail(d, j, s.code, s.cause);
     } else if (!held) {
-        j->status = SKL_JOB_WAITING;
+        j->iteration = s.iteration;
+        j->status = now == SKL_JOB_PAUSED ? now : SKL_JOB_WAITING;
     }
 }
 
@@ -241,6 +253,25 @@ static void look_at_others(struct skl_driver *d)
     for (int i = 0; i < d->count; i++)
         if (d->job[i].status == SKL_JOB_ELSEWHERE && skl_seconds() - d->job[i].looked > ELSEWHERE_SECONDS)
             look_elsewhere(d, &d->job[i]);
+}
+
+/* Paused runs of which the sweep has a word now wait for a place to run. */
+static void look_at_paused(struct skl_driver *d)
+{
+    struct skl_halving *halving;
+    const double now = skl_seconds();
+    if (!skl_jobs_counted(d, SKL_JOB_PAUSED) || (d->ranked > 0 && now - d->ranked < ELSEWHERE_SECONDS)) return;
+    d->ranked = now;
+    char *folder = skl_path(d->options->results, d->plan->name);
+    const int status = skl_halving_read(folder, &d->plan->run[0].exp, &halving, NULL);
+    for (int i = 0; i < d->count && !status; i++) {
+        struct skl_job *j = &d->job[i];
+        if (j->status == SKL_JOB_PAUSED &&
+            skl_halving_ask(halving, j->run->setting, j->iteration, NULL) != SKL_RUNG_WAIT)
+            j->status = SKL_JOB_WAITING;
+    }
+    skl_halving_release(halving);
+    free(folder);
 }
 
 /* A run that neither ends an iteration nor evaluates a mini-batch would stand there for ever.  Only time in which we
@@ -292,7 +323,8 @@ static bool unfinished(const struct skl_driver *d)
 static void run_all(struct skl_driver *d)
 {
     d->started = d->watched = skl_seconds();
-    while (unfinished(d)) {
+    for (;;) {
+        look_at_paused(d);
         start_what_fits(d);
         if (!unfinished(d)) break;
         wait_for_news(d);
@@ -315,10 +347,15 @@ static void take_signals(struct skl_driver *d)
 
 static int outcome(const struct skl_driver *d, struct skl_err *err)
 {
-    int failed = skl_jobs_counted(d, SKL_JOB_FAILED),
-        finished = skl_jobs_counted(d, SKL_JOB_DONE) + skl_jobs_counted(d, SKL_JOB_DIVERGED);
+    int failed = skl_jobs_counted(d, SKL_JOB_FAILED), finished = skl_jobs_finished(d),
+        paused = skl_jobs_counted(d, SKL_JOB_PAUSED);
     if (d->interrupted && finished + failed < d->count)
         return skl_fail(err, SKL_INTERRUPTED, "interrupted; the same command again goes on where this stopped");
+    if (paused && !failed)
+        return skl_fail(err, SKL_INTERRUPTED,
+                        "%d run%s at a rung of give_up.halving for runs that --only leaves out: the same command "
+                        "without it goes on",
+                        paused, paused == 1 ? " waits" : "s wait");
     if (failed)
         return skl_fail(
             err, SKL_FAILED,

@@ -34,7 +34,11 @@ static bool belongs(const struct skl_job *j, const struct skl_run_state *s)
 enum skl_job_status skl_job_recorded(const struct skl_job *j, const struct skl_run_state *s)
 {
     if (!belongs(j, s)) return SKL_JOB_WAITING;
-    if (s->complete) return strcmp(s->state, "diverged") ? SKL_JOB_DONE : SKL_JOB_DIVERGED;
+    if (s->complete)
+        return !strcmp(s->state, "diverged")  ? SKL_JOB_DIVERGED
+               : !strcmp(s->state, "stopped") ? SKL_JOB_STOPPED
+                                              : SKL_JOB_DONE;
+    if (!strcmp(s->state, "paused")) return SKL_JOB_PAUSED;
     if (!strcmp(s->state, "failed")) return SKL_JOB_FAILED;
     return SKL_JOB_WAITING;
 }
@@ -76,7 +80,7 @@ static void initial_states(struct skl_driver *d)
         if (j->redo || skl_job_read(j, &s, NULL)) continue;
         j->status = skl_job_recorded(j, &s);
         j->first = j->iteration = s.iteration;
-        if (j->status == SKL_JOB_DONE || j->status == SKL_JOB_DIVERGED) skl_leftovers_remove(j->folder, false);
+        if (skl_job_is_finished(j)) skl_leftovers_remove(j->folder, false);
         if (j->status != SKL_JOB_FAILED) continue;
         snprintf(j->cause, sizeof j->cause, "%s", s.cause);
         j->code = s.code;
@@ -86,7 +90,8 @@ static void initial_states(struct skl_driver *d)
 
 bool skl_job_is_free(const struct skl_job *j)
 {
-    return j->status == SKL_JOB_WAITING && skl_claim_holder(j->folder, NULL) != SKL_HOLDER_LIVE;
+    return (j->status == SKL_JOB_WAITING || j->status == SKL_JOB_PAUSED) &&
+           skl_claim_holder(j->folder, NULL) != SKL_HOLDER_LIVE;
 }
 
 static bool fits_any(const struct skl_plan *plan, const char *pattern)
@@ -94,6 +99,18 @@ static bool fits_any(const struct skl_plan *plan, const char *pattern)
     for (int i = 0; i < plan->count; i++)
         if (skl_plan_matches(&plan->run[i], pattern)) return true;
     return false;
+}
+
+/* What was ranked must stay as it was. */
+static int check_halving(const struct skl_driver *d, const char *folder, struct skl_err *err)
+{
+    const struct skl_sweep_options *o = d->options;
+    const bool some = o->redo && skl_sweep_keeps_data(d->plan, o->redo);
+    if (!d->plan->run[0].exp.give_up.halving.every || (!o->extend && !some)) return SKL_OK;
+    return skl_fail(err, SKL_USAGE,
+                    "--%s: the settings of %s were ranked beside each other (give_up.halving): give the experiment "
+                    "another 'name:', or begin all anew with --redo '*'",
+                    o->extend ? "extend" : "redo", folder);
 }
 
 static int select_jobs(struct skl_driver *d, struct skl_err *err)
@@ -132,6 +149,7 @@ int skl_jobs_look(struct skl_driver *d, const struct skl_plan *plan, const struc
     *d = (struct skl_driver){.plan = plan, .options = options};
     char *folder = skl_path(options->results, plan->name);
     int status = select_jobs(d, err);
+    if (!status) status = check_halving(d, folder, err);
     if (!status) status = skl_plan_check(plan, folder, options, err);
     if (!status) status = check_settings(d, err);
     if (!status) initial_states(d);
@@ -175,9 +193,10 @@ int skl_jobs_prepare(struct skl_driver *d, const struct skl_plan *plan, const st
     *d = (struct skl_driver){.plan = plan, .options = options};
     char *folder = skl_path(options->results, plan->name);
     int status = select_jobs(d, err);
+    if (!status) status = check_halving(d, folder, err);
     if (!status && skl_run_list_is(folder, plan)) initial_states(d);
     /* Where all is done already nothing is touched. */
-    if (!status && skl_jobs_counted(d, SKL_JOB_DONE) + skl_jobs_counted(d, SKL_JOB_DIVERGED) < d->count) {
+    if (!status && skl_jobs_finished(d) < d->count) {
         status = lock_and_decide(d, folder, err);
         if (!status) initial_states(d);
     }

@@ -12,6 +12,8 @@ enum skl_job_status {
     SKL_JOB_ELSEWHERE, /* another process trains it */
     SKL_JOB_DONE,
     SKL_JOB_DIVERGED,
+    SKL_JOB_STOPPED, /* by give_up.halving */
+    SKL_JOB_PAUSED,  /* at a rung of give_up.halving, until others have come */
     SKL_JOB_FAILED,
     SKL_JOB_INTERRUPTED
 };
@@ -42,7 +44,8 @@ struct skl_driver {
     struct skl_job *job;
     int count, running, threads;
     bool stopping, interrupted; /* stopping: nothing new is started */
-    double started, watched;    /* times: of the first run's start, of the last look at all */
+    double started, watched;    /* times: of the first run's start, of the last look at all, */
+    double ranked;              /* of the last look at paused ones */
     struct skl_presence presence;
     sigset_t waited, before; /* signals taken by sigtimedwait; the mask before the sweep */
     struct skl_display display;
@@ -67,8 +70,10 @@ int skl_job_read(const struct skl_job *j, struct skl_run_state *s, struct skl_er
 /* Finished, failed or (waiting) neither. */
 enum skl_job_status skl_job_recorded(const struct skl_job *j, const struct skl_run_state *s);
 
-/* Waiting, and no process of any machine holds its folder. */
+/* Waiting or paused, and no process of any machine holds its folder. */
 bool skl_job_is_free(const struct skl_job *j);
+bool skl_job_is_finished(const struct skl_job *j); /* done, diverged or stopped */
+int skl_jobs_finished(const struct skl_driver *d);
 int skl_jobs_counted(const struct skl_driver *d, enum skl_job_status status);
 /* Reads how far the running ones are; shows it. */
 void skl_jobs_watch(struct skl_driver *d);

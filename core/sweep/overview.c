@@ -10,8 +10,8 @@
 #include "core/run/folder.h"
 #include "core/sweep/driver.h"
 
-const char *const skl_overview_words[] = {"running",    "interrupted", "waiting", "failed",
-                                          "unreadable", "diverged",    "done",    NULL};
+const char *const skl_overview_words[] = {"running",    "interrupted", "paused",  "waiting", "failed",
+                                          "unreadable", "diverged",    "stopped", "done",    NULL};
 
 static const char *word_of(const char *text)
 {

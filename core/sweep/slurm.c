@@ -296,6 +296,9 @@ static int prepare(struct submission *s, const char *more, struct skl_err *err)
         return skl_fail(err, SKL_USAGE, "--slurm cannot work in a folder with a line feed in its name");
     if (s->options->redo)
         return skl_fail(err, SKL_USAGE, "--redo and --slurm do not go together; use 'skiplab train ... --redo'");
+    if (s->pack > 1 && s->plan->run[0].exp.give_up.halving.every)
+        return skl_fail(err, SKL_USAGE,
+                        "--pack: runs wait for each other (give_up.halving), so each wants an element of its own");
     int status = split_words(more, &s->more, err);
     if (!status) status = skl_mkdirs(s->folder, err);
     return status ? status : skl_file_write(s->script, script_text, sizeof script_text - 1, err);

@@ -10,6 +10,18 @@
 
 #define PLAIN_SECONDS 30.0 /* between a run's lines where there is no terminal */
 
+bool skl_job_is_finished(const struct skl_job *j)
+{
+    return j->status == SKL_JOB_DONE || j->status == SKL_JOB_DIVERGED || j->status == SKL_JOB_STOPPED;
+}
+
+int skl_jobs_finished(const struct skl_driver *d)
+{
+    int n = 0;
+    for (int i = 0; i < d->count; i++) n += skl_job_is_finished(&d->job[i]);
+    return n;
+}
+
 int skl_jobs_counted(const struct skl_driver *d, enum skl_job_status status)
 {
     int n = 0;
@@ -43,7 +55,7 @@ static double time_left(const struct skl_driver *d)
         const struct skl_job *j = &d->job[i];
         if (j->status == SKL_JOB_RUNNING) longest = fmax(longest, j->left);
         if (j->started > 0) done += (double)(j->iteration - j->first);
-        if (j->status == SKL_JOB_WAITING || j->status == SKL_JOB_RUNNING)
+        if (j->status == SKL_JOB_WAITING || j->status == SKL_JOB_RUNNING || j->status == SKL_JOB_PAUSED)
             left += (double)(j->run->exp.train.iterations - j->iteration);
     }
     return done > 0 ? fmax(longest, left * (skl_seconds() - d->started) / done) : NAN;
@@ -67,16 +79,14 @@ static void describe(const struct skl_job *j, char *text, size_t size)
 static void draw(struct skl_driver *d)
 {
     char bar[64], text[160], left[32];
-    int finished = skl_jobs_counted(d, SKL_JOB_DONE) + skl_jobs_counted(d, SKL_JOB_DIVERGED),
-        failed = skl_jobs_counted(d, SKL_JOB_FAILED), elsewhere = skl_jobs_counted(d, SKL_JOB_ELSEWHERE);
+    int finished = skl_jobs_finished(d), failed = skl_jobs_counted(d, SKL_JOB_FAILED),
+        elsewhere = skl_jobs_counted(d, SKL_JOB_ELSEWHERE);
     double whole = 0, done = 0;
     for (int i = 0; i < d->count; i++) {
         const struct skl_job *j = &d->job[i];
         double n = (double)j->run->exp.train.iterations;
         whole += n;
-        done += j->status == SKL_JOB_DONE || j->status == SKL_JOB_DIVERGED ? n
-                : j->status == SKL_JOB_FAILED                              ? 0
-                                                                           : (double)j->iteration;
+        done += skl_job_is_finished(j) ? n : j->status == SKL_JOB_FAILED ? 0 : (double)j->iteration;
     }
     int width = 0;
     for (int i = 0; i < d->count; i++)
@@ -109,8 +119,7 @@ static void print_plain(struct skl_driver *d, double now)
         j->said = now;
         describe(j, text, sizeof text);
         skl_display_line(&d->display, SKL_PLAIN, "running", "%s  %s; %d of %d run%s finished, %s left", j->run->dir,
-                         text, skl_jobs_counted(d, SKL_JOB_DONE) + skl_jobs_counted(d, SKL_JOB_DIVERGED), d->count,
-                         SKL_S(d->count), skl_duration(time_left(d), left));
+                         text, skl_jobs_finished(d), d->count, SKL_S(d->count), skl_duration(time_left(d), left));
     }
 }
 
@@ -137,7 +146,8 @@ static void print_indented(const char *text)
 void skl_jobs_summary(const struct skl_driver *d)
 {
     int failed = skl_jobs_counted(d, SKL_JOB_FAILED), done = skl_jobs_counted(d, SKL_JOB_DONE),
-        diverged = skl_jobs_counted(d, SKL_JOB_DIVERGED);
+        diverged = skl_jobs_counted(d, SKL_JOB_DIVERGED), stopped = skl_jobs_counted(d, SKL_JOB_STOPPED),
+        paused = skl_jobs_counted(d, SKL_JOB_PAUSED);
     for (int i = 0; i < d->count; i++) {
         const struct skl_job *j = &d->job[i];
         if (j->status != SKL_JOB_FAILED) continue;
@@ -146,6 +156,8 @@ void skl_jobs_summary(const struct skl_driver *d)
     }
     skl_say("%s: %d of %d run%s done", d->plan->name, done, d->count, SKL_S(d->count));
     if (diverged) skl_say(", %d diverged", diverged);
+    if (stopped) skl_say(", %d stopped by halving", stopped);
+    if (paused) skl_say(", %d paused at a rung", paused);
     if (failed) skl_say(", %d failed", failed);
     skl_say("; results in %s/%s\n", d->options->results, d->plan->name);
 }

@@ -7,6 +7,7 @@
 #include "core/base/desk.h"
 #include "core/run/folder.h"
 #include "core/train/rows.h"
+#include "core/train/run.h"
 #include "core/train/schedule.h"
 #include "core/train/signals.h"
 
@@ -188,9 +189,14 @@ static bool stays(const struct skl_training *t, int64_t iteration)
     return every && iteration > 0 && iteration % every == 0;
 }
 
+static bool rung(const struct skl_training *t)
+{
+    return t->options->at_rung && skl_experiment_is_rung(t->session.exp, t->state.iteration);
+}
+
 static bool save_due(const struct skl_training *t)
 {
-    return !t->saved && (stays(t, t->state.iteration) ||
+    return !t->saved && (stays(t, t->state.iteration) || rung(t) ||
                          skl_due(t->state.iteration, t->session.exp->train.checkpoint_every, t->state.end));
 }
 
@@ -254,9 +260,9 @@ static bool due_at(const struct skl_training *t, int64_t iteration)
     const struct skl_experiment *exp = t->session.exp;
     const int64_t end = t->state.end;
     return iteration >= end || iteration == 1 || iteration == exp->give_up.iteration ||
-           skl_due(iteration, exp->train.log_every, end) || skl_due(iteration, exp->train.test_every, end) ||
-           skl_due(iteration, exp->train.checkpoint_every, end) || stays(t, iteration) ||
-           skl_probing_due(&t->probing, iteration, end);
+           skl_experiment_is_rung(exp, iteration) || skl_due(iteration, exp->train.log_every, end) ||
+           skl_due(iteration, exp->train.test_every, end) || skl_due(iteration, exp->train.checkpoint_every, end) ||
+           stays(t, iteration) || skl_probing_due(&t->probing, iteration, end);
 }
 
 /* Is somebody waiting for the results of the steps so far? */
@@ -287,6 +293,25 @@ static int what_is_due(struct skl_training *t, struct skl_err *err)
     return status;
 }
 
+/* With a checkpoint made.  Where it stops the checkpoint is made once more, to say so. */
+static int ask_at_rung(struct skl_training *t, struct skl_err *err)
+{
+    enum skl_rung answer;
+    char *why = NULL;
+    int status = t->options->at_rung(t->options->context, t->state.iteration, &answer, &why, err);
+    if (!status && answer == SKL_RUNG_STOP) {
+        t->state.outcome = SKL_HALVED;
+        t->state.end = t->progress.end = t->state.iteration;
+        t->saved = t->kept = false;
+    }
+    if (!status && answer == SKL_RUNG_WAIT) {
+        t->awaited = why;
+        return SKL_INTERRUPTED;
+    }
+    free(why);
+    return status;
+}
+
 int skl_training_loop(struct skl_training *t, struct skl_err *err)
 {
     for (int status = SKL_OK; !status;) {
@@ -294,7 +319,8 @@ int skl_training_loop(struct skl_training *t, struct skl_err *err)
         if (status) return status;
         if (t->state.iteration >= t->state.end) return SKL_OK;
         if (!t->ahead && atomic_load(&skl_signal_stop)) return SKL_INTERRUPTED;
-        status = iterate(t, err);
+        if (!t->ahead && rung(t)) status = ask_at_rung(t, err);
+        if (!status && t->state.outcome == SKL_RUNNING) status = iterate(t, err);
         if (status) return status;
     }
     return SKL_OK;

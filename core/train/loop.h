@@ -4,7 +4,7 @@
  * it did behind a step that went wrong is void.
  *
  * After each iteration, in this order: a row of train.csv, a row of test.csv (and validation.csv), rows of probe.csv, a
- * checkpoint, each where due.  A checkpoint records the lengths of the logs, so a run that goes on from it cuts away
+ * checkpoint, each where due, the sweep's word at a rung.  A checkpoint records the lengths of the logs, so a run that goes on from it cuts away
  * whatever was written later and writes it again. */
 #ifndef SKL_LOOP_H
 #define SKL_LOOP_H
@@ -18,7 +18,9 @@
 #include "core/train/session.h"
 #include "core/train/state.h"
 
+struct skl_run_options;
 struct skl_training {
+    const struct skl_run_options *options;
     const char *folder;
     const struct skl_plan *plan;
     const struct skl_plan_run *run;
@@ -38,6 +40,7 @@ struct skl_training {
     int ahead;           /* steps whose results are not known yet; state does not count them */
     bool kept;           /* this iteration's checkpoint has its second name (keep_every), if it gets one */
     bool changed;        /* since the last checkpoint or the resume */
+    char *awaited;       /* what it waits for at a rung; NULL: it does not */
 
     double seconds_before, start; /* of earlier parts of the run; clock at the start of this one */
     double busy;                  /* this part of the run: seconds spent in iterations, */
@@ -53,7 +56,7 @@ struct skl_training {
 };
 
 /* From state.iteration to state.end.  SKL_OK: the end is reached and saved; SKL_INTERRUPTED: a signal came, nothing
- * saved yet; SKL_FAILED. */
+ * saved yet, or `awaited`; SKL_FAILED. */
 int skl_training_loop(struct skl_training *t, struct skl_err *err);
 /* Saves the state now.  scheduled: this checkpoint stays until two newer ones exist. */
 int skl_training_save(struct skl_training *t, bool scheduled, struct skl_err *err);

@@ -257,6 +257,18 @@ static void record_last_row(struct skl_training *t, enum skl_log log, const char
     skl_table_release(&table);
 }
 
+/* Its place follows from the logs, so it is the same whenever it is asked for. */
+static char *why_halved(const struct skl_training *t)
+{
+    char *why = NULL;
+    enum skl_rung answer;
+    t->options->at_rung(t->options->context, t->state.iteration, &answer, &why, NULL);
+    char *text = skl_format("stopped by halving at iteration %lld: %s", (long long)t->state.iteration,
+                            why ? why : "others were better");
+    free(why);
+    return text;
+}
+
 static char *cause_of(const struct skl_training *t)
 {
     const struct skl_experiment *exp = t->session.exp;
@@ -266,13 +278,18 @@ static char *cause_of(const struct skl_training *t)
         return skl_format("loss or weights not finite in iteration %lld%s%s%s", (long long)t->state.iteration - 1,
                           plugin ? "; its shortcut '" : "", plugin ? plugin : "", plugin ? "' is a plug-in" : "");
     if (t->state.outcome == SKL_RUNNING) return skl_strdup("");
+    if (t->state.outcome == SKL_HALVED) return why_halved(t);
     return skl_format("fail (stopped): train error above %.9g %% at iteration %lld", exp->give_up.train_error_above,
                       (long long)t->state.iteration);
 }
 
 static enum skl_cause code_of(enum skl_outcome outcome)
 {
-    return outcome == SKL_DIVERGED ? SKL_CAUSE_DIVERGED : outcome == SKL_STOPPED ? SKL_CAUSE_GAVE_UP : SKL_CAUSE_NONE;
+    static const enum skl_cause codes[] = {[SKL_RUNNING] = SKL_CAUSE_NONE,
+                                           [SKL_STOPPED] = SKL_CAUSE_GAVE_UP,
+                                           [SKL_DIVERGED] = SKL_CAUSE_DIVERGED,
+                                           [SKL_HALVED] = SKL_CAUSE_HALVED};
+    return codes[outcome];
 }
 
 static void say_done(struct skl_training *t, const char *cause)
@@ -280,6 +297,8 @@ static void say_done(struct skl_training *t, const char *cause)
     long long n = t->state.iteration;
     if (t->state.outcome == SKL_DIVERGED)
         skl_progress_say(&t->progress, false, "diverged: %s", cause);
+    else if (t->state.outcome == SKL_HALVED)
+        skl_progress_say(&t->progress, false, "%s", cause);
     else
         skl_progress_say(&t->progress, false, "done after %lld iterations: train error %.2f %%, test error %.2f %%%s%s",
                          n, skl_record_get_real(&t->record, "train_error_final", NAN),
@@ -289,21 +308,23 @@ static void say_done(struct skl_training *t, const char *cause)
 static int finish(struct skl_training *t, struct skl_err *err)
 {
     struct skl_evaluation e = {NAN, NAN};
-    bool diverged = t->state.outcome == SKL_DIVERGED;
+    const bool diverged = t->state.outcome == SKL_DIVERGED, halved = t->state.outcome == SKL_HALVED;
     skl_progress_phase(&t->progress, "evaluating the training set");
     t->finishing = true;
-    if (!diverged && !skl_training_evaluate(t, SKL_PART_TRAIN, &e)) return SKL_INTERRUPTED;
+    if (!diverged && !halved && !skl_training_evaluate(t, SKL_PART_TRAIN, &e)) return SKL_INTERRUPTED;
     const int sound = skl_session_sound(&t->session, err);
     if (sound) return sound;
     char *cause = cause_of(t);
     struct skl_record *r = &t->record;
-    skl_record_text(r, "state", diverged ? "diverged" : "done");
+    skl_record_text(r, "state", diverged ? "diverged" : halved ? "stopped" : "done");
     skl_record_text(r, "cause", cause);
     skl_record_text(r, "cause_code", skl_cause_words[code_of(t->state.outcome)]);
     skl_record_real(r, "train_loss_final", e.loss);
     skl_record_real(r, "train_error_final", e.error);
-    record_last_row(t, SKL_LOG_TEST, "test_loss_final", "test_error_final", "test_top5_final");
-    record_last_row(t, SKL_LOG_VALIDATION, "validation_loss_final", "validation_error_final", "validation_top5_final");
+    if (!halved) record_last_row(t, SKL_LOG_TEST, "test_loss_final", "test_error_final", "test_top5_final");
+    if (!halved)
+        record_last_row(t, SKL_LOG_VALIDATION, "validation_loss_final", "validation_error_final",
+                        "validation_top5_final");
     skl_record_integer(r, "iteration", t->state.iteration);
     skl_record_real(r, "seconds", skl_training_seconds(t));
     if (t->done) skl_record_real(r, "images_per_second", skl_training_speed(t));
@@ -320,17 +341,18 @@ static int finish(struct skl_training *t, struct skl_err *err)
 
 static int interrupted(struct skl_training *t, struct skl_err *err)
 {
-    int number = atomic_load(&skl_signal_stop);
+    const int number = atomic_load(&skl_signal_stop);
     int status = t->changed ? skl_training_save(t, false, err) : SKL_OK;
     if (status) return status;
-    char *cause = skl_format("signal %d (%s)", number, strsignal(number));
-    skl_record_text(&t->record, "state", "interrupted");
+    char *cause =
+        t->awaited ? skl_format("waits for %s", t->awaited) : skl_format("signal %d (%s)", number, strsignal(number));
+    skl_record_text(&t->record, "state", t->awaited ? "paused" : "interrupted");
     skl_record_text(&t->record, "cause", cause);
-    skl_record_text(&t->record, "cause_code", skl_cause_words[SKL_CAUSE_SIGNAL]);
+    skl_record_text(&t->record, "cause_code", skl_cause_words[t->awaited ? SKL_CAUSE_RUNG : SKL_CAUSE_SIGNAL]);
     skl_record_time(&t->record, "ended");
     status = skl_record_write(&t->record, err);
     if (!status) {
-        skl_progress_say(&t->progress, false, "stopped");
+        skl_progress_say(&t->progress, false, "%s", t->awaited ? "paused" : "stopped");
         status = skl_fail(err, SKL_INTERRUPTED, "%s: %s at iteration %lld: the same command goes on from there",
                           t->folder, cause, (long long)t->state.iteration);
     }
@@ -340,6 +362,7 @@ static int interrupted(struct skl_training *t, struct skl_err *err)
 
 static void release(struct skl_training *t)
 {
+    free(t->awaited);
     skl_logs_close(t->log);
     if (t->timing.path) skl_csv_close(&t->timing);
     skl_probing_close(&t->probing);
@@ -352,8 +375,13 @@ static int train(const struct skl_plan *plan, const struct skl_plan_run *run, co
                  const struct skl_claim *claim, const struct skl_run_options *options,
                  const struct skl_shorter *shorter, struct skl_err *err)
 {
-    struct skl_training t = {
-        .folder = folder, .claim = claim, .plan = plan, .run = run, .shorter = *shorter, .session.exp = &run->exp};
+    struct skl_training t = {.options = options,
+                             .folder = folder,
+                             .claim = claim,
+                             .plan = plan,
+                             .run = run,
+                             .shorter = *shorter,
+                             .session.exp = &run->exp};
     int status = shorter->iterations ? SKL_OK : skl_config_file_write(plan, run, folder, skl_claim_desk(claim), err);
     if (status) return status;
     skl_progress_start(&t.progress, run->dir, run->exp.train.iterations, options->quiet);
