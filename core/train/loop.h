@@ -4,8 +4,8 @@
  * it did behind a step that went wrong is void.
  *
  * After each iteration, in this order: a row of train.csv, a row of test.csv (and validation.csv), rows of probe.csv, a
- * checkpoint, each where due, the sweep's word at a rung.  A checkpoint records the lengths of the logs, so a run that goes on from it cuts away
- * whatever was written later and writes it again. */
+ * checkpoint, each where due, and the sweep's word at a rung.  A checkpoint records the lengths of the logs, so a run
+ * that goes on from it cuts away whatever was written later and writes it again. */
 #ifndef SKL_LOOP_H
 #define SKL_LOOP_H
 #include "core/io/csv.h"

@@ -24,8 +24,8 @@ struct skl_run_options {
     void *context;
 };
 /* claim: on the folder, held by the caller.
- * SKL_OK: done (diverged and stopped count), SKL_INTERRUPTED (a signal, or it waits at a rung; resumable), SKL_FAILED, SKL_USAGE (another config lives
- * there), SKL_DATA, SKL_BUSY (another process is at it). */
+ * SKL_OK: done (diverged and stopped count), SKL_INTERRUPTED (a signal, or it waits at a rung; resumable), SKL_FAILED,
+ * SKL_USAGE (another config lives there), SKL_DATA, SKL_BUSY (another process is at it). */
 int skl_run(const struct skl_plan *plan, const struct skl_plan_run *run, const char *folder,
             const struct skl_claim *claim, const struct skl_run_options *options, struct skl_err *err);
 #endif
