@@ -140,6 +140,21 @@ class Real(Case):
         self.assertEqual(exact(self.path("results/t")), exact(self.path("local/t")))
         self.assertEqual({run: r["resumes"] for run, r in self.records().items() if r["resumes"]}, {second: 1})
 
+    def test_halving(self):
+        """Elements that wait for each other at a rung are queued again until the others have come."""
+        words = ["seeds=1", "train.iterations=60", "train.test_every=20", "data.validation=24", "give_up.halving.every=20"]
+        self.ends(0, "sweep", "x.yaml", "--jobs", "2", "--threads", "1", "--results", "local", *words)
+        try:
+            self.ends(0, "sweep", "x.yaml", "--slurm", "--jobs", "1", *words, env=self.slurm.env)    # one at a time: the first must wait
+            wait_until(lambda: "paused" in [s["state"] for s in self.status().values()], seconds=40, every=0.1)
+            wait_until(lambda: sorted(s["state"] for s in self.status().values()) == ["done", "stopped"], seconds=80, every=0.3)
+            wait_until(lambda: self.slurm.ask("squeue", "--noheader") == "", seconds=20, every=0.2)
+        except BaseException:
+            print(self.slurm.logs(), self.slurm.ask("squeue"), self.logs(), sep="\n")
+            raise
+        self.assertEqual(exact(self.path("results/t")), exact(self.path("local/t")))
+        self.assertIn("--pack: runs wait for each other", self.ends(2, "sweep", "x.yaml", "--slurm", "--pack", "2", "name=u", *words, env=self.slurm.env).stderr)
+
     def test_a_cancelled_element_stays_away(self):
         """Submitted from inside another job, whose settings would stop every srun."""
         inside = dict(self.slurm.env, SLURM_CPU_BIND="quiet,mask_cpu:0xF000", SLURM_MEM_PER_CPU="1000000", SLURM_NTASKS="7", SLURM_JOB_ID="99999")
