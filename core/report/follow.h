@@ -12,6 +12,7 @@ struct skl_followed_log {
 };
 enum { SKL_FOLLOWED_LOGS = 3 }; /* train.csv, test.csv, validation.csv */
 struct skl_follow {
+    unsigned metrics; /* bits (1u << enum skl_metric) of the curves to follow */
     struct skl_followed_log log[SKL_FOLLOWED_LOGS];
 };
 

@@ -120,7 +120,10 @@ int skl_watched_open(const char *folder, struct skl_watched *w, struct skl_err *
     else
         match(w);
     if (w->results.warnings) w->problem = skl_strdup(w->results.warning[0]);
-    for (int i = 0; i < w->overview.count; i++) take(w, i);
+    for (int i = 0; i < w->overview.count; i++) {
+        w->log[i].metrics = 1u << SKL_TRAIN_LOSS | 1u << SKL_TEST_ERROR;
+        take(w, i);
+    }
     note_unreadable(w);
     return SKL_OK;
 }

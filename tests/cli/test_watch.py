@@ -3,6 +3,7 @@ import errno
 import fcntl
 import json
 import pty
+import resource
 import select
 import struct
 import termios
@@ -335,6 +336,28 @@ class Ends(Watch):
         t.press("q")
         self.assertEqual(t.end(), 0)
         self.clean(t)
+
+
+class Thousand(Case):
+    """1000 runs, and what four times as many cost: processor time, which a busy machine does not stretch much."""
+
+    def cost(self, *args):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.ends(0, *args)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    def test_within_ten_seconds(self):
+        study.make(self.path("few/s"), settings=50, seeds=5, rows=10)
+        study.make(self.path("many/s"), settings=200, seeds=5, rows=10)
+        for words in (["list", "{}"], ["status", "{}/s"], ["watch", "{}/s"], ["report", "{}/s", "--no-figures"]):
+            few, many = (self.cost(*[word.format(folder) for word in words]) for folder in ("few", "many"))
+            self.took(words[0], many, 10 / 3)       # two cores, and half of it is other programs'
+            if not SANITIZED:
+                self.assertLess(many, 8 * max(few, 0.05), words)
+        t = Terminal(self, self.path("many/s"))
+        self.assertEqual(t.end(), 0)
+        self.assertIn("the sweep has ended: 1000 runs: 1000 done", t.read())
 
 
 @unittest.skipUnless(shutil.which("gnuplot"), "no gnuplot here")
