@@ -10,7 +10,7 @@
 #include "core/base/parallel.h"
 #include "tests/kernels/harness.h"
 
-enum { REPEATS = 15 };
+enum { REPEATS = 15, LONGEST_NAME = 96 };
 
 struct job {
     const struct skl_conv_kernel *kernel;
@@ -73,6 +73,12 @@ static void reduce_task(void *arg, int i, int worker)
                       j->dw);
 }
 
+static void name_of(const struct skl_conv_kernel *k, const struct skl_conv_shape *s, char name[LONGEST_NAME])
+{
+    snprintf(name, LONGEST_NAME, "%s %dx%d %d->%d size %d stride %d", k->name, s->h, s->w, s->c, s->k, s->size,
+             s->stride);
+}
+
 static void bench_shape(const struct skl_conv_kernel *kernel, struct skl_conv_shape s, int images,
                         struct skl_pool *pool)
 {
@@ -123,10 +129,11 @@ static void bench_shape(const struct skl_conv_kernel *kernel, struct skl_conv_sh
             if (t[i + 1] - t[i] < best[i]) best[i] = t[i + 1] - t[i];
     }
     const double flop = 2.0 * (double)out * s.size * s.size * s.c;
-    printf("%-18s %2dx%-2d %3d->%-3d size %d stride %d   forward %7.3f ms %7.1f GFLOP/s   backward %7.3f ms %7.1f "
-           "GFLOP/s   prepare %.3f reduce %.3f ms\n",
-           kernel->name, s.h, s.w, s.c, s.k, s.size, s.stride, best[0] * 1e3, flop / best[0] * 1e-9, best[2] * 1e3,
-           2 * flop / best[2] * 1e-9, best[1] * 1e3, best[3] * 1e3);
+    char name[LONGEST_NAME];
+    name_of(kernel, &s, name);
+    printf("%-50s forward %7.3f ms %7.1f GFLOP/s   backward %7.3f ms %7.1f GFLOP/s   prepare %.3f reduce %.3f ms\n",
+           name, best[0] * 1e3, flop / best[0] * 1e-9, best[2] * 1e3, 2 * flop / best[2] * 1e-9, best[1] * 1e3,
+           best[3] * 1e3);
     fflush(stdout);
     for (int i = 0; i < j.chunks; i++) {
         void *sums[] = {j.sums[i].pivot, j.sums[i].sum, j.sums[i].dot, j.sums[i].dot2};
@@ -138,18 +145,27 @@ static void bench_shape(const struct skl_conv_kernel *kernel, struct skl_conv_sh
     for (int i = 0; i < 4; i++) free(rest[i]);
 }
 
+static bool wanted(const struct skl_conv_kernel *k, const struct skl_conv_shape *s, const char *filter)
+{
+    char name[LONGEST_NAME];
+    name_of(k, s, name);
+    return !filter || strstr(name, filter);
+}
+
 void bench(const char *filter, int threads, int images)
 {
     static const struct skl_conv_shape shapes[] = {
-        {32, 32, 16, 16, 3, 1}, {16, 16, 32, 32, 3, 1},   {8, 8, 64, 64, 3, 1},     {32, 32, 3, 16, 3, 1},
-        {32, 32, 16, 32, 3, 2}, {16, 16, 32, 64, 3, 2},   {32, 32, 16, 16, 1, 1},   {16, 16, 32, 32, 1, 1},
-        {8, 8, 64, 64, 1, 1},   {16, 16, 16, 16, 3, 1},   {8, 8, 32, 32, 3, 1},     {4, 4, 64, 64, 3, 1},
-        {56, 56, 64, 64, 3, 1}, {28, 28, 128, 128, 3, 1}, {14, 14, 256, 256, 3, 1}, {7, 7, 512, 512, 3, 1},
+        {32, 32, 16, 16, 3, 1},  {16, 16, 32, 32, 3, 1},   {8, 8, 64, 64, 3, 1},     {32, 32, 3, 16, 3, 1},
+        {32, 32, 16, 32, 3, 2},  {16, 16, 32, 64, 3, 2},   {32, 32, 16, 16, 1, 1},   {16, 16, 32, 32, 1, 1},
+        {8, 8, 64, 64, 1, 1},    {16, 16, 16, 16, 3, 1},   {8, 8, 32, 32, 3, 1},     {4, 4, 64, 64, 3, 1},
+        {56, 56, 64, 64, 3, 1},  {28, 28, 128, 128, 3, 1}, {14, 14, 256, 256, 3, 1}, {7, 7, 512, 512, 3, 1},
+        {224, 224, 3, 64, 7, 2}, {56, 56, 64, 128, 3, 2},  {28, 28, 128, 256, 3, 2}, {14, 14, 256, 512, 3, 2},
+        {56, 56, 64, 128, 1, 2}, {28, 28, 128, 256, 1, 2}, {14, 14, 256, 512, 1, 2},
     };
     struct skl_pool *pool = skl_pool_new(threads < 64 ? threads : 64);
     for (const struct skl_conv_kernel *const *k = skl_conv_kernels(); *k; k++)
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-            if ((*k)->level <= skl_cpu_best() && (*k)->supports(&shapes[i]) && (!filter || strstr((*k)->name, filter)))
+            if ((*k)->level <= skl_cpu_best() && (*k)->supports(&shapes[i]) && wanted(*k, &shapes[i], filter))
                 bench_shape(*k, shapes[i], images, pool);
     skl_pool_free(pool);
 }

@@ -1,8 +1,8 @@
 /* Every kernel of the table at every CPU level this machine has, against the definitions in double precision.
  *
  *     test_kernels [--seed N] [--only TEXT]          TEXT: part of a level's or kernel's name
- *     test_kernels --bench [--threads N] [--images N] [TEXT]      GFLOP/s of each kernel and shape, as the direct
- * algorithm counts them
+ *     test_kernels --bench [--threads N] [--images N] [TEXT]
+ *         GFLOP/s of each kernel and shape, as the direct algorithm counts them; TEXT: part of "direct-avx2 8x8 64->64"
  *
  * No kernel is named here: the tests walk skl_kernels_for() and skl_conv_kernels(). */
 #include <stdio.h>

@@ -680,8 +680,8 @@ INSTANCES(2)
 static void prepare_forward(const struct skl_conv_shape *s, int m, const float *w, int c0, int c1, float *packed)
 {
     const struct plan p = plan_of(m, s->h, s->w, s->c, s->k);
-    for (int ch = c0; ch < c1; ch++)
-        for (int kk = 0; kk < s->k; kk += LANES) {
+    for (int kk = 0; kk < s->k; kk += LANES)
+        for (int ch = c0; ch < c1; ch++) {
             vf taps[9];
             for (int i = 0; i < 9; i++)
                 taps[i] = vf_load(w + ((size_t)i * (size_t)s->c + (size_t)ch) * (size_t)s->k + kk);
@@ -689,20 +689,25 @@ static void prepare_forward(const struct skl_conv_shape *s, int m, const float *
         }
 }
 
-/* Lanes are input channels here: a vector's weights are gathered, k floats apart. */
+/* Lanes are input channels here: weights that stand k floats apart.  A few output channels at a time, as many as stand
+ * in a cache line: in all of wide weights the lines would push each other out between two of their floats. */
 static void prepare_backward(const struct skl_conv_shape *s, int m, const float *w, int k0, int k1, float *packed)
 {
     const struct plan p = plan_of(m, s->h, s->w, s->c, s->k);
     for (int ch = 0; ch < s->c; ch += LANES)
-        for (int kk = k0; kk < k1; kk++) {
-            float gathered[LANES];
-            vf taps[9];
-            for (int i = 0; i < 9; i++) {
-                for (int l = 0; l < LANES; l++)
-                    gathered[l] = w[((size_t)i * (size_t)s->c + (size_t)(ch + l)) * (size_t)s->k + (size_t)kk];
-                taps[i] = vf_load(gathered);
+        for (int from = k0; from < k1; from += LANES) {
+            const int n = k1 - from < LANES ? k1 - from : LANES;
+            float turned[LANES][9][LANES];
+            for (int i = 0; i < 9; i++)
+                for (int l = 0; l < LANES; l++) {
+                    const float *row = w + ((size_t)i * (size_t)s->c + (size_t)(ch + l)) * (size_t)s->k + (size_t)from;
+                    for (int kk = 0; kk < n; kk++) turned[kk][i][l] = row[kk];
+                }
+            for (int kk = 0; kk < n; kk++) {
+                vf taps[9];
+                for (int i = 0; i < 9; i++) taps[i] = vf_load(turned[kk][i]);
+                transform_weights(m, taps, packed + packed_at(s->c, s->k, from + kk, ch), p.u_stride);
             }
-            transform_weights(m, taps, packed + packed_at(s->c, s->k, kk, ch), p.u_stride);
         }
 }
 
