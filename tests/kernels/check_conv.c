@@ -448,8 +448,30 @@ void check_conv(const struct skl_conv_kernel *kernel, const struct skl_kernels *
     CHECK(supported > 0, "%s supports none of the shapes", kernel->name);
 }
 
+/* What `auto` takes: F(4x4) for all sides where its tiles, over the edge as they may be, are the least work. */
+static void check_auto(void)
+{
+    static const struct {
+        struct skl_conv_shape shape;
+        enum skl_conv_algo algo;
+    } rows[] = {
+        {{32, 32, 16, 16, 3, 1}, SKL_CONV_WINOGRAD4}, {{14, 14, 256, 256, 3, 1}, SKL_CONV_WINOGRAD4},
+        {{7, 7, 512, 512, 3, 1}, SKL_CONV_WINOGRAD4}, {{9, 33, 16, 32, 3, 1}, SKL_CONV_WINOGRAD4},
+        {{5, 5, 64, 64, 3, 1}, SKL_CONV_WINOGRAD4},   {{6, 6, 64, 64, 3, 1}, SKL_CONV_WINOGRAD2},
+        {{2, 2, 64, 64, 3, 1}, SKL_CONV_WINOGRAD2},   {{2, 2, 256, 256, 3, 1}, SKL_CONV_DIRECT},
+        {{1, 1, 16, 16, 3, 1}, SKL_CONV_DIRECT},      {{14, 14, 64, 64, 3, 2}, SKL_CONV_DIRECT},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct skl_conv_shape *s = &rows[i].shape;
+        const struct skl_conv_kernel *k = skl_conv_select(SKL_CONV_AUTO, SKL_CPU_BASE, s);
+        CHECK(k->algo == rows[i].algo, "select: %s for %dx%dx%d->%d stride %d", k->name, s->h, s->w, s->c, s->k,
+              s->stride);
+    }
+}
+
 void check_select(void)
 {
+    check_auto();
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (int level = SKL_CPU_REF; level < SKL_CPU_LEVELS; level++)
             for (int algo = SKL_CONV_AUTO; algo <= SKL_CONV_GEMM; algo++) {
