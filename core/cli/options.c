@@ -107,9 +107,11 @@ static int set(const struct skl_command *cmd, const struct skl_option *o, const 
         return set_real(cmd, o, text, err);
     case SKL_OPT_CHOICE:
         return set_choice(cmd, o, text, err);
-    case SKL_OPT_STRING:
     case SKL_OPT_FILE:
-    case SKL_OPT_FOLDER:
+    case SKL_OPT_FOLDER: /* whoever is handed the path takes it for no option */
+        *(const char **)o->target = *text == '-' ? skl_format("./%s", text) : text;
+        return SKL_OK;
+    case SKL_OPT_STRING:
     case SKL_OPT_SETTING:
     case SKL_OPT_PATTERN:
         *(const char **)o->target = text;
@@ -119,6 +121,12 @@ static int set(const struct skl_command *cmd, const struct skl_option *o, const 
     default:
         SKL_BUG("option --%s of %s has kind %d", o->name, cmd->name, o->kind);
     }
+}
+
+/* The next option stands where a value was forgotten. */
+static bool is_option(const struct skl_command *cmd, const char *word)
+{
+    return !strncmp(word, "--", 2) && find(cmd, word + 2, strcspn(word + 2, "="));
 }
 
 /* One option at argv[*i]; takes the next word too where the value stands there. */
@@ -134,7 +142,7 @@ static int parse_option(const struct skl_command *cmd, int argc, char **argv, in
         return SKL_OK;
     }
     if (equals) return set(cmd, o, equals + 1, err);
-    if (*i + 1 >= argc)
+    if (*i + 1 >= argc || is_option(cmd, argv[*i + 1]))
         return skl_fail(err, SKL_USAGE, "%s: --%s wants a value: --%s %s", cmd->name, o->name, o->name, o->argument);
     return set(cmd, o, argv[++*i], err);
 }

@@ -86,6 +86,8 @@ class Usage(Case):
         self.refused("sweep", "x.yaml", "--jobs", "0", says=["--jobs", "outside 1"])
         self.refused("sweep", "x.yaml", "--jobs=two", says=["whole number"])
         self.refused("sweep", "x.yaml", "--jobs", says=["--jobs wants a value"])
+        self.refused("sweep", "x.yaml", "--results", "--dry-run", says=["--results wants a value"])
+        self.refused("report", "results/t", "--out", "--train-error=5", says=["--out wants a value"])
         self.refused("sweep", "x.yaml", "--dry-run=yes", says=["takes no value"])
         self.refused("sweep", "x.yaml", "--retry", "everything", says=["failed"])
 

@@ -100,6 +100,12 @@ class Whole(Sweep):
         self.assertIn("4 of 4 runs done", second.stderr)
         self.assertNotIn("started", second.stderr)
 
+    def test_a_folder_that_is_called_as_options_are(self):
+        """Its runs are handed its path as a word."""
+        self.config()
+        self.ends(0, "sweep", "x.yaml", "--results", "-r", "--only", "original/seed-1")
+        self.assertTrue(os.path.exists(self.path("-r/t/original/seed-1/run.json")))
+
     def test_only_and_dry_run(self):
         self.config()
         dry = self.ends(0, "sweep", "x.yaml", "--dry-run").stdout
