@@ -156,6 +156,7 @@ bool skl_experiment_is_rung(const struct skl_experiment *exp, int64_t iteration)
 /* What the settings are ranked by must be there at each rung; rows of all logs too, as a run may end there. */
 static int check_halving(const struct skl_ynode *tree, const struct skl_experiment *exp, struct skl_err *err)
 {
+    enum { MOST_RUNGS = 1000 }; /* whoever ranks keeps a value a run and rung */
     const int64_t every = exp->give_up.halving.every, log = exp->train.log_every, test = exp->train.test_every;
     const bool by_validation = exp->give_up.halving.by == SKL_BY_VALIDATION;
     const struct skl_ynode *place = skl_tree_place(tree, "give_up.halving.every");
@@ -164,6 +165,10 @@ static int check_halving(const struct skl_ynode *tree, const struct skl_experime
         return skl_tree_fail(place, true, err,
                              "give_up.halving ranks by the validation error, but no images are held out: set "
                              "data.validation: 5000 (or give_up.halving.by: train)");
+    if ((exp->train.iterations - 1) / every > MOST_RUNGS)
+        return skl_tree_fail(place, true, err,
+                             "give_up.halving.every %lld ranks more than %d times in train.iterations %lld",
+                             (long long)every, MOST_RUNGS, (long long)exp->train.iterations);
     if (every % log || every % test)
         return skl_tree_fail(place, true, err,
                              "give_up.halving.every %lld must be a multiple of train.%s_every %lld, so that a row is "

@@ -140,6 +140,7 @@ class Halving(Case):
     def test_refusals(self):
         for words, says in ((["data.validation=0"], "no images are held out"), (["give_up.halving.every=6"], "multiple of train.test_every 4"),
                             (["give_up.halving.every=9"], "multiple of train.log_every 2"), (["give_up.halving.keep=2"], "give_up.halving.keep"),
+                            (["give_up.halving.every=8", "train.iterations=8010"], "more than 1000 times"),
                             (["give_up.halving.by=test"], "validation, train"),
                             (["grid={train.iterations: [24, 48]}"], "train.iterations must be the same in all"),
                             (["grid={give_up.halving.keep: [0.2, 0.5]}"], "give_up.halving must be the same in all")):
