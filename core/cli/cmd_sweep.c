@@ -352,7 +352,7 @@ const struct skl_command skl_cmd_sweep = {
                 "skiplab sweep configs/quickstart.yaml --retry failed\n"
                 "skiplab sweep configs/quickstart.yaml --extend seeds=3\n"
                 "skiplab sweep configs/table1.yaml --slurm --threads 8 --jobs 20 --slurm-options '--time=4:00:00'\n"
-                "skiplab sweep configs/quickstart.yaml name=elsewhere --launch 'sh -c {}' > commands.txt\n"
+                "skiplab sweep configs/quickstart.yaml --results elsewhere --launch 'sh -c {}' > commands.txt\n"
                 "skiplab sweep configs/quickstart.yaml name=short train.iterations=20\n",
     .options = sweep_options,
     .min_args = 1,
