@@ -13,8 +13,8 @@ do for [FORMAT in FORMATS] {
     eval picture(FORMAT)
     set lmargin at screen S*0.75/WIDTH
     set rmargin at screen 1 - S*0.2/WIDTH
-    set tmargin at screen 1 - TITLE_HEIGHT/HEIGHT
     line_up = FORMAT eq 'dumb' ? 1.0/TEXT_ROWS : 0             # of text; few lines leave the picture no margins of their own
+    set tmargin at screen 1 - (TITLE_HEIGHT/HEIGHT > 2*line_up ? TITLE_HEIGHT/HEIGHT : 2*line_up)
     set bmargin at screen KEY_HEIGHT/HEIGHT + (S*0.55/HEIGHT > 3*line_up ? S*0.55/HEIGHT : 3*line_up)
     set xrange [X_MIN/X_UNIT:X_MAX/X_UNIT]
     set yrange [Y_MIN:Y_MAX]
@@ -24,7 +24,7 @@ do for [FORMAT in FORMATS] {
     if (Y_LOG) { eval minor_tics('y', Y_MIN, Y_MAX) }
     do for [t in Y_TICS] { set ytics add (sprintf('%g', t + 0) t + 0) }
     if (FORMAT eq 'dumb') { unset grid } else { set grid xtics ytics }
-    set label 1 heading(FORMAT) at screen 0.5, screen 1 - S*0.17/HEIGHT center
+    set label 1 heading(FORMAT) at screen 0.5, screen 1 - (S*0.17/HEIGHT > 0.6*line_up ? S*0.17/HEIGHT : 0.6*line_up) center
     set label 2 X_LABEL at graph 0.5, screen KEY_HEIGHT/HEIGHT + (S*0.17/HEIGHT > 0.8*line_up ? S*0.17/HEIGHT : 0.8*line_up) center
     set label 3 (FORMAT eq 'dumb' ? '' : Y_LABEL) at screen S*0.14/WIDTH, graph 0.5 center rotate by 90
     if (drawn(FORMAT)) { unset key } else { eval key(S*0.7/WIDTH, KEY_HEIGHT/HEIGHT, KEY_ROWS) }

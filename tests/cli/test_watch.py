@@ -192,6 +192,10 @@ class Page(Watch):
         self.assertEqual(t.end(), 0)
 
     def test_any_window(self):
+        with open(self.path("r/s/plan.json")) as f:
+            plan = json.load(f)
+        with open(self.path("r/s/plan.json"), "w") as f:
+            json.dump({**plan, "label": ""}, f)
         t = Terminal(self, "r/s")
         t.wait_for("q: end")
         for columns, rows in ((80, 24), (200, 60), (44, 18), (43, 18), (20, 5), (3, 3), (1, 2), (1, 1), (100, 9), (100, 2), (COLUMNS, ROWS)):
@@ -202,6 +206,8 @@ class Page(Watch):
             lines = t.page().split("\n")
             self.assertLessEqual(len(lines), rows, (columns, rows))
             self.assertLessEqual(max(map(len, lines)), columns, (columns, rows))
+            if shutil.which("gnuplot") and columns >= 44 and rows >= 18:
+                self.assertRegex(t.page(), r"\n *Test error, %\n(.|\n)*\n *Iterations")
         t.press("q")
         self.assertEqual(t.end(), 0)
         self.clean(t)
