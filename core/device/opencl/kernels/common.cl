@@ -2,8 +2,9 @@
  *
  * Tensors are float32, NHWC; one is given as a buffer and the byte in it where it begins.  Nothing is contracted that
  * is not written fma(): the same text gives the same bits on one device and driver.  All work-groups are whole, every
- * barrier is reached by all, no atomics: sums are made within a group by a fixed tree and over the groups, in their
- * order, by whoever reads the partial sums. */
+ * barrier is reached by all, and a loop that holds one goes as far as arguments and numbers say, not as a work-group's
+ * place does: pocl 5.0 gets those wrong.  No atomics: sums are made within a group by a fixed tree and over the groups,
+ * in their order, by whoever reads the partial sums. */
 #pragma OPENCL FP_CONTRACT OFF
 
 #define KERNEL(items) __kernel __attribute__((reqd_work_group_size(items, 1, 1))) void

@@ -25,7 +25,8 @@ grad_any(LOAD_PARAMS(x_), LOAD_PARAMS(l_), int h, int width, int c, int oh, int 
     const int rq = t % TQ, kq = t / TQ % TQ, split = t / (TQ * TQ);
     __local float *xt = room, *dt = room + PB * ROW;
     float4 sum[4] = {0, 0, 0, 0};
-    for (int p0 = first; p0 < end; p0 += PB) {
+    for (int done = 0; done < range_pixels; done += PB) {
+        const int p0 = first + done;
         barrier(CLK_LOCAL_MEM_FENCE);
         if (t < PB) {
             const int m = p0 + t;

@@ -13,21 +13,24 @@
 #define X_TILE ((BR + 2) * TILE_W * X_PIXEL)
 #define D_TILE (BR * W * D_PIXEL)
 
-static void fill_x(const struct load *x, ulong image, int row, int c0, __local float *tile)
+/* Of no image, where `there` is false: zeros. */
+static void fill_x(const struct load *x, bool there, ulong image, int row, int c0, __local float *tile)
 {
     for (int i = get_local_id(0); i < (BR + 2) * TILE_W * CQ; i += BI) {
         const int c = i % CQ * 4, pixel = i / CQ, px = pixel % TILE_W - 1, y = pixel / TILE_W - 1 + row;
         float4 v = 0;
-        if (px >= 0 && px < W && y >= 0 && y < H) v = load_value4(x, ((image * H + y) * W + px) * C + c0 + c, c0 + c);
+        if (there && px >= 0 && px < W && y >= 0 && y < H)
+            v = load_value4(x, ((image * H + y) * W + px) * C + c0 + c, c0 + c);
         *(__local float4 *)(tile + pixel * X_PIXEL + c) = v;
     }
 }
-static void fill_d(const struct load *d, ulong image, int row, int k0, __local float *tile)
+static void fill_d(const struct load *d, bool there, ulong image, int row, int k0, __local float *tile)
 {
     for (int i = get_local_id(0); i < BR * W * KQ; i += BI) {
         const int k = i % KQ * 4, pixel = i / KQ;
-        *(__local float4 *)(tile + pixel * D_PIXEL + k) =
-            load_value4(d, ((image * H + row) * W + pixel) * C + k0 + k, k0 + k);
+        float4 v = 0;
+        if (there) v = load_value4(d, ((image * H + row) * W + pixel) * C + k0 + k, k0 + k);
+        *(__local float4 *)(tile + pixel * D_PIXEL + k) = v;
     }
 }
 
@@ -51,11 +54,11 @@ grad_tile(LOAD_PARAMS(x_), LOAD_PARAMS(l_), int images, int range_images, TENSOR
     float4 sum[3][4];
     UNROLLED
     for (int i = 0; i < 3; i++) sum[i][0] = 0, sum[i][1] = 0, sum[i][2] = 0, sum[i][3] = 0;
-    for (int image = first; image < end; image++)
+    for (int image = 0; image < range_images; image++)
         for (int row = 0; row < H; row += BR) {
             barrier(CLK_LOCAL_MEM_FENCE);
-            fill_x(&lx, image, row, c0, xt);
-            fill_d(&ld, image, row, k0, dt);
+            fill_x(&lx, first + image < end, first + image, row, c0, xt);
+            fill_d(&ld, first + image < end, first + image, row, k0, dt);
             barrier(CLK_LOCAL_MEM_FENCE);
             for (int r = split; r < BR; r += SPLIT) {
                 __local const float *xp = xt + ((r + dy) * TILE_W) * X_PIXEL + cq * 4;
