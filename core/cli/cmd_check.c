@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/fs.h"
 #include "core/base/say.h"
 #include "core/base/trial.h"
 #include "core/check/check.h"
@@ -114,11 +115,23 @@ static int choose_device(const struct skl_shortcut *s, struct skl_err *err)
     return d.status ? skl_fail(err, d.status, "%s", d.err.text) : SKL_OK;
 }
 
+/* Some checks write files: where none can be made that is no fault of the variant. */
+static int look_for_scratch(struct skl_err *err)
+{
+    char *folder;
+    int status = skl_scratch_make(&folder, err);
+    if (status) return skl_context(err, "check");
+    skl_folder_remove(folder);
+    free(folder);
+    return SKL_OK;
+}
+
 static int run(int argc, char **argv, struct skl_err *err)
 {
     const struct skl_shortcut *s;
     int status = find(argv[0], &s, err);
     if (!status) status = choose_device(s, err);
+    if (!status) status = look_for_scratch(err);
     if (status) return status;
     struct skl_check_report report;
     if (!as_json) skl_print("%s: %s\n\n", s->name, s->formula);

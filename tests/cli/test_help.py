@@ -86,6 +86,8 @@ class Usage(Case):
         self.refused("sweep", "x.yaml", "--jobs", "0", says=["--jobs", "outside 1"])
         self.refused("sweep", "x.yaml", "--jobs=two", says=["whole number"])
         self.refused("sweep", "x.yaml", "--jobs", says=["--jobs wants a value"])
+        said = self.ends(1, "check", "identity", env={**os.environ, "TMPDIR": "/nowhere"})      # not the variant's fault
+        self.assertRegex(said.stdout + said.stderr, r"\Askiplab: check: cannot make folder '/nowhere/[^\n]*\n\Z")
         self.refused("sweep", "x.yaml", "--results", "--dry-run", says=["--results wants a value"])
         self.refused("report", "results/t", "--out", "--train-error=5", says=["--out wants a value"])
         self.refused("sweep", "x.yaml", "--dry-run=yes", says=["takes no value"])
