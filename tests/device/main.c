@@ -145,8 +145,8 @@ int main(int argc, char **argv)
             device = argv[i];
     }
     struct skl_device_info list[SKL_MAX_DEVICES];
-    if (device && !strncmp(device, "opencl", 6) && skl_device_list(list) == 0) {
-        puts("no OpenCL device here");
+    if (device && !strncmp(device, "opencl", 6) && (skl_device_list(list) == 0 || !list[0].fit)) {
+        puts("no OpenCL device here that can train");
         return 77; /* meson: skipped */
     }
     printf("seed %llu\n", (unsigned long long)seed);

@@ -11,7 +11,7 @@ DEVICE = ("--device", os.environ.get("SKL_DEVICE", "opencl:0"))
 
 def main():
     listed = subprocess.run([PROGRAM, "devices", "--json"], stdout=subprocess.PIPE, text=True, check=True)
-    if not json.loads(listed.stdout)["devices"]:
+    if not any(d["fit"] for d in json.loads(listed.stdout)["devices"][:1]):
         return 77
     failed = 0
     for s in json.loads(subprocess.run([PROGRAM, "shortcuts", "--json"], stdout=subprocess.PIPE, text=True, check=True).stdout):

@@ -77,6 +77,8 @@ cl_kernel opencl_kernel_of(struct opencl *d, const char *named, const char *sour
 #define opencl_kernel(d, text, kernel, ...) opencl_kernel_of(d, text, opencl_text(text), kernel, __VA_ARGS__)
 void opencl_release_programs(struct opencl *d);
 const char *opencl_text(const char *name); /* an embedded one */
+/* The line of the compiler's log that tells most about why the program did not build. */
+void opencl_build_line(cl_program p, cl_device_id id, char *line, size_t size);
 
 /* Arguments are given in the kernel's order; the first one that fails breaks the device. */
 struct call {

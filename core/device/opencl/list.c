@@ -122,11 +122,34 @@ struct found {
     struct skl_device_info list[SKL_MAX_DEVICES];
 };
 
+/* Some drivers build nothing at all: Ubuntu 22.04's pocl on CPUs that its LLVM does not know.  A GPU is not asked: that
+ * would take a context of each, which is slow, and what it cannot build is said when it is used. */
+static void try_compiler(struct skl_device_info *a, cl_device_id id)
+{
+    const char *text = "__kernel void nothing(__global int *x) { x[0] = 0; }";
+    cl_int code;
+    cl_context context = clCreateContext(NULL, 1, &id, NULL, NULL, &code);
+    cl_program p = context ? clCreateProgramWithSource(context, 1, &text, NULL, &code) : NULL;
+    if (p) code = clBuildProgram(p, 1, &id, "", NULL, NULL);
+    cl_kernel kernel = p && !code ? clCreateKernel(p, "nothing", &code) : NULL;
+    if (p && !kernel) {
+        char line[sizeof a->why - 40];
+        opencl_build_line(p, id, line, sizeof line);
+        snprintf(a->why, sizeof a->why, "its compiler builds nothing: %s", line[0] ? line : opencl_error(code));
+        a->fit = false;
+    }
+    if (kernel) clReleaseKernel(kernel);
+    if (p) clReleaseProgram(p);
+    if (context) clReleaseContext(context);
+}
+
 static void find_in_child(void *arg)
 {
     struct found *f = arg;
     cl_device_id ids[SKL_MAX_DEVICES];
     f->count = opencl_find(f->list, ids);
+    for (int i = 0; i < f->count; i++)
+        if (f->list[i].fit && f->list[i].software) try_compiler(&f->list[i], ids[i]);
 }
 
 static void try_drivers(struct found *known)

@@ -30,22 +30,28 @@ enum { TIMED = 4096, FLUSH_EVERY = 32 };
 
 /* ---- building ---- */
 /* The line of a compiler's log that tells most: the first with "error", else the first. */
-static void telling_line(const char *log, char line[200])
+static void telling_line(const char *log, char *line, size_t size)
 {
     const char *at = strstr(log, "error");
     while (at && at > log && at[-1] != '\n') at--;
     if (!at) at = log + strspn(log, " \n");
-    snprintf(line, 200, "%.*s", (int)strcspn(at, "\n"), at);
+    snprintf(line, size, "%.*s", (int)strcspn(at, "\n"), at);
+}
+
+void opencl_build_line(cl_program p, cl_device_id id, char *line, size_t size)
+{
+    size_t n = 0;
+    line[0] = 0;
+    clGetProgramBuildInfo(p, id, CL_PROGRAM_BUILD_LOG, 0, NULL, &n);
+    char *log = skl_alloc(n + 1);
+    if (n && !clGetProgramBuildInfo(p, id, CL_PROGRAM_BUILD_LOG, n, log, NULL)) telling_line(log, line, size);
+    free(log);
 }
 
 static void build_failed(struct opencl *d, cl_program p, const char *named, cl_int code)
 {
-    size_t n = 0;
-    char line[200] = "";
-    clGetProgramBuildInfo(p, d->id, CL_PROGRAM_BUILD_LOG, 0, NULL, &n);
-    char *log = skl_alloc(n + 1);
-    if (n && !clGetProgramBuildInfo(p, d->id, CL_PROGRAM_BUILD_LOG, n, log, NULL)) telling_line(log, line);
-    free(log);
+    char line[200];
+    opencl_build_line(p, d->id, line, sizeof line);
     if (!d->broken.status)
         skl_fail(&d->broken, SKL_FAILED, "opencl:%d (%s, %s): kernel %s does not build: %s%s%s", d->about.opencl,
                  d->about.name, d->about.driver, named, opencl_error(code), line[0] ? ": " : "", line);
