@@ -5,6 +5,9 @@ PyTorch on it, and does every variant keep its contract there.
     tests/bench/gpu.py SKIPLAB [--device gpu|gpu:N|opencl:N] [--minutes M] [--rounds N] [--only WORD] [--checks | --speed] [--out FILE]
     tests/bench/gpu.py SKIPLAB --device opencl:0 --dry       # tiny nets, few steps: does the script itself run? figures of no value
 
+SKIPLAB may be a build, or one packed for a machine that has no compiler: the program in a folder with the libraries that a bare
+machine lacks in lib/ (ldd names them; all but the C library's and libOpenCL), called with LD_LIBRARY_PATH=FOLDER/lib.
+
 Wants the standard library, and for the comparison a python3 with torch and CUDA.  Prints a line a case; what is known so far stands
 in FILE after each (default: gpu.json in $OUT or here).  What there is no time for is named.  Exit code 1: a check failed.
 """
@@ -22,7 +25,8 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CASES = [(110, v, 128, False) for v in ("identity", "exclusive_gating", "constant_scaling", "dropout", "conv1x1", "shortcut_only_gating")]
-CASES = CASES[:1] + [(20, "identity", 128, False), (110, "identity", 128, True)] + CASES[1:]
+# the last one as configs/table1.yaml has it: two batch-norm groups, side by side
+CASES = CASES[:1] + [(20, "identity", 128, False), (110, "identity", 128, True)] + CASES[1:] + [(110, "identity", 128, False, 64)]
 WITH_PYTORCH = [CASES[0], CASES[1], CASES[3]]       # the others' goals are images/s alone
 GOALS = {(110, "identity"): 15000, (110, "constant_scaling"): 14000, (110, "dropout"): 14000, (110, "exclusive_gating"): 12000,
          (110, "shortcut_only_gating"): 12000, (110, "conv1x1"): 12000, (20, "identity"): 75000}
@@ -32,7 +36,7 @@ MODES = {"float32 eager": ("highest", False, False), "float32 graph": ("highest"
 SMALL = """name: same-bytes
 model: {depth: 20, shortcut: {type: %s}}
 data: {dataset: synthetic, synthetic: {train: 2048, test: 256, size: 32, channels: 3, classes: 10}, validation: 128}
-train: {iterations: %d, batch: 128, log_every: 100, test_every: 500, checkpoint_every: 500}
+train: {iterations: %d, batch: 128, bn_batch: 64, log_every: 100, test_every: 500, checkpoint_every: 500}
 """
 NVIDIA = "libnvidia-opencl.so.1"
 
@@ -102,7 +106,9 @@ def same_bytes(s):
         config = os.path.join(home, "same.yaml")
         with open(config, "w") as f:
             text = SMALL % ("identity", iterations)
-            f.write(text.replace("depth: 20", "depth: 8").replace("size: 32", "size: 8").replace("batch: 128", "batch: 16") if s.args.dry else text)
+            if s.args.dry:
+                text = text.replace("depth: 20", "depth: 8").replace("size: 32", "size: 8").replace("batch: 128, bn_batch: 64", "batch: 16, bn_batch: 8")
+            f.write(text)
         digests = []
         for name in ("a", "b"):
             code, said = s.command("train", config, "--run-dir", os.path.join(home, name), "--device", s.args.device, "--quiet")
@@ -140,10 +146,10 @@ def check_variants(s):
 
 
 # ---- how fast ----
-def ours(s, depth, variant, batch, evaluate):
+def ours(s, depth, variant, batch, evaluate, group=None):
     steps, warmup = ("1", "0") if s.args.dry else ("10", "3")
     words = ["bench", "--device", s.args.device, "--json", "--depth", str(depth), "--variant", variant, "--batch", str(batch), "--steps", steps,
-             "--warmup", warmup, *(["--eval"] if evaluate else [])]
+             "--warmup", warmup, *(["--eval"] if evaluate else []), *(["train.bn_batch=%d" % group] if group else [])]
     code, said = s.command(*words, seconds=None if s.args.dry else 120)
     if code:
         s.check("bench of ResNet-%d %s" % (depth, variant), (False, said))
@@ -234,9 +240,9 @@ def median(values):
 
 def compare(s, case, torch):
     """Ours and theirs in turn, round by round."""
-    depth, variant, batch, evaluate = case
+    depth, variant, batch, evaluate, *group = case
     mine, other = [], []
-    small = (8, variant, 4, evaluate) if s.args.dry else case
+    small = (8, variant, 4, evaluate, *[2 for _ in group]) if s.args.dry else case
     with_torch = torch and case in WITH_PYTORCH
     for i in range(s.args.rounds if with_torch and not s.args.dry else 1):
         if i and s.left() < 150:
@@ -250,14 +256,14 @@ def compare(s, case, torch):
     rate = median([m["images_per_second"] for m in mine])
     goal = 60000 if evaluate else GOALS.get((depth, variant))
     line = "ResNet-%d %-20s %-10s %8.0f images/s, %.0f %% of peak, %.0f %% of bandwidth" % (
-        depth, variant, "evaluation" if evaluate else "training", rate, 100 * mine[-1]["share_of_peak"], 100 * mine[-1].get("share_of_bandwidth", 0))
+        depth, variant, "evaluation" if evaluate else "in groups" if group else "training", rate, 100 * mine[-1]["share_of_peak"], 100 * mine[-1].get("share_of_bandwidth", 0))
     line += " (goal %d: %s)" % (goal, "reached" if rate >= goal else "missed") if goal else ""
     medians = {mode: median([o.get(mode) for o in other]) for mode in MODES} if other else {}
     for mode, value in medians.items():
         line += "\n    PyTorch %-15s %s" % (mode, "%8.0f images/s: ours is %.2f times%s" % (
             value, rate / value, " (goal %g)" % RATIOS[mode] if mode in RATIOS else "") if value else "failed")
     print(line, flush=True)
-    s.known["speed"].append({"depth": depth, "variant": variant, "evaluation": evaluate, "images_per_second": rate, "goal": goal,
+    s.known["speed"].append({"depth": depth, "variant": variant, "evaluation": evaluate, "bn_batch": group[0] if group else batch, "images_per_second": rate, "goal": goal,
                              "pytorch": medians, "bench": mine[-1]})
     s.keep()
 
@@ -292,7 +298,7 @@ def main():
     if not args.checks:
         print("PyTorch %s on the same card, in turn" % torch if torch else "no PyTorch with CUDA here: skiplab alone", flush=True)
     for case in () if args.checks else CASES:
-        name = "%d %s %s" % (case[0], case[1], "eval" if case[3] else "train")
+        name = "%d %s %s" % (case[0], case[1], "eval" if case[3] else "groups" if case[4:] else "train")
         if args.only not in name:
             continue
         if s.left() < (1 if args.dry else 25):
