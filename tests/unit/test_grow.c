@@ -13,12 +13,7 @@
 #include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/grow.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { CAN_LIMIT_MEMORY = 0 }; /* a sanitizer's own memory would be refused */
-#else
-enum { CAN_LIMIT_MEMORY = 1 };
-#endif
+#include "tests/unit/sanitized.h"
 
 static void a_text_is_what_was_written(void **state)
 {
@@ -136,7 +131,7 @@ static int in_little_memory(void (*work)(void), char said[256])
 static void want_of_memory_is_said(void **state)
 {
     void (*const works[])(void) = {write_for_ever, append_for_ever, add_for_ever, add_too_large};
-    if (!CAN_LIMIT_MEMORY) skip();
+    if (SANITIZED) skip(); /* its own memory would be refused */
     for (size_t i = 0; i < sizeof works / sizeof *works; i++) {
         char said[256];
         assert_int_equal(in_little_memory(works[i], said), 1);

@@ -77,10 +77,13 @@ static void last_wins_and_values_may_look_like_options(void **state)
     char *argv[16];
     int argc;
     struct skl_err err;
-    assert_int_equal(parse("a --any 1 --any -7 --text --flag", &argc, argv, &err), SKL_OK);
+    assert_int_equal(parse("a --any 1 --any -7 --text --word", &argc, argv, &err), SKL_OK);
     assert_int_equal(any, -7);
+    assert_string_equal(text, "--word");
+    assert_int_equal(parse("a --text=--flag", &argc, argv, &err), SKL_OK); /* one of the command's own, after "=" */
     assert_string_equal(text, "--flag");
     assert_false(flag);
+    assert_int_equal(parse("a --text --flag", &argc, argv, &err), SKL_USAGE); /* without it the value was forgotten */
 }
 
 static void two_dashes_end_the_options(void **state)
