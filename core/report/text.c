@@ -77,10 +77,10 @@ static const char *head_end(const char *text, int width)
     return text;
 }
 
-/* The start of the longest end that is at most `width` wide. */
+/* The start of the longest end that is at most `width` wide; a width below 0 has room for nothing. */
 static const char *tail_start(const char *text, int width)
 {
-    for (int rest = skl_text_width(text); rest > width; text = next(text)) rest -= width_here(text);
+    for (int rest = skl_text_width(text); *text && rest > width; text = next(text)) rest -= width_here(text);
     return text;
 }
 
