@@ -23,6 +23,13 @@ int skl_utf8_length(const char *s, unsigned *code)
     return *code < least[n] || *code > 0x10ffff || (*code >= 0xd800 && *code < 0xe000) ? 0 : n;
 }
 
+const char *skl_utf8_next(const char *s)
+{
+    unsigned code;
+    const int n = skl_utf8_length(s, &code);
+    return s + (n ? n : 1);
+}
+
 bool skl_printable(unsigned code)
 {
     if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return false;

@@ -23,6 +23,7 @@ char *skl_vformat_visible(const char *fmt, va_list args) __attribute__((format(p
 
 /* Length in bytes of the character at s; 0 where none is well-formed.  *code: its number. */
 int skl_utf8_length(const char *s, unsigned *code);
+const char *skl_utf8_next(const char *s); /* past it, or past one byte of what is no character */
 /* No control character, no mark or override of the direction of writing, none of those that cannot be seen. */
 bool skl_printable(unsigned code);
 #endif

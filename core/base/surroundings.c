@@ -56,6 +56,14 @@ bool skl_signal_ignored(int number)
     return !sigaction(number, NULL, &now) && now.sa_handler == SIG_IGN;
 }
 
+void skl_ending_signals(sigset_t *set)
+{
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGXCPU};
+    sigemptyset(set);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (!skl_signal_ignored(ends[i])) sigaddset(set, ends[i]);
+}
+
 /* Whatever we start, and what that starts, comes from absolute folders: the working folder may hold others' results. */
 static void reset_path(void)
 {

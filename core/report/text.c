@@ -53,17 +53,10 @@ static int width_here(const char *text)
     return skl_utf8_length(text, &code) == 1 && code >= ' ' && code <= '~' ? advance[code - ' '] : WIDEST;
 }
 
-static const char *next(const char *text)
-{
-    unsigned code;
-    int n = skl_utf8_length(text, &code);
-    return text + (n ? n : 1);
-}
-
 int skl_text_width(const char *text)
 {
     int width = 0;
-    for (; *text; text = next(text)) width += width_here(text);
+    for (; *text; text = skl_utf8_next(text)) width += width_here(text);
     return width;
 }
 
@@ -72,7 +65,7 @@ static const char *head_end(const char *text, int width)
 {
     while (*text && width_here(text) <= width) {
         width -= width_here(text);
-        text = next(text);
+        text = skl_utf8_next(text);
     }
     return text;
 }
@@ -80,7 +73,7 @@ static const char *head_end(const char *text, int width)
 /* The start of the longest end that is at most `width` wide; a width below 0 has room for nothing. */
 static const char *tail_start(const char *text, int width)
 {
-    for (int rest = skl_text_width(text); *text && rest > width; text = next(text)) rest -= width_here(text);
+    for (int rest = skl_text_width(text); *text && rest > width; text = skl_utf8_next(text)) rest -= width_here(text);
     return text;
 }
 
@@ -96,7 +89,7 @@ char *skl_text_fit(const char *text, int width)
 static const char *break_of(const char *text, int width)
 {
     const char *full = head_end(text, width), *cut = full;
-    for (const char *p = tail_start(text, width); p <= full; p = next(p))
+    for (const char *p = tail_start(text, width); p <= full; p = skl_utf8_next(p))
         if (p > text && (p[-1] == ' ' || p[-1] == ',')) cut = p;
     return cut;
 }

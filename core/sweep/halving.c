@@ -140,7 +140,8 @@ static char *describe(const struct skl_halving *h, const struct setting *s, int 
     return text;
 }
 
-/* One rung: who is in after it.  *lacking: a run that has not come, and then nothing is decided. */
+/* The values at a rung of those that are still in; how many they are.  *kept: how many of them go on.  *lacking: a run
+ * that has not come, and then nothing is decided. */
 static int climb(const struct skl_halving *h, int rung, const char **lacking, int *kept)
 {
     int in = 0;

@@ -1,11 +1,9 @@
 #include "core/sweep/launch.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/base/fs.h"
 #include "core/base/grow.h"
@@ -78,11 +76,8 @@ static int prepare(struct launch *l, const struct skl_sweep_options *o, struct s
                         l->form);
     if (o->redo)
         return skl_fail(err, SKL_USAGE, "--redo and --launch do not go together; use 'skiplab train ... --redo'");
-    ssize_t n = readlink("/proc/self/exe", l->program, sizeof l->program - 1);
-    if (n <= 0 || !getcwd(l->cwd, sizeof l->cwd))
-        return skl_fail(err, SKL_FAILED, "cannot tell where this program stands, or in which folder: %s",
-                        strerror(errno));
-    l->program[n] = 0;
+    int status = skl_words_program(l->program, l->cwd, err);
+    if (status) return status;
     if (strchr(l->form, '\n') || strchr(l->cwd, '\n') || strchr(l->program, '\n') || strchr(o->results, '\n'))
         return skl_fail(err, SKL_USAGE, "--launch writes a line a run: no line feed may stand in it or in a path");
     return SKL_OK;

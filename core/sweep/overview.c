@@ -134,9 +134,16 @@ int skl_overview_counted(const struct skl_overview *o, const char *word)
     return found;
 }
 
-bool skl_overview_awaited(const struct skl_overview_run *r)
+static bool awaited(const struct skl_overview_run *r)
 {
     return !r->state.complete && strcmp(r->word, "failed") && strcmp(r->word, "unreadable");
+}
+
+bool skl_overview_ended(const struct skl_overview *o)
+{
+    for (int i = 0; i < o->count; i++)
+        if (awaited(&o->run[i])) return false;
+    return true;
 }
 
 enum skl_colour skl_overview_colour(const char *word)
@@ -159,7 +166,7 @@ double skl_overview_left(const struct skl_overview *o)
     for (int i = 0; i < o->count; i++) {
         const struct skl_overview_run *r = &o->run[i];
         double own = (double)(r->iterations - r->iteration) * r->run->batch * seconds / images;
-        if (!skl_overview_awaited(r)) continue;
+        if (!awaited(r)) continue;
         if (!strcmp(r->word, "running") && isfinite(r->left)) own = r->left;
         left += own;
         longest = fmax(longest, own);

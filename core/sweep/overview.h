@@ -40,8 +40,8 @@ void skl_overview_again(struct skl_overview *o);
 void skl_overview_close(struct skl_overview *o);
 
 int skl_overview_counted(const struct skl_overview *o, const char *word);
-/* A run that failed stays so until it is asked for: it is not waited for. */
-bool skl_overview_awaited(const struct skl_overview_run *r);
+/* No run is waited for.  One that failed is not: it stays so until it is asked for. */
+bool skl_overview_ended(const struct skl_overview *o);
 enum skl_colour skl_overview_colour(const char *word);
 /* Seconds until all runs are finished, as many at a time as run now, at the mean speed so far, tests and checkpoints
  * included.  NaN: nothing was trained yet. */

@@ -284,14 +284,11 @@ static int choose(struct skl_driver *d, const struct submission *s, struct skl_j
 
 static int prepare(struct submission *s, const char *more, struct skl_err *err)
 {
-    ssize_t n = readlink("/proc/self/exe", s->program, sizeof s->program - 1);
-    if (n <= 0) return skl_fail(err, SKL_FAILED, "cannot tell where this program stands: %s", strerror(errno));
-    s->program[n] = 0;
+    int status = skl_words_program(s->program, s->cwd, err);
+    if (status) return status;
     s->sweep = skl_path(s->options->results, s->plan->name);
     s->folder = skl_path(s->sweep, "slurm");
     s->script = skl_path(s->folder, "run.sh");
-    if (!getcwd(s->cwd, sizeof s->cwd))
-        return skl_fail(err, SKL_FAILED, "cannot tell the working folder: %s", strerror(errno));
     if (strchr(s->folder, '\n') || strchr(s->cwd, '\n'))
         return skl_fail(err, SKL_USAGE, "--slurm cannot work in a folder with a line feed in its name");
     if (s->options->redo)
@@ -299,7 +296,7 @@ static int prepare(struct submission *s, const char *more, struct skl_err *err)
     if (s->pack > 1 && s->plan->run[0].exp.give_up.halving.every)
         return skl_fail(err, SKL_USAGE,
                         "--pack: runs wait for each other (give_up.halving), so each wants an element of its own");
-    int status = split_words(more, &s->more, err);
+    status = split_words(more, &s->more, err);
     if (!status) status = skl_mkdirs(s->folder, err);
     return status ? status : skl_file_write(s->script, script_text, sizeof script_text - 1, err);
 }

@@ -1,7 +1,9 @@
 #include "core/sweep/words.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/fs.h"
 #include "core/config/registry.h"
@@ -29,6 +31,16 @@ static void add_plugins(const struct skl_plan *plan, struct skl_words *w)
         skl_words_add(w, skl_strdup("--plugin"));
         skl_words_add(w, skl_strdup(path));
     }
+}
+
+int skl_words_program(char program[PATH_MAX], char folder[PATH_MAX], struct skl_err *err)
+{
+    const ssize_t n = readlink("/proc/self/exe", program, PATH_MAX - 1);
+    if (n <= 0 || !getcwd(folder, PATH_MAX))
+        return skl_fail(err, SKL_FAILED, "cannot tell where this program stands, or in which folder: %s",
+                        strerror(errno));
+    program[n] = 0;
+    return SKL_OK;
 }
 
 int skl_words_threads(const struct skl_sweep_options *options) { return options->threads ? options->threads : 1; }

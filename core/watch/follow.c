@@ -147,13 +147,6 @@ int skl_watched_again(struct skl_watched *w, struct skl_err *err)
     return SKL_OK;
 }
 
-bool skl_watched_ended(const struct skl_watched *w)
-{
-    for (int i = 0; i < w->overview.count; i++)
-        if (skl_overview_awaited(&w->overview.run[i])) return false;
-    return true;
-}
-
 void skl_watched_close(struct skl_watched *w)
 {
     skl_overview_close(&w->overview);

@@ -26,6 +26,5 @@ bool skl_watch_is_sweep(const char *folder); /* has it a plan.json, or can that 
 int skl_watched_open(const char *folder, struct skl_watched *w, struct skl_err *err);
 /* What has changed since; SKL_DATA: the plan has, and cannot be read. */
 int skl_watched_again(struct skl_watched *w, struct skl_err *err);
-bool skl_watched_ended(const struct skl_watched *w); /* no run is waited for */
 void skl_watched_close(struct skl_watched *w);
 #endif

@@ -34,10 +34,7 @@ struct paper {
 /* The end of the first `columns` characters. */
 static const char *cut(const char *text, int columns)
 {
-    for (unsigned code; *text && columns > 0; columns--) {
-        int n = skl_utf8_length(text, &code);
-        text += n ? n : 1;
-    }
+    for (; *text && columns > 0; columns--) text = skl_utf8_next(text);
     return text;
 }
 
@@ -146,7 +143,7 @@ static double *parts_done(const struct skl_watched *w)
 static int characters(const char *text)
 {
     int n = 0;
-    for (const char *p = text; *p; n++) p = cut(p, 1);
+    for (const char *p = text; *p; n++) p = skl_utf8_next(p);
     return n;
 }
 

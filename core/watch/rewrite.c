@@ -26,13 +26,6 @@ static uint64_t state_of(const struct skl_overview *o)
     return sum;
 }
 
-static bool ended(const struct skl_overview *o)
-{
-    for (int i = 0; i < o->count; i++)
-        if (skl_overview_awaited(&o->run[i])) return false;
-    return true;
-}
-
 /* reload: seconds, 0: the page stays as it is.  first: warnings are told once. */
 static int write_report(const char *folder, int reload, bool first, struct skl_report_options *o, struct skl_err *err)
 {
@@ -52,15 +45,6 @@ static int write_report(const char *folder, int reload, bool first, struct skl_r
 
 /* ---- signals: they wait while a report is written ---- */
 
-static void take_signals(sigset_t *taken)
-{
-    static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGXCPU};
-    sigemptyset(taken);
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-        if (!skl_signal_ignored(ends[i])) sigaddset(taken, ends[i]);
-    sigprocmask(SIG_BLOCK, taken, NULL);
-}
-
 static int wait_for_signal(const sigset_t *taken, double seconds)
 {
     struct timespec time = {.tv_sec = (time_t)seconds, .tv_nsec = (long)(1e9 * fmod(seconds, 1))};
@@ -74,7 +58,7 @@ static int follow(const char *folder, double every, struct skl_overview *o, cons
 {
     uint64_t written = 0;
     int status = SKL_OK;
-    for (double next = 0; !status && !*sig && !ended(o);) {
+    for (double next = 0; !status && !*sig && !skl_overview_ended(o);) {
         const double before = skl_seconds();
         const uint64_t now = state_of(o);
         if (before >= next && now != written) {
@@ -99,7 +83,8 @@ int skl_watch_html(const char *folder, double every, struct skl_report_options *
         return skl_fail(err, SKL_DATA, "%s is no sweep (no plan.json): --html writes a sweep's report", folder);
     int sig = 0, status = skl_overview_open(folder, &o, err);
     if (status) return status;
-    take_signals(&taken);
+    skl_ending_signals(&taken);
+    sigprocmask(SIG_BLOCK, &taken, NULL);
     status = follow(folder, every, &o, &taken, &sig, options, err);
     if (sig) sigprocmask(SIG_UNBLOCK, &taken, NULL); /* a second one ends it at once */
     if (!status) status = write_report(folder, 0, false, options, err);

@@ -18,8 +18,7 @@ enum { PIECE = 512 }; /* of a page, between looks for signals */
 
 /* Another screen, no cursor, no new line at the right edge; and back. */
 static const char enter_codes[] = "\033[?1049h\033[?25l\033[?7l", leave_codes[] = "\033[?7h\033[?25h\033[?1049l";
-static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGXCPU},
-                 faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP};
+static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP};
 
 static volatile sig_atomic_t ended_by, resized, stopped, entered, gone;
 static struct termios before;
@@ -68,8 +67,11 @@ static void catch (int sig, void (*handler)(int))
 
 static void take_signals(void)
 {
+    sigset_t ends;
+    skl_ending_signals(&ends);
     sigemptyset(&caught);
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) catch (ends[i], on_signal);
+    for (int sig = 1; sig < NSIG; sig++)
+        if (sigismember(&ends, sig) == 1) catch (sig, on_signal);
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) catch (faults[i], on_fault);
     catch (SIGWINCH, on_signal);
     catch (SIGTSTP, on_signal);

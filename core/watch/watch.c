@@ -86,7 +86,7 @@ static int show_live(struct skl_watched *w, struct skl_err *err)
     struct skl_view view = {.metric = SKL_TEST_ERROR, .colour = !(no_colour && *no_colour), .live = true};
     double next = skl_seconds() + LOOK_SECONDS;
     int status = SKL_OK;
-    bool ended = skl_watched_ended(w), on = true;
+    bool ended = skl_overview_ended(&w->overview), on = true;
     skl_screen_enter();
     while (on && !ended && !status) {
         if (!skl_screen_typed() && !show(w, &view)) break;
@@ -95,7 +95,7 @@ static int show_live(struct skl_watched *w, struct skl_err *err)
         on = obey(w, &view, event, key);
         if (on && skl_seconds() >= next) {
             status = look_again(w, &next, err);
-            ended = skl_watched_ended(w);
+            ended = skl_overview_ended(&w->overview);
         }
     }
     skl_screen_leave();

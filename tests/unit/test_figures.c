@@ -292,6 +292,9 @@ static void text_fits(void **state)
     s = skl_text_fit("constant-scaling", 500);
     assert_string_equal(s, "con…ling");
     free(s);
+    s = skl_text_wrap("a name", -60); /* no room at all: nothing is read beyond its end */
+    assert_string_equal(s, "\n…");
+    free(s);
     s = skl_text_wrap("constant-scaling, shortcut_scale=0.5, residual_scale=0.5", 2500);
     assert_string_equal(s, "constant-scaling, shortcut_scale=0.5, \nresidual_scale=0.5");
     free(s);
