@@ -209,6 +209,18 @@ static int check_planned(const struct skl_plan *plan, const struct skl_dataset *
     return status;
 }
 
+/* Is the run asked for, and not complete? */
+static bool to_do(const struct skl_plan *plan, const struct skl_plan_run *r)
+{
+    struct skl_run_state state;
+    if (options.only && !skl_plan_matches(r, options.only)) return false;
+    if (options.redo && skl_plan_matches(r, options.redo)) return true;
+    char *folder = skl_format("%s/%s/%s", options.results, plan->name, r->dir);
+    const bool complete = !skl_run_state_read(folder, &state, NULL) && state.complete;
+    free(folder);
+    return !complete;
+}
+
 /* Missing data is said once, before anything starts, not by every run. */
 static int check_data(const struct skl_plan *plan, struct skl_err *err)
 {
@@ -216,16 +228,10 @@ static int check_data(const struct skl_plan *plan, struct skl_err *err)
     for (int i = 0; i < plan->count; i++) {
         const struct skl_plan_run *r = &plan->run[i];
         const struct skl_data_config *data = &r->exp.data;
-        if (options.only && !skl_plan_matches(r, options.only)) continue;
         if (checked && !strcmp(data->dataset, checked->dataset) &&
             !strcmp(data->path ? data->path : "", checked->path ? checked->path : ""))
             continue;
-        char *folder = skl_format("%s/%s/%s", options.results, plan->name, r->dir);
-        struct skl_run_state state;
-        bool redo = options.redo && skl_plan_matches(r, options.redo),
-             complete = !redo && !skl_run_state_read(folder, &state, NULL) && state.complete;
-        free(folder);
-        if (complete) continue;
+        if (!to_do(plan, r)) continue;
         struct skl_dataset set;
         int status = skl_dataset_open(data, &set, err);
         if (status) return status;
@@ -237,12 +243,32 @@ static int check_data(const struct skl_plan *plan, struct skl_err *err)
     return SKL_OK;
 }
 
-/* Missing data is no fault of the list: it may be made for another machine. */
+/* So is a device that was named and is not here. */
+static int check_device(const struct skl_plan *plan, struct skl_err *err)
+{
+    struct skl_device_wish wish;
+    struct skl_device_choice choice;
+    int i = 0;
+    while (i < plan->count && !to_do(plan, &plan->run[i])) i++;
+    int status = skl_device_parse(skl_device_word, &wish, err);
+    if (status || i == plan->count || wish.kind == SKL_DEVICE_AUTO) return status;
+    for (int turn = 0; !status && (turn == 0 || turn < wish.count); turn++)
+        status = skl_device_choose(&wish, turn, &choice, err);
+    return status;
+}
+
+static int check_machine(const struct skl_plan *plan, struct skl_err *err)
+{
+    const int status = check_data(plan, err);
+    return status ? status : check_device(plan, err);
+}
+
+/* What is missing here is no fault of the list: it may be made for another machine. */
 static int dry(const struct skl_plan *plan, struct skl_err *err)
 {
     struct skl_err why = {0};
     int status = list_runs(plan, err);
-    if (!status && check_data(plan, &why)) skl_say("skiplab: note: the sweep would end here: %s\n", why.text);
+    if (!status && check_machine(plan, &why)) skl_say("skiplab: note: the sweep would end here: %s\n", why.text);
     return status;
 }
 
@@ -263,7 +289,7 @@ static int do_what_is_asked(const struct skl_plan *plan, struct skl_err *err)
     if (dry_run) return dry(plan, err);
     if (launch) return skl_sweep_launch(plan, &options, launch, err);
     if (slurm) return skl_sweep_slurm(plan, &options, slurm_options, err);
-    const int status = check_data(plan, err);
+    const int status = check_machine(plan, err);
     return status ? status : skl_sweep(plan, &options, err);
 }
 
