@@ -2,6 +2,7 @@
  *   gpu          every device says it is a GPU with memory of its own, and /dev lists one
  *   twice        the first platform lists its first device twice
  *   none         there is no platform
+ *   rude         it greets on standard output, and what it says of itself and of a build is no text
  *   crash        it ends the process when it is asked for devices
  *   launch=N     the N-th kernel launched (from 1) fails with CL_OUT_OF_RESOURCES, and all after it
  *   hang=N       after the N-th launch no event ever completes, and ten minutes pass each time somebody looks
@@ -62,9 +63,29 @@ struct dirent *readdir(DIR *folder)
 
 cl_int clGetPlatformIDs(cl_uint entries, cl_platform_id *platforms, cl_uint *count)
 {
+    if (word("rude")) puts("[driver] hello");
     if (!word("none")) return REAL(clGetPlatformIDs)(entries, platforms, count);
     if (count) *count = 0;
     return -1001;
+}
+
+static cl_int say(const char *text, size_t size, void *value, size_t *size_ret)
+{
+    if (value && size > strlen(text)) strcpy(value, text);
+    if (size_ret) *size_ret = strlen(text) + 1;
+    return CL_SUCCESS;
+}
+cl_int clGetPlatformInfo(cl_platform_id platform, cl_platform_info what, size_t size, void *value, size_t *size_ret)
+{
+    if (word("rude") && what == CL_PLATFORM_NAME) return say("Rude\33[31m \xff\xfe OpenCL\n", size, value, size_ret);
+    return REAL(clGetPlatformInfo)(platform, what, size, value, size_ret);
+}
+cl_int clGetProgramBuildInfo(cl_program program, cl_device_id device, cl_program_build_info what, size_t size,
+                             void *value, size_t *size_ret)
+{
+    if (word("rude") && what == CL_PROGRAM_BUILD_LOG)
+        return say("note\n\xc3\33]0;error: \xe2\x80 no such thing\n", size, value, size_ret);
+    return REAL(clGetProgramBuildInfo)(program, device, what, size, value, size_ret);
 }
 
 cl_int clGetDeviceIDs(cl_platform_id platform, cl_device_type type, cl_uint entries, cl_device_id *devices,

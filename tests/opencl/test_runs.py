@@ -229,6 +229,18 @@ class Gpu(Lab):
         self.assertEqual(code, 2, said)
         self.assertIn("cannot train: its compiler builds nothing", said)
 
+    def test_what_a_driver_says_is_no_text(self):
+        """It is shown as printable ASCII, and where it prints is not where the program's data goes."""
+        p = run("devices", "--json", env=self.shim("rude,broken=nothing"))
+        device = json.loads(p.stdout)["devices"][0]
+        self.assertRegex(device["driver"], r"\ARude\[31m  OpenCL [ -~]+\Z")
+        self.assertRegex(device["why_not"], r"\Aits compiler builds nothing: \]0;error:  no such thing\Z")
+        self.assertIn("[driver] hello", p.stderr)
+        self.write("x.yaml", config(iterations=2))
+        p = run("summary", "x.yaml", "--json", *DEVICE, cwd=self.dir, env=self.shim("rude"))
+        self.assertEqual(p.returncode, 0, p.stderr)
+        self.assertIn("bytes", json.loads(p.stdout))
+
     def test_a_gpu_is_taken_unasked(self):
         self.write("x.yaml", config(iterations=2))
         for words in ((), ("--device", "gpu"), ("--device", "gpu:0")):
@@ -299,6 +311,22 @@ class Gpu(Lab):
             self.assertEqual(said.count("\n"), 1, said)
 
     # ---- sweeps ----
+    def test_a_sweep_without_its_device_does_not_begin(self):
+        """No run is marked as failed for it; what is complete needs no device."""
+        self.write("s.yaml", config(iterations=12) + "variants:\n  - {name: a, set: {model.shortcut: {type: identity}}}\n")
+        no_gpu = dict(os.environ, SKL_SHIM="none", LD_PRELOAD=GPU_SHIM)
+        for words, env, says in ((("--device", "opencl:99"), None, "there is no opencl:99"), (("--device", "gpu"), no_gpu, "no OpenCL driver"),
+                                 (("--device", "gpu:0,7"), self.shim("gpu"), "there is no gpu:7"), ((), dict(no_gpu, SKL_DEVICE="gpu"), "no OpenCL driver")):
+            p = run("sweep", "s.yaml", *words, cwd=self.dir, env=env)
+            self.assertEqual((p.returncode, p.stderr.count("\n")), (2, 1), p.stderr)
+            self.assertIn(says, p.stderr)
+            self.assertFalse(os.path.exists(os.path.join(self.dir, "results")), words)
+        p = run("sweep", "s.yaml", "--dry-run", "--device", "opencl:99", cwd=self.dir)
+        self.assertEqual(p.returncode, 0, p.stderr)
+        self.assertIn("note: the sweep would end here: there is no opencl:99", p.stderr)
+        for device in ("cpu", "gpu:9"):
+            self.assertEqual(run("sweep", "s.yaml", "--device", device, cwd=self.dir).returncode, 0, device)
+
     def test_a_sweep(self):
         self.write("s.yaml", config(iterations=4, test=4) + "variants:\n  - {name: a, set: {model.shortcut: {type: identity}}}\n"
                    "  - {name: b, set: {model.shortcut: {type: dropout}}}\n")

@@ -54,6 +54,9 @@ void opencl_close(struct opencl *d);
 
 /* ---- wait.c ---- */
 const char *opencl_error(cl_int code); /* "CL_OUT_OF_RESOURCES" */
+/* What a driver says goes into logs, keys and JSON: its printable ASCII alone, without blanks at the ends.  to may be
+ * text. */
+void opencl_printable(const char *text, char *to, size_t size);
 /* Remembers the first error. */
 void opencl_break(struct opencl *d, cl_int code, const char *doing);
 /* Waits until all is done.  Returns the status of all that was enqueued so far. */

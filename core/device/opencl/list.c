@@ -1,6 +1,8 @@
 /* Which OpenCL devices there are, which of them can run the kernels, and which are GPUs. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "core/base/cpu.h"
 #include "core/base/say.h"
 #include "core/base/trial.h"
@@ -15,11 +17,13 @@ static void text_of(cl_device_id id, cl_device_info what, char *to, size_t size)
 {
     char text[512] = "";
     if (clGetDeviceInfo(id, what, sizeof text - 1, text, NULL)) text[0] = 0;
-    size_t n = 0;
-    for (const char *p = text + strspn(text, " "); *p && n + 1 < size; p++)
-        if ((unsigned char)*p >= ' ' && (unsigned char)*p < 127) to[n++] = *p; /* it goes into logs and keys */
-    while (n > 0 && to[n - 1] == ' ') n--;
-    to[n] = 0;
+    opencl_printable(text, to, size);
+}
+static void maker_of(cl_platform_id platform, char *to, size_t size)
+{
+    char text[512] = "";
+    if (clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof text - 1, text, NULL)) text[0] = 0;
+    opencl_printable(text, to, size);
 }
 static uint64_t number_of(cl_device_id id, cl_device_info what)
 {
@@ -56,8 +60,8 @@ static void judge(struct skl_device_info *a, cl_device_id id)
 
 static void describe(struct skl_device_info *a, cl_platform_id platform, cl_device_id id)
 {
-    char maker[96] = "", driver[64];
-    clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof maker - 1, maker, NULL);
+    char maker[96], driver[64];
+    maker_of(platform, maker, sizeof maker);
     text_of(id, CL_DEVICE_NAME, a->name, sizeof a->name);
     text_of(id, CL_DEVICE_VENDOR, a->vendor, sizeof a->vendor);
     text_of(id, CL_DRIVER_VERSION, driver, sizeof driver);
@@ -92,14 +96,25 @@ static void number_gpus(struct skl_device_info *list, int n)
     }
 }
 
+/* Some drivers greet on standard output, where what other programs read may stand: they do so on standard error. */
+static cl_int load_drivers(cl_uint most, cl_platform_id *platforms, cl_uint *count)
+{
+    skl_print_flush();
+    const int out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+    if (out >= 0) dup2(STDERR_FILENO, STDOUT_FILENO);
+    const cl_int code = clGetPlatformIDs(most, platforms, count);
+    skl_arithmetic_reset();
+    skl_print_flush(); /* the driver's words: it has the same buffer */
+    if (out >= 0) dup2(out, STDOUT_FILENO), close(out);
+    return code;
+}
+
 int opencl_find(struct skl_device_info list[SKL_MAX_DEVICES], cl_device_id ids[SKL_MAX_DEVICES])
 {
     cl_platform_id platforms[16];
     cl_uint count = 0;
     int n = 0;
-    const cl_int code = clGetPlatformIDs(16, platforms, &count); /* loads the drivers */
-    skl_arithmetic_reset();
-    if (code) return 0;
+    if (load_drivers(16, platforms, &count)) return 0;
     for (cl_uint p = 0; p < count && p < 16; p++) {
         cl_device_id found[SKL_MAX_DEVICES];
         cl_uint devices = 0;

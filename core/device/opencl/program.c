@@ -36,6 +36,7 @@ static void telling_line(const char *log, char *line, size_t size)
     while (at && at > log && at[-1] != '\n') at--;
     if (!at) at = log + strspn(log, " \n");
     snprintf(line, size, "%.*s", (int)strcspn(at, "\n"), at);
+    opencl_printable(line, line, size);
 }
 
 void opencl_build_line(cl_program p, cl_device_id id, char *line, size_t size)

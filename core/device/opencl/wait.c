@@ -1,6 +1,7 @@
-/* Errors as one line, and waiting for a device that may not answer. */
+/* What a driver says and errors as one line, and waiting for a device that may not answer. */
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include "core/base/clock.h"
 #include "core/device/opencl/internal.h"
@@ -29,6 +30,15 @@ const char *opencl_error(cl_int code)
     static char text[32];
     snprintf(text, sizeof text, "OpenCL error %d", code);
     return text;
+}
+
+void opencl_printable(const char *text, char *to, size_t size)
+{
+    size_t n = 0;
+    for (const char *p = text + strspn(text, " "); *p && n + 1 < size; p++)
+        if ((unsigned char)*p >= ' ' && (unsigned char)*p < 127) to[n++] = *p;
+    while (n > 0 && to[n - 1] == ' ') n--;
+    to[n] = 0;
 }
 
 void opencl_break(struct opencl *d, cl_int code, const char *doing)
