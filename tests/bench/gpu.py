@@ -6,10 +6,13 @@ PyTorch on it, and does every variant keep its contract there.
     tests/bench/gpu.py SKIPLAB --device opencl:0 --dry       # tiny nets, few steps: does the script itself run? figures of no value
 
 SKIPLAB may be a build, or one packed for a machine that has no compiler: the program in a folder with the libraries that a bare
-machine lacks in lib/ (ldd names them; all but the C library's and libOpenCL), called with LD_LIBRARY_PATH=FOLDER/lib.
+machine lacks in lib/, called with LD_LIBRARY_PATH=FOLDER/lib.  ldd names them (all but the C library's and libOpenCL), but one:
+libopenblas.so.0, which is loaded by its name, with those that ldd names for it.
 
-Wants the standard library, and for the comparison a python3 with torch and CUDA.  Prints a line a case; what is known so far stands
-in FILE after each (default: gpu.json in $OUT or here).  What there is no time for is named.  Exit code 1: a check failed.
+Wants the standard library, and for the comparison a python3 with torch and CUDA (torch_net.py beside this file).  Prints a line a
+case; what is known so far stands in FILE after each (default: gpu.json in $OUT or here), whole whenever this ends: commit, devices,
+drivers, figures.  Nothing takes longer than its own limit; what there is no time for is named.  Exit code 1: a check failed, or the
+program does not start.
 """
 import argparse
 import contextlib
@@ -17,6 +20,7 @@ import glob
 import hashlib
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -45,14 +49,16 @@ class Sitting:
     """What is known, kept in a file; and the time that is left."""
     def __init__(self, args):
         self.args, self.end = args, time.monotonic() + 60 * args.minutes
-        self.bad, self.known = False, {"device": args.device, "checks": {}, "speed": [], "left_out": []}
+        self.bad, self.known = False, {"started": time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime()), "device": args.device, "checks": {}, "speed": [],
+                                       "left_out": []}
 
     def left(self):
         return self.end - time.monotonic()
 
     def keep(self):
-        with open(self.args.out, "w") as f:
+        with open(self.args.out + ".part", "w") as f:
             json.dump(self.known, f, indent=1)
+        os.replace(self.args.out + ".part", self.args.out)
 
     def check(self, name, result):
         good, text = result
@@ -66,15 +72,30 @@ class Sitting:
         print("no time left for: " + what, flush=True)
         self.keep()
 
-    def command(self, *words, seconds=None):
-        """(exit code, what it said); 124: out of time."""
+    def command(self, *words, seconds):
+        """(exit code, what it said); 124: out of time.  seconds: at most; a dry run's device is a CPU, and takes what there is."""
         try:
             p = subprocess.run([self.args.skiplab, *words], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               timeout=max(1, min(seconds or 1e9, self.left())))
+                               timeout=max(1, self.left() if self.args.dry else min(seconds, self.left())))
             return p.returncode, p.stdout.strip()
         except subprocess.TimeoutExpired as e:
             said = e.stdout or ""
             return 124, "out of time; " + (said if isinstance(said, str) else said.decode()).strip()
+        except OSError as e:
+            return 127, str(e)
+
+    def begin(self):
+        """Whose figures these are.  False: the program does not start."""
+        code, said = self.command("--version", seconds=30)
+        self.known["version"] = said
+        print(said, flush=True)
+        if code == 0:
+            code, said = self.command("devices", "--json", seconds=90)
+            self.known["devices"] = json.loads(said[said.index("{"):])["devices"] if code == 0 else said
+            for d in self.known["devices"] if code == 0 else []:
+                print("opencl:%d  %s, %s: %s" % (d["opencl"], d["name"], d["driver"], d["why_not"] or "fit"), flush=True)
+        self.keep()
+        return code == 0
 
 
 # ---- the driver ----
@@ -96,7 +117,7 @@ def register_nvidia():
 
 # ---- is it right ----
 def self_test(s):
-    code, said = s.command("devices", "--self-test")
+    code, said = s.command("devices", "--self-test", seconds=120)
     return code == 0, said
 
 
@@ -111,7 +132,8 @@ def same_bytes(s):
             f.write(text)
         digests = []
         for name in ("a", "b"):
-            code, said = s.command("train", config, "--run-dir", os.path.join(home, name), "--device", s.args.device, "--quiet")
+            code, said = s.command("train", config, "--run-dir", os.path.join(home, name), "--device", s.args.device, "--quiet",
+                                   seconds=120)
             if code:
                 return False, said
             digests.append(digest(os.path.join(home, name)))
@@ -127,22 +149,19 @@ def digest(folder):
 
 
 def check_variants(s):
-    code, said = s.command("shortcuts", "--json")
+    code, said = s.command("shortcuts", "--json", seconds=30)
+    if code:
+        return s.check("variants", (False, said))
     names = [v["name"] for v in json.loads(said)]
-    names = names[:1] if s.args.dry else names
-    wrong, passed = [], 0
-    for name in names:
+    for name in names[:1] if s.args.dry else names:
         if s.left() < 20:
-            s.leave_out("check of " + " ".join(names[names.index(name):]))
-            break
-        code, said = s.command("check", name, "--device", s.args.device)
+            return s.leave_out("check of " + " ".join(names[names.index(name):]))
+        start = time.monotonic()
+        code, said = s.command("check", name, "--device", s.args.device, seconds=120)
         if code == 124:
-            s.leave_out("check of " + " ".join(names[names.index(name):]))
-            break
-        if code:
-            wrong.append(name + ": " + said.splitlines()[-1])
-        passed += code == 0
-    return not wrong, "%d of %d variants keep the contract%s" % (passed, len(names), "; wrong: " + "; ".join(wrong) if wrong else "")
+            s.leave_out("check of " + name)
+        else:
+            s.check("check of " + name, (code == 0, "%.0f s" % (time.monotonic() - start) if code == 0 else (said.splitlines() or ["?"])[-1]))
 
 
 # ---- how fast ----
@@ -150,7 +169,7 @@ def ours(s, depth, variant, batch, evaluate, group=None):
     steps, warmup = ("1", "0") if s.args.dry else ("10", "3")
     words = ["bench", "--device", s.args.device, "--json", "--depth", str(depth), "--variant", variant, "--batch", str(batch), "--steps", steps,
              "--warmup", warmup, *(["--eval"] if evaluate else []), *(["train.bn_batch=%d" % group] if group else [])]
-    code, said = s.command(*words, seconds=None if s.args.dry else 120)
+    code, said = s.command(*words, seconds=120)
     if code:
         s.check("bench of ResNet-%d %s" % (depth, variant), (False, said))
         return None
@@ -229,7 +248,10 @@ def theirs(s, depth, variant, batch, evaluate):
 
 def have_torch(s):
     test = "import torch; print(torch.__version__ if %s or torch.cuda.is_available() else '')" % s.args.dry
-    p = subprocess.run([s.args.python, "-c", test], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        p = subprocess.run([s.args.python, "-c", test], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=90)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
     return p.stdout.strip() if p.returncode == 0 else ""
 
 
@@ -288,13 +310,17 @@ def main():
         print(torch_rate(*json.loads(sys.argv[2])))
         return 0
     args = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))       # and subprocess.run ends the child
     s = Sitting(args)
     register_nvidia()
-    print(s.command("devices")[1], flush=True)
+    if not s.begin():
+        print("%s does not run here: %s" % (args.skiplab, s.known.get("devices", "")))
+        return 1
     if not args.speed:
         s.check("self-test", self_test(s))
         s.check("same bytes", same_bytes(s))
     torch = "" if args.checks else have_torch(s)
+    s.known["pytorch"] = torch
     if not args.checks:
         print("PyTorch %s on the same card, in turn" % torch if torch else "no PyTorch with CUDA here: skiplab alone", flush=True)
     for case in () if args.checks else CASES:
@@ -306,7 +332,7 @@ def main():
         else:
             compare(s, case, torch)
     if not args.speed:
-        s.check("variants", check_variants(s))
+        check_variants(s)
     print("all of it: %s" % args.out)
     return 1 if s.bad else 0
 
