@@ -100,12 +100,16 @@ static void bench_shape(const struct skl_conv_kernel *kernel, struct skl_conv_sh
         j.sums[i] = (struct skl_sums){0, tensor(most), skl_alloc_array(most, 8), skl_alloc_array(most, 8),
                                       skl_alloc_array(most, 8)};
     }
-    const struct skl_load x = {.x = mem[0], .scale = c4, .shift = c4 + s.c, .add = mem[1], .relu = true, .out = mem[2]};
-    const struct skl_load xb = {.x = mem[2]},
-                          dy = {.x = mem[3], .scale = k4, .shift = k4 + s.k, .add = mem[4], .add_scale = k4 + 2 * s.k};
-    const struct skl_store y = {.y = mem[3], .sums = true};
-    const struct skl_store dx = {
-        .y = mem[6], .add = mem[6], .gate = mem[2], .partner = mem[0], .pivot = c4, .sums = true};
+    const struct skl_kernel_operand x = {
+        .x = mem[0], .scale = c4, .shift = c4 + s.c, .add = mem[1], .relu = true, .out = mem[2]};
+    const struct skl_kernel_operand xb = {.x = mem[2]}, dy = {.x = mem[3],
+                                                              .scale = k4,
+                                                              .shift = k4 + s.k,
+                                                              .add = mem[4],
+                                                              .add_scale = k4 + 2 * s.k};
+    const struct skl_kernel_result y = {.y = mem[3], .sums = true};
+    const struct skl_kernel_result dx = {
+        .y = mem[6], .add = mem[6], .mask = mem[2], .partner = mem[0], .pivot = c4, .sums = true};
     const struct skl_kernels *kernels = skl_kernels_for(kernel->level);
     j.forward = (struct skl_conv_forward){s, packed, kernels, &x, &y};
     j.backward =

@@ -74,7 +74,7 @@ static float *random_tensor(size_t n, enum data kind)
 /* ---- loads and stores as the nets use them, and one of everything ---- */
 
 struct operand {
-    struct skl_load load;
+    struct skl_kernel_operand operand;
     float *own[7];
 };
 
@@ -84,22 +84,22 @@ static struct operand new_operand(int how, bool want_out, size_t n, int c, enum 
 {
     struct operand o = {0};
     const bool scale = how != LOAD_RAW, add = how >= LOAD_BN_ADD_RELU_OUT, add_scale = how >= LOAD_BN_GRADIENT;
-    o.load.x = o.own[0] = random_tensor(n, kind);
+    o.operand.x = o.own[0] = random_tensor(n, kind);
     if (scale) {
-        o.load.scale = o.own[1] = random_tensor((size_t)c, DATA_NORMAL);
-        o.load.shift = o.own[2] = random_tensor((size_t)c, kind);
+        o.operand.scale = o.own[1] = random_tensor((size_t)c, DATA_NORMAL);
+        o.operand.shift = o.own[2] = random_tensor((size_t)c, kind);
     }
-    if (add) o.load.add = o.own[3] = random_tensor(n, kind);
-    if (add_scale) o.load.add_scale = o.own[4] = random_tensor((size_t)c, DATA_NORMAL);
+    if (add) o.operand.add = o.own[3] = random_tensor(n, kind);
+    if (add_scale) o.operand.add_scale = o.own[4] = random_tensor((size_t)c, DATA_NORMAL);
     if (how == LOAD_ALL && c % 8 == 0) {
         uint8_t *keep = guarded(n / 8);
         for (size_t i = 0; i < n / 8; i++) keep[i] = (uint8_t)random_bits();
-        o.load.keep = keep;
+        o.operand.keep = keep;
         o.own[5] = (float *)(void *)keep;
     }
-    o.load.relu = how == LOAD_BN_RELU || how == LOAD_BN_ADD_RELU_OUT;
+    o.operand.relu = how == LOAD_BN_RELU || how == LOAD_BN_ADD_RELU_OUT;
     if (want_out && add) {
-        o.load.out = o.own[6] = guarded_floats(n);
+        o.operand.out = o.own[6] = guarded_floats(n);
         fill_nan(o.own[6], n);
     }
     return o;
@@ -113,7 +113,7 @@ static void free_operand(struct operand *o)
 /* What the operand loads, all images: the same table's load_rows, which check_vector has judged. */
 static float *loaded(const struct lab *lab, const struct operand *o, int pixels, int c)
 {
-    struct skl_load l = o->load;
+    struct skl_kernel_operand l = o->operand;
     float *all = guarded_floats((size_t)(lab->images * pixels * c));
     l.out = NULL;
     lab->kernels->load_rows(&l, 0, lab->images * pixels, c, all);
@@ -123,33 +123,33 @@ static float *loaded(const struct lab *lab, const struct operand *o, int pixels,
 /* out must hold what was loaded for the chunk's images, and nothing anywhere else. */
 static void expect_out(const struct lab *lab, const struct operand *o, const float *x)
 {
-    for (size_t i = 0; o->load.out && i < (size_t)lab->images * lab->in; i++) {
+    for (size_t i = 0; o->operand.out && i < (size_t)lab->images * lab->in; i++) {
         const bool inside = i >= (size_t)lab->first * lab->in && i < (size_t)(lab->first + lab->n) * lab->in;
-        CHECK(inside ? o->load.out[i] == x[i] : isnan(o->load.out[i]), "%s: out[%zu] = %g", lab->kernel->name, i,
-              (double)o->load.out[i]);
+        CHECK(inside ? o->operand.out[i] == x[i] : isnan(o->operand.out[i]), "%s: out[%zu] = %g", lab->kernel->name, i,
+              (double)o->operand.out[i]);
     }
 }
 
 struct result {
-    struct skl_store store;
+    struct skl_kernel_result result;
     struct skl_sums sums;
     float *own[6];
 };
 
-enum { STORE_RAW, STORE_STATISTICS, STORE_GATE_SUMS, STORE_ADD_GATE_SUMS, STORES };
+enum { STORE_RAW, STORE_STATISTICS, STORE_MASK_SUMS, STORE_ADD_MASK_SUMS, STORES };
 
 static struct result new_result(int how, size_t n, int c)
 {
     struct result r = {0};
-    r.store.y = r.own[0] = guarded_floats(n);
+    r.result.y = r.own[0] = guarded_floats(n);
     fill_nan(r.own[0], n);
-    if (how >= STORE_GATE_SUMS) {
-        r.store.gate = r.own[1] = random_tensor(n, DATA_ZEROS);
-        r.store.partner = r.own[2] = random_tensor(n, DATA_NORMAL);
-        r.store.pivot = r.own[3] = random_tensor((size_t)c, DATA_NORMAL);
+    if (how >= STORE_MASK_SUMS) {
+        r.result.mask = r.own[1] = random_tensor(n, DATA_ZEROS);
+        r.result.partner = r.own[2] = random_tensor(n, DATA_NORMAL);
+        r.result.pivot = r.own[3] = random_tensor((size_t)c, DATA_NORMAL);
     }
-    if (how == STORE_ADD_GATE_SUMS) r.store.add = r.own[4] = random_tensor(n, DATA_NORMAL);
-    r.store.sums = how != STORE_RAW;
+    if (how == STORE_ADD_MASK_SUMS) r.result.add = r.own[4] = random_tensor(n, DATA_NORMAL);
+    r.result.sums = how != STORE_RAW;
     r.sums.pivot = r.own[5] = guarded_floats((size_t)c);
     r.sums.sum = guarded(sizeof(double) * (size_t)c);
     r.sums.dot = guarded(sizeof(double) * (size_t)c);
@@ -178,25 +178,25 @@ static void expect_result(const struct lab *lab, const char *what, const struct 
     const size_t from = (size_t)lab->first * floats, end = from + (size_t)lab->n * floats;
     const double *stored = want;
     for (size_t i = 0; i < (size_t)lab->images * floats; i++) {
-        const float got = r->store.y[i];
+        const float got = r->result.y[i];
         if (i < from || i >= end) {
             CHECK(isnan(got), "%s %s: wrote image %zu", lab->kernel->name, what, i / floats);
             continue;
         }
-        const double added = r->store.add ? r->store.add[i] : 0;
-        const double v = r->store.gate && !(r->store.gate[i] > 0) ? 0 : stored[i] + added;
+        const double added = r->result.add ? r->result.add[i] : 0;
+        const double v = r->result.mask && !(r->result.mask[i] > 0) ? 0 : stored[i] + added;
         CHECK(fabs(got - v) <= bound + epsilon * (fabs(added) + same_sign * fabs(v)),
               "%s %s %dx%dx%d->%d size %d stride %d: [%zu] = %.9g, not %.9g (bound %g)", lab->kernel->name, what,
               lab->s.h, lab->s.w, lab->s.c, lab->s.k, lab->s.size, lab->s.stride, i, (double)got, v, bound);
     }
-    if (!r->store.sums) return;
+    if (!r->result.sums) return;
     CHECK(r->sums.count == (int64_t)(end - from) / c, "%s %s: count %lld", lab->kernel->name, what,
           (long long)r->sums.count);
     for (int ch = 0; ch < c; ch++) {
         double sum = 0, dot = 0, sum_size = 0, dot_size = 0;
         for (size_t i = from + (size_t)ch; i < end; i += (size_t)c) {
-            const double v = r->store.y[i] - (r->store.partner ? 0 : (double)r->sums.pivot[ch]);
-            const double d = r->store.partner ? (double)r->store.partner[i] - r->store.pivot[ch] : v;
+            const double v = r->result.y[i] - (r->result.partner ? 0 : (double)r->sums.pivot[ch]);
+            const double d = r->result.partner ? (double)r->result.partner[i] - r->result.pivot[ch] : v;
             sum += v, dot += v * d, sum_size += fabs(v), dot_size += fabs(v * d);
         }
         const double slack = 300 * epsilon; /* float sums of one row block's pixels */
@@ -204,8 +204,8 @@ static void expect_result(const struct lab *lab, const char *what, const struct 
                   fabs(r->sums.dot[ch] - dot) <= slack * dot_size + 1e-40,
               "%s %s: sums of channel %d: %g %g, not %g %g", lab->kernel->name, what, ch, r->sums.sum[ch],
               r->sums.dot[ch], sum, dot);
-        CHECK(r->store.partner || r->sums.pivot[ch] == r->store.y[from + (size_t)ch], "%s %s: pivot", lab->kernel->name,
-              what);
+        CHECK(r->result.partner || r->sums.pivot[ch] == r->result.y[from + (size_t)ch], "%s %s: pivot",
+              lab->kernel->name, what);
     }
 }
 
@@ -253,14 +253,14 @@ static void check_forward(struct lab *lab, int how_load, int how_store, enum dat
     prepare(lab, false);
     fill_nan(lab->scratch, lab->kernel->scratch_floats(s));
     struct skl_conv_forward job = {
-        .shape = *s, .packed = lab->packed, .kernels = lab->kernels, .load = &x.load, .store = &y.store};
-    lab->kernel->forward(&job, lab->first, lab->n, y.store.sums ? &y.sums : NULL, lab->scratch);
+        .shape = *s, .packed = lab->packed, .kernels = lab->kernels, .x = &x.operand, .y = &y.result};
+    lab->kernel->forward(&job, lab->first, lab->n, y.result.sums ? &y.sums : NULL, lab->scratch);
     expect_out(lab, &x, xs);
     expect_result(lab, "forward", &y, want, lab->out, s->k,
                   pixel_bound(lab, s->c, max_abs(xs, (size_t)lab->images * lab->in), max_abs(lab->w, lab->weights)));
     if (frobenius) {
         const size_t from = (size_t)lab->first * lab->out;
-        const double error = relative_error(y.store.y + from, want + from, (size_t)lab->n * lab->out);
+        const double error = relative_error(y.result.y + from, want + from, (size_t)lab->n * lab->out);
         const double limit = typical_growth(lab->kernel->algo) * epsilon * sqrt(s->size * s->size * s->c);
         CHECK(error <= limit, "%s forward %dx%dx%d->%d: relative error %g > %g", lab->kernel->name, s->h, s->w, s->c,
               s->k, error, limit);
@@ -314,19 +314,19 @@ static void check_backward(struct lab *lab, int how_x, int how_dy, int how_store
     struct skl_conv_backward job = {.shape = *s,
                                     .packed = lab->packed,
                                     .kernels = lab->kernels,
-                                    .x = &x.load,
-                                    .dy = &dy.load,
-                                    .dx = want_dx ? &dx.store : NULL};
-    lab->kernel->backward(&job, lab->first, lab->n, lab->partial, want_dx && dx.store.sums ? &dx.sums : NULL,
+                                    .x = &x.operand,
+                                    .dy = &dy.operand,
+                                    .dx = want_dx ? &dx.result : NULL};
+    lab->kernel->backward(&job, lab->first, lab->n, lab->partial, want_dx && dx.result.sums ? &dx.sums : NULL,
                           lab->scratch);
     expect_weight_gradient(lab, xs, dys, want_w, frobenius);
     if (want_dx)
         expect_result(
             lab, "backward", &dx, want_x, lab->in, s->c,
             pixel_bound(lab, s->k, max_abs(dys, (size_t)lab->images * lab->out), max_abs(lab->w, lab->weights)));
-    if (want_dx && frobenius && how_store < STORE_GATE_SUMS) {
+    if (want_dx && frobenius && how_store < STORE_MASK_SUMS) {
         const size_t from = (size_t)lab->first * lab->in;
-        const double error = relative_error(dx.store.y + from, want_x + from, (size_t)lab->n * lab->in),
+        const double error = relative_error(dx.result.y + from, want_x + from, (size_t)lab->n * lab->in),
                      limit = typical_growth(lab->kernel->algo) * epsilon * sqrt(s->size * s->size * s->k);
         CHECK(error <= limit, "%s backward %dx%dx%d->%d: relative error of dx %g > %g", lab->kernel->name, s->h, s->w,
               s->c, s->k, error, limit);
@@ -373,12 +373,12 @@ static void check_repeatable(struct lab *lab)
                  gradient = lab->kernel->gradient_floats(s);
     float *x = random_tensor((size_t)lab->images * lab->in, DATA_NORMAL), *dy = random_tensor(n, DATA_NORMAL);
     float *y[2] = {random_tensor(n, DATA_NORMAL), random_tensor(n, DATA_NORMAL)}, *dw = guarded_floats(gradient);
-    struct skl_load load = {.x = x}, load_dy = {.x = dy};
+    struct skl_kernel_operand operand = {.x = x}, dy_operand = {.x = dy};
     prepare(lab, false);
     for (int i = 0; i < 2; i++) {
-        struct skl_store store = {.y = y[i]};
+        struct skl_kernel_result result = {.y = y[i]};
         struct skl_conv_forward job = {
-            .shape = *s, .packed = lab->packed, .kernels = lab->kernels, .load = &load, .store = &store};
+            .shape = *s, .packed = lab->packed, .kernels = lab->kernels, .x = &operand, .y = &result};
         fill(lab->scratch, scratch, DATA_WIDE);
         if (i == 0)
             lab->kernel->forward(&job, 0, lab->images, NULL, lab->scratch);
@@ -389,7 +389,7 @@ static void check_repeatable(struct lab *lab)
     prepare(lab, true);
     for (int i = 0; i < 2; i++) {
         struct skl_conv_backward job = {
-            .shape = *s, .packed = lab->packed, .kernels = lab->kernels, .x = &load, .dy = &load_dy};
+            .shape = *s, .packed = lab->packed, .kernels = lab->kernels, .x = &operand, .dy = &dy_operand};
         fill(lab->scratch, scratch, DATA_WIDE);
         lab->kernel->backward(&job, 0, lab->images, i ? dw : lab->partial, NULL, lab->scratch);
     }

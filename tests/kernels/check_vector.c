@@ -37,7 +37,7 @@ static void copy(float *to, const float *from, size_t n) { memcpy(to, from, n * 
 
 /* ---- load_rows ---- */
 
-static void expect_loaded(const struct skl_kernels *kernels, const struct skl_load *l, const float *x0,
+static void expect_loaded(const struct skl_kernels *kernels, const struct skl_kernel_operand *l, const float *x0,
                           const float *add0, int first, int pixels, int c, const float *dst)
 {
     for (int p = 0; p < pixels; p++)
@@ -77,16 +77,16 @@ static void check_load(const struct skl_kernels *kernels, int ask, int first, in
     float *x0 = tensor(true, n, kind), *add0 = tensor(add, n, kind), *dst = guarded_floats((size_t)(pixels * c));
     copy(x0, x, n);
     if (add) copy(add0, add, n);
-    struct skl_load l = {.x = x,
-                         .scale = scale,
-                         .shift = shift,
-                         .add = add,
-                         .add_scale = add_scale,
-                         .keep = keep,
-                         .relu = ask & WITH_RELU,
-                         .out = ask & OUT_IS_X     ? x
-                                : ask & OUT_IS_ADD ? add
-                                                   : out};
+    struct skl_kernel_operand l = {.x = x,
+                                   .scale = scale,
+                                   .shift = shift,
+                                   .add = add,
+                                   .add_scale = add_scale,
+                                   .keep = keep,
+                                   .relu = ask & WITH_RELU,
+                                   .out = ask & OUT_IS_X     ? x
+                                          : ask & OUT_IS_ADD ? add
+                                                             : out};
     fill_nan(dst, (size_t)(pixels * c));
     if (kind == DATA_ZEROS && add) /* sums that are exactly zero */
         for (size_t i = 0; i < n; i += 3) x[i] = x0[i] = -(add[i] = add0[i] = 0.5f);
@@ -105,14 +105,14 @@ static void check_load(const struct skl_kernels *kernels, int ask, int first, in
 /* ---- store_rows ---- */
 
 enum {
-    WITH_GATE = 16,
-    WITH_GATE_SCALE = 32,
+    WITH_MASK = 16,
+    WITH_MASK_SCALE = 32,
     WITH_STATISTICS = 64,
     WITH_PARTNER = 128,
     WITH_PARTNER2 = 256,
     WITH_PIVOT = 512,
     Y_IS_ADD = 1024,
-    GATE_IS_PARTNER = 2048,
+    MASK_IS_PARTNER = 2048,
     STORE_ASKS = 4096
 };
 
@@ -120,8 +120,8 @@ struct sums_of {
     double sum, dot, dot2, sum_size, dot_size, dot2_size;
 };
 
-static void expect_sums(const struct skl_kernels *kernels, const struct skl_store *s, const struct skl_sums *sums,
-                        const struct skl_sums *before, int first, int pixels, int c)
+static void expect_sums(const struct skl_kernels *kernels, const struct skl_kernel_result *s,
+                        const struct skl_sums *sums, const struct skl_sums *before, int first, int pixels, int c)
 {
     CHECK(sums->count == before->count + pixels, "%s store: count", kernels->level);
     for (int ch = 0; ch < c; ch++) {
@@ -152,7 +152,7 @@ static void expect_sums(const struct skl_kernels *kernels, const struct skl_stor
     }
 }
 
-static void expect_stored(const struct skl_kernels *kernels, const struct skl_store *s, const float *add0,
+static void expect_stored(const struct skl_kernels *kernels, const struct skl_kernel_result *s, const float *add0,
                           const float *y0, int first, int pixels, int c, const float *src)
 {
     for (int p = 0; p < TENSOR_PIXELS; p++)
@@ -163,9 +163,9 @@ static void expect_stored(const struct skl_kernels *kernels, const struct skl_st
                 continue;
             }
             const double v = src[(p - first) * c + ch], added = term(add0, s->add_scale, s->keep, i, ch);
-            const double scaled = s->gate ? (s->gate_scale ? (double)s->gate_scale[ch] : 1) * s->gate[i] : 1;
-            const double shift = s->gate && s->gate_scale ? s->gate_shift[ch] : 0;
-            const bool near = s->gate_scale && fabs(scaled + shift) <= 2 * epsilon * (fabs(scaled) + fabs(shift)) &&
+            const double scaled = s->mask ? (s->mask_scale ? (double)s->mask_scale[ch] : 1) * s->mask[i] : 1;
+            const double shift = s->mask && s->mask_scale ? s->mask_shift[ch] : 0;
+            const bool near = s->mask_scale && fabs(scaled + shift) <= 2 * epsilon * (fabs(scaled) + fabs(shift)) &&
                               scaled + shift != 0;
             const double want = scaled + shift > 0 ? v + added : 0, got = s->y[i];
             CHECK(near || fabs(got - want) <= 2 * epsilon * (fabs(v) + fabs(added)) + 1e-44,
@@ -203,31 +203,31 @@ static void check_store(const struct skl_kernels *kernels, int ask, int first, i
     const size_t n = (size_t)TENSOR_PIXELS * (size_t)c;
     const bool partners = ask & WITH_PARTNER;
     float *add = tensor(ask & WITH_ADD, n, kind), *add_scale = tensor(ask & WITH_ADD_SCALE, (size_t)c, DATA_NORMAL);
-    float *gate = tensor(ask & WITH_GATE, n, DATA_ZEROS),
-          *gate_scale = tensor(ask & WITH_GATE_SCALE, (size_t)c, DATA_NORMAL);
-    float *gate_shift = tensor(ask & WITH_GATE_SCALE, (size_t)c, DATA_ZEROS),
-          *partner = tensor(partners && !(ask & GATE_IS_PARTNER), n, kind);
+    float *mask = tensor(ask & WITH_MASK, n, DATA_ZEROS),
+          *mask_scale = tensor(ask & WITH_MASK_SCALE, (size_t)c, DATA_NORMAL);
+    float *mask_shift = tensor(ask & WITH_MASK_SCALE, (size_t)c, DATA_ZEROS),
+          *partner = tensor(partners && !(ask & MASK_IS_PARTNER), n, kind);
     float *partner2 = tensor(ask & WITH_PARTNER2, n, kind), *pivot = tensor(ask & WITH_PIVOT, (size_t)c, kind),
           *pivot2 = tensor(ask & WITH_PIVOT, (size_t)c, kind);
     float *own_y = tensor(!(ask & Y_IS_ADD), n, DATA_NORMAL), *src = tensor(true, (size_t)(pixels * c), kind);
     uint8_t *keep = some_bits(ask & WITH_KEEP, n);
-    struct skl_store s = {.y = ask & Y_IS_ADD ? add : own_y,
-                          .add = add,
-                          .add_scale = add_scale,
-                          .keep = keep,
-                          .gate = gate,
-                          .gate_scale = gate_scale,
-                          .gate_shift = gate_shift,
-                          .sums = ask & (WITH_STATISTICS | WITH_PARTNER),
-                          .partner = ask & GATE_IS_PARTNER ? gate : partner,
-                          .pivot = pivot,
-                          .partner2 = partner2,
-                          .pivot2 = pivot2};
+    struct skl_kernel_result s = {.y = ask & Y_IS_ADD ? add : own_y,
+                                  .add = add,
+                                  .add_scale = add_scale,
+                                  .keep = keep,
+                                  .mask = mask,
+                                  .mask_scale = mask_scale,
+                                  .mask_shift = mask_shift,
+                                  .sums = ask & (WITH_STATISTICS | WITH_PARTNER),
+                                  .partner = ask & MASK_IS_PARTNER ? mask : partner,
+                                  .pivot = pivot,
+                                  .partner2 = partner2,
+                                  .pivot2 = pivot2};
     float *add0 = tensor(add, n, kind), *y0 = tensor(true, n, kind);
     struct skl_sums sums = new_sums(c), before = new_sums(c);
-    if (gate && gate_scale) /* the edge itself: 0.5 * 2 - 1 */
+    if (mask && mask_scale) /* the edge itself: 0.5 * 2 - 1 */
         for (int ch = 0; ch < c; ch += 2)
-            gate_scale[ch] = 0.5f, gate_shift[ch] = -1, gate[(size_t)(first * c + ch)] = 2;
+            mask_scale[ch] = 0.5f, mask_shift[ch] = -1, mask[(size_t)(first * c + ch)] = 2;
     if (add) copy(add0, add, n);
     copy(y0, s.y, n);
     const int half = pixels / 2; /* two calls, as a chunk's rows come one after the other */
@@ -243,7 +243,7 @@ static void check_store(const struct skl_kernels *kernels, int ask, int first, i
     expect_stored(kernels, &s, add0, y0, first, pixels, c, src);
     for (int ch = 0; s.sums && !s.partner && pixels > 0 && ch < c; ch++)
         CHECK(sums.pivot[ch] == s.y[first * c + ch], "%s store: the pivot is not the first pixel", kernels->level);
-    void *all[] = {add,   add_scale, gate,  gate_scale, gate_shift, partner, partner2,
+    void *all[] = {add,   add_scale, mask,  mask_scale, mask_shift, partner, partner2,
                    pivot, pivot2,    own_y, src,        keep,       add0,    y0};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) guarded_free(all[i]);
     free_sums(&sums);
@@ -260,8 +260,8 @@ static bool load_makes_sense(int ask, int c)
 static bool store_makes_sense(int ask, int c)
 {
     if (ask & (WITH_ADD_SCALE | WITH_KEEP | Y_IS_ADD) && !(ask & WITH_ADD)) return false;
-    if (ask & (WITH_GATE_SCALE | GATE_IS_PARTNER) && !(ask & WITH_GATE)) return false;
-    if (ask & (WITH_PARTNER2 | WITH_PIVOT | GATE_IS_PARTNER) && !(ask & WITH_PARTNER)) return false;
+    if (ask & (WITH_MASK_SCALE | MASK_IS_PARTNER) && !(ask & WITH_MASK)) return false;
+    if (ask & (WITH_PARTNER2 | WITH_PIVOT | MASK_IS_PARTNER) && !(ask & WITH_PARTNER)) return false;
     return !(ask & WITH_STATISTICS && ask & WITH_PARTNER) && !(ask & 8 && c % 8 != 0);
 }
 
@@ -286,7 +286,7 @@ static void check_statistics(const struct skl_kernels *kernels)
 {
     enum { C = 16, PIXELS = 4096, ROW = 128 };
     float *src = tensor(true, (size_t)C * PIXELS, DATA_OFFSET), *y = tensor(true, (size_t)C * PIXELS, DATA_NORMAL);
-    struct skl_store s = {.y = y, .sums = true};
+    struct skl_kernel_result s = {.y = y, .sums = true};
     struct skl_sums sums = new_sums(C);
     for (int p = 0; p < PIXELS; p += ROW) kernels->store_rows(&s, (size_t)p, ROW, C, src + p * C, &sums);
     for (int ch = 0; ch < C; ch++) {
@@ -306,7 +306,7 @@ static void check_nan(const struct skl_kernels *kernels)
 {
     float x[16], dst[16];
     fill_nan(x, 16);
-    kernels->load_rows(&(struct skl_load){.x = x, .relu = true}, 0, 1, 16, dst);
+    kernels->load_rows(&(struct skl_kernel_operand){.x = x, .relu = true}, 0, 1, 16, dst);
     for (int i = 0; i < 16; i++) CHECK(isnan(dst[i]), "%s: relu(nan) = %g", kernels->level, (double)dst[i]);
     kernels->sigmoid(16, x, dst);
     for (int i = 0; i < 16; i++) CHECK(isnan(dst[i]), "%s: sigmoid(nan) = %g", kernels->level, (double)dst[i]);

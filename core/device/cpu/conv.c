@@ -63,8 +63,8 @@ static void forward_chunk(struct cpu *cpu, void *arg, int chunk, int first, int 
 void cpu_conv_forward(struct skl_device *d, const struct skl_conv_job *job)
 {
     struct cpu *cpu = cpu_of(d);
-    const struct skl_load x = load_of(&job->x);
-    const struct skl_store y = store_of(&job->y);
+    const struct skl_kernel_operand x = operand_of(&job->x);
+    const struct skl_kernel_result y = result_of(&job->y);
     struct forward_job run = {kernel_of(job->plan),
                               {job->plan->shape, cpu->packed, cpu->kernels, &x, &y, NULL},
                               sums_begin(job->y.sums, job->plan->shape.k, job->n)};
@@ -86,8 +86,8 @@ static void backward_chunk(struct cpu *cpu, void *arg, int chunk, int first, int
 void cpu_conv_backward(struct skl_device *d, const struct skl_conv_job *job)
 {
     struct cpu *cpu = cpu_of(d);
-    const struct skl_load x = load_of(&job->x), dy = load_of(&job->dy);
-    const struct skl_store dx = store_of(&job->y);
+    const struct skl_kernel_operand x = operand_of(&job->x), dy = operand_of(&job->dy);
+    const struct skl_kernel_result dx = result_of(&job->y);
     struct backward_job run = {
         kernel_of(job->plan),
         {job->plan->shape, cpu->packed, cpu->kernels, &x, &dy, skl_there(job->y.y) ? &dx : NULL, NULL},

@@ -5,7 +5,7 @@
 #include "core/device/cpu/kernels/reference.h"
 
 struct pool_job {
-    struct skl_load load;
+    struct skl_kernel_operand x;
     struct skl_shape shape;
     float *pooled;
 };
@@ -14,7 +14,7 @@ static void pool_chunk(struct cpu *cpu, void *arg, int chunk, int first, int n, 
     const struct pool_job *j = arg;
     const int pixels = j->shape.h * j->shape.w, c = j->shape.c;
     for (int i = first; i < first + n; i++) {
-        cpu->kernels->load_rows(&j->load, (size_t)i * (size_t)pixels, pixels, c, scratch);
+        cpu->kernels->load_rows(&j->x, (size_t)i * (size_t)pixels, pixels, c, scratch);
         cpu->kernels->pool(pixels, c, scratch, j->pooled + (size_t)i * (size_t)c);
     }
 }
@@ -41,7 +41,7 @@ static void logits_of(void *arg, int i, int worker)
 void cpu_head_forward(struct skl_device *d, const struct skl_head *head, const struct skl_operand *x, int n)
 {
     struct skl_head job = *head;
-    for_chunks(cpu_of(d), n, pool_chunk, &(struct pool_job){load_of(x), head->shape, at(head->pooled)});
+    for_chunks(cpu_of(d), n, pool_chunk, &(struct pool_job){operand_of(x), head->shape, at(head->pooled)});
     skl_parallel(cpu_of(d)->pool, n, logits_of, &job);
 }
 
@@ -92,7 +92,7 @@ void cpu_read_score(struct skl_device *d, struct skl_place score, struct skl_sco
 }
 
 struct spread_job {
-    struct skl_store store;
+    struct skl_kernel_result dx;
     struct chunk_sums *sums;
     struct skl_shape shape;
     const float *dpooled;
@@ -104,8 +104,7 @@ static void spread_chunk(struct cpu *cpu, void *arg, int chunk, int first, int n
     for (int i = first; i < first + n; i++) {
         for (size_t p = 0; p < pixels; p++)
             for (size_t k = 0; k < c; k++) scratch[p * c + k] = j->dpooled[(size_t)i * c + k] / (float)pixels;
-        cpu->kernels->store_rows(&j->store, (size_t)i * pixels, (int)pixels, j->shape.c, scratch,
-                                 sums_of(j->sums, chunk));
+        cpu->kernels->store_rows(&j->dx, (size_t)i * pixels, (int)pixels, j->shape.c, scratch, sums_of(j->sums, chunk));
     }
 }
 
@@ -156,6 +155,6 @@ void cpu_head_backward(struct skl_device *d, const struct skl_head *head, const 
     struct fc_job fc = {head, n, accumulate};
     skl_parallel(cpu_of(d)->pool, head->classes, fc_class, &fc);
     skl_parallel(cpu_of(d)->pool, n, fc_image, &fc);
-    struct spread_job job = {store_of(dx), sums_begin(dx->sums, c, n), head->shape, at(head->dpooled)};
+    struct spread_job job = {result_of(dx), sums_begin(dx->sums, c, n), head->shape, at(head->dpooled)};
     for_chunks(cpu_of(d), n, spread_chunk, &job);
 }

@@ -31,8 +31,8 @@ static inline struct cpu *cpu_of(struct skl_device *d) { return (struct cpu *)(v
 /* ---- places ---- */
 static inline float *at(struct skl_place p) { return p.memory ? (float *)(void *)(p.memory->base + p.offset) : NULL; }
 /* places.c */
-struct skl_load load_of(const struct skl_operand *x);
-struct skl_store store_of(const struct skl_result *y);
+struct skl_kernel_operand operand_of(const struct skl_operand *x);
+struct skl_kernel_result result_of(const struct skl_result *y);
 
 /* ---- chunks.c ---- */
 /* Runs fn(cpu, arg, chunk, first, n, scratch) for every chunk of n images. */

@@ -4,8 +4,8 @@
 #include "core/device/cpu/internal.h"
 
 struct map_job {
-    struct skl_load load;
-    struct skl_store store;
+    struct skl_kernel_operand x;
+    struct skl_kernel_result y;
     struct chunk_sums *sums;
     struct skl_shape shape;
 };
@@ -14,15 +14,15 @@ static void map_chunk(struct cpu *cpu, void *arg, int chunk, int first, int n, f
     const struct map_job *job = arg;
     const size_t pixels = (size_t)job->shape.h * (size_t)job->shape.w;
     for (int i = first; i < first + n; i++) {
-        cpu->kernels->load_rows(&job->load, (size_t)i * pixels, (int)pixels, job->shape.c, scratch);
-        cpu->kernels->store_rows(&job->store, (size_t)i * pixels, (int)pixels, job->shape.c, scratch,
+        cpu->kernels->load_rows(&job->x, (size_t)i * pixels, (int)pixels, job->shape.c, scratch);
+        cpu->kernels->store_rows(&job->y, (size_t)i * pixels, (int)pixels, job->shape.c, scratch,
                                  sums_of(job->sums, chunk));
     }
 }
 void cpu_map(struct skl_device *d, const struct skl_operand *x, const struct skl_result *y, int n,
              struct skl_shape shape)
 {
-    struct map_job job = {load_of(x), store_of(y), sums_begin(y->sums, shape.c, n), shape};
+    struct map_job job = {operand_of(x), result_of(y), sums_begin(y->sums, shape.c, n), shape};
     for_chunks(cpu_of(d), n, map_chunk, &job);
 }
 

@@ -8,31 +8,31 @@
 struct pass {
     const struct skl_merge *job;
     struct chunk_sums *sums;
-    struct skl_load h, f, tail_x;
+    struct skl_kernel_operand h, f, tail_x;
     float *x, *y, *dy, *dx, *dh;
-    struct skl_store store; /* forward: of y; backward: of df */
+    struct skl_kernel_result result; /* forward: of y; backward: of df */
 };
 
 static struct pass pass_of(const struct skl_merge *job)
 {
     struct pass pass = {.job = job,
-                        .h = load_of(&job->h),
-                        .f = load_of(&job->f),
+                        .h = operand_of(&job->h),
+                        .f = operand_of(&job->f),
                         .x = at(job->x),
                         .y = at(job->y.y),
                         .dy = at(job->dy),
                         .dx = at(job->dx),
                         .dh = at(job->dh)};
-    if (job->tail) pass.tail_x = load_of(&job->tail->x);
+    if (job->tail) pass.tail_x = operand_of(&job->tail->x);
     return pass;
 }
 
-/* A piece of a load's value: where it stands if it is stored as it is, else computed into `to`. */
-static const float *viewed(struct cpu *cpu, const struct skl_load *l, const struct piece *p, struct skl_shape s,
-                           float *to)
+/* A piece of an operand's value: where it stands if it is stored as it is, else computed into `to`. */
+static const float *viewed(struct cpu *cpu, const struct skl_kernel_operand *o, const struct piece *p,
+                           struct skl_shape s, float *to)
 {
-    if (!l->scale && !l->add && !l->relu) return l->x + float_of(p, s);
-    cpu->kernels->load_rows(l, begin_of(p, s), (int)pixels_of(p, s), s.c, to);
+    if (!o->scale && !o->add && !o->relu) return o->x + float_of(p, s);
+    cpu->kernels->load_rows(o, begin_of(p, s), (int)pixels_of(p, s), s.c, to);
     return to;
 }
 
@@ -59,9 +59,9 @@ static struct skl_conv_shape tail_shape(const struct pass *pass, const struct pi
     if (p->rows) s.h = p->rows;
     return s;
 }
-static struct skl_load tail_load(const struct pass *pass, const struct piece *p)
+static struct skl_kernel_operand tail_operand(const struct pass *pass, const struct piece *p)
 {
-    struct skl_load x = pass->tail_x;
+    struct skl_kernel_operand x = pass->tail_x;
     x.x += float_of(p, pass->job->x_shape);
     return x;
 }
@@ -95,14 +95,14 @@ static void tail_forward(struct cpu *cpu, const struct pass *pass, const struct 
 {
     const struct skl_shape s = pass->job->h_shape;
     float *h = (float *)pass->h.x + float_of(p, s);
-    const struct skl_load x = tail_load(pass, p);
-    const struct skl_store store = {.y = h};
+    const struct skl_kernel_operand x = tail_operand(pass, p);
+    const struct skl_kernel_result result = {.y = h};
     const struct skl_ahead ahead = forward_ahead(pass, p);
-    struct skl_conv_forward conv = {tail_shape(pass, p),    cpu->packed, cpu->kernels, &x, &store,
+    struct skl_conv_forward conv = {tail_shape(pass, p),    cpu->packed, cpu->kernels, &x, &result,
                                     p->rows ? &ahead : NULL};
     kernel_of(pass->job->tail->plan)->forward(&conv, 0, p->images, NULL, scratch + cpu->range_floats);
     if (!pass->job->decl->sigmoid) return;
-    struct skl_load raw = pass->h;
+    struct skl_kernel_operand raw = pass->h;
     raw.x = h;
     if (raw.scale) cpu->kernels->load_rows(&raw, 0, (int)pixels_of(p, s), s.c, h);
     cpu->kernels->sigmoid(floats_of(p, s), h, h);
@@ -124,7 +124,8 @@ static void forward_piece(struct cpu *cpu, struct pass *pass, int chunk, const s
         affine_forward(job, &t.call, p->image, h, f, y);
     if (job->relu) relu(floats_of(p, s), y);
     if (pass->sums)
-        cpu->kernels->store_rows(&pass->store, begin_of(p, s), (int)pixels_of(p, s), s.c, y, &pass->sums->chunk[chunk]);
+        cpu->kernels->store_rows(&pass->result, begin_of(p, s), (int)pixels_of(p, s), s.c, y,
+                                 &pass->sums->chunk[chunk]);
 }
 
 static void forward_chunk(struct cpu *cpu, void *arg, int chunk, int first, int n, float *scratch)
@@ -149,7 +150,7 @@ void cpu_merge_forward(struct skl_device *d, const struct skl_merge *job)
     struct cpu *cpu = cpu_of(d);
     struct pass pass = pass_of(job);
     pass.sums = sums_begin(job->y.sums, job->call.unit->out.c, job->call.n);
-    pass.store = (struct skl_store){.y = pass.y, .sums = pass.sums != NULL};
+    pass.result = (struct skl_kernel_result){.y = pass.y, .sums = pass.sums != NULL};
     if (job->tail) conv_prepare(cpu, job->tail->plan, job->tail->weight, false);
     run(cpu, forward_chunk, &pass);
 }
@@ -187,7 +188,7 @@ static void backward_piece(struct cpu *cpu, struct pass *pass, int chunk, const 
         affine_backward(job, &t.call, p->image, h, f, dy, job->layers ? dh : dx, df, coef, coef + s.c);
         if (job->layers) memset(dx, 0, x_floats * sizeof *dx);
     }
-    cpu->kernels->store_rows(&pass->store, begin_of(p, s), (int)pixels_of(p, s), s.c, df, sums_of(pass->sums, chunk));
+    cpu->kernels->store_rows(&pass->result, begin_of(p, s), (int)pixels_of(p, s), s.c, df, sums_of(pass->sums, chunk));
 }
 
 /* The tail's derivative for one piece: its bias's (sum of dh), its weight's, and what reaches x, added to dx. */
@@ -205,10 +206,10 @@ static void tail_backward(struct cpu *cpu, struct pass *pass, int chunk, const s
             cpu->bias_sum[(size_t)chunk * cpu->channels + (size_t)k] += (double)mean[k] * (double)pixels;
     }
     float *dx = pass->dx + float_of(p, job->x_shape);
-    const struct skl_load x = tail_load(pass, p), dy = {.x = dh};
-    const struct skl_store store = {.y = dx, .add = dx};
+    const struct skl_kernel_operand x = tail_operand(pass, p), dy = {.x = dh};
+    const struct skl_kernel_result result = {.y = dx, .add = dx};
     const struct skl_ahead ahead = backward_ahead(pass, p);
-    struct skl_conv_backward conv = {tail_shape(pass, p),    cpu->packed, cpu->kernels, &x, &dy, &store,
+    struct skl_conv_backward conv = {tail_shape(pass, p),    cpu->packed, cpu->kernels, &x, &dy, &result,
                                      p->rows ? &ahead : NULL};
     kernel->backward(&conv, 0, p->images, first ? dw : one, NULL, work);
     if (!first) add_to(kernel->gradient_floats(&job->tail->plan->shape), one, dw);
@@ -271,7 +272,7 @@ void cpu_merge_backward(struct skl_device *d, const struct skl_merge *job)
     struct pass pass = pass_of(job);
     const int chunks = skl_chunk_count(job->call.n);
     pass.sums = sums_begin(job->df.sums, job->call.unit->out.c, job->call.n);
-    pass.store = store_of(&job->df);
+    pass.result = result_of(&job->df);
     clear_partials(cpu, job, chunks);
     if (job->tail) conv_prepare(cpu, job->tail->plan, job->tail->weight, true);
     run(cpu, backward_chunk, &pass);

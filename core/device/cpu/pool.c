@@ -2,8 +2,8 @@
 #include "core/device/cpu/internal.h"
 
 struct pool_job {
-    struct skl_load load;
-    struct skl_store store;
+    struct skl_kernel_operand x;
+    struct skl_kernel_result dx;
     struct chunk_sums *sums;
     struct skl_shape in, out;
     float *y;
@@ -14,9 +14,9 @@ static struct pool_job pool_job(const struct skl_max_pool *job, bool backward, i
 {
     struct pool_job j = {.in = job->in, .out = skl_max_pooled(job->in), .chosen = (uint8_t *)at(job->chosen)};
     if (backward)
-        j.store = store_of(&job->dx), j.sums = sums_begin(job->dx.sums, job->in.c, n), j.dy = at(job->dy);
+        j.dx = result_of(&job->dx), j.sums = sums_begin(job->dx.sums, job->in.c, n), j.dy = at(job->dy);
     else
-        j.load = load_of(&job->x), j.y = at(job->y);
+        j.x = operand_of(&job->x), j.y = at(job->y);
     return j;
 }
 static size_t row_of(struct skl_shape s, int image, int y) { return (size_t)(image * s.h + y) * (size_t)s.w; }
@@ -29,7 +29,7 @@ static void pool_image(struct cpu *cpu, const struct pool_job *j, int image, flo
     for (int oy = 0; oy < j->out.h; oy++) {
         const float *rows[3];
         for (; loaded < j->in.h && loaded <= 2 * oy + 1; loaded++)
-            cpu->kernels->load_rows(&j->load, row_of(j->in, image, loaded), j->in.w, j->in.c,
+            cpu->kernels->load_rows(&j->x, row_of(j->in, image, loaded), j->in.w, j->in.c,
                                     buffer + (size_t)(loaded % 3) * row_floats(j->in));
         for (int i = 0, y = 2 * oy - 1; i < 3; i++, y++)
             rows[i] = y < 0 || y >= j->in.h ? NULL : buffer + (size_t)(y % 3) * row_floats(j->in);
@@ -64,8 +64,7 @@ static void unpool_chunk(struct cpu *cpu, void *arg, int chunk, int first, int n
         for (int y = 0; y < j->in.h; y++) {
             struct skl_pooled_row pooled[2];
             cpu->kernels->max_unpool(pooled, looking_at(j, i, y, pooled), j->in.w, j->in.c, scratch);
-            cpu->kernels->store_rows(&j->store, row_of(j->in, i, y), j->in.w, j->in.c, scratch,
-                                     sums_of(j->sums, chunk));
+            cpu->kernels->store_rows(&j->dx, row_of(j->in, i, y), j->in.w, j->in.c, scratch, sums_of(j->sums, chunk));
         }
 }
 void cpu_max_pool_backward(struct skl_device *d, const struct skl_max_pool *job, int n)

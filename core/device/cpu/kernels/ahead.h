@@ -9,7 +9,7 @@
 
 enum { LINE = 64, FETCH_EVERY = 8 }; /* bytes; steps of a matrix product */
 struct ahead {
-    const char *read[8], *write[4]; /* enough for two loads, one of them without out, and a store */
+    const char *read[8], *write[4]; /* enough for two operands, one of them without out, and a result */
     int reads, writes;
     int share, left;    /* lines of each */
     struct ahead *also; /* tensors of another size, fetched at the same times; or NULL */
@@ -35,18 +35,18 @@ INLINE void ahead_write(struct ahead *a, const float *p, size_t at)
     if (p) a->write[a->writes++] = (const char *)(p + at);
 }
 
-/* All that a load or a store touches from float `at` on. */
-INLINE void ahead_load(struct ahead *a, const struct skl_load *l, size_t at)
+/* All that an operand or a result touches from float `at` on. */
+INLINE void ahead_operand(struct ahead *a, const struct skl_kernel_operand *l, size_t at)
 {
     ahead_read(a, l->x, at);
     ahead_read(a, l->add, at);
     ahead_write(a, l->out, at);
 }
 
-INLINE void ahead_store(struct ahead *a, const struct skl_store *s, size_t at)
+INLINE void ahead_result(struct ahead *a, const struct skl_kernel_result *s, size_t at)
 {
     ahead_read(a, s->add, at);
-    ahead_read(a, s->gate, at);
+    ahead_read(a, s->mask, at);
     ahead_read(a, s->partner, at);
     ahead_read(a, s->partner2, at);
     ahead_write(a, s->y, at);

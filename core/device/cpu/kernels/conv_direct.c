@@ -127,8 +127,8 @@ static void prepare(const struct skl_conv_shape *s, const float *w, bool backwar
 /* ---- images with borders ---- */
 
 /* Rows of x up to `end`, from *loaded on: loaded just before they are used, they come from the first-level cache. */
-INLINE void load_x_rows(const struct plan *p, skl_load_fn *load, const struct skl_load *job, int image, int end,
-                        int *loaded, float *x)
+INLINE void load_x_rows(const struct plan *p, skl_load_fn *load, const struct skl_kernel_operand *job, int image,
+                        int end, int *loaded, float *x)
 {
     for (int y = *loaded; y < end && y < p->h; y++, ++*loaded)
         load_into(load, job, (size_t)(image * p->h + y) * (size_t)p->w, p->w, p->c,
@@ -136,8 +136,8 @@ INLINE void load_x_rows(const struct plan *p, skl_load_fn *load, const struct sk
 }
 
 /* Rows [begin, end) of dy. */
-INLINE void load_dy_rows(const struct plan *p, skl_load_fn *load, const struct skl_load *job, int image, int begin,
-                         int end, float *dy)
+INLINE void load_dy_rows(const struct plan *p, skl_load_fn *load, const struct skl_kernel_operand *job, int image,
+                         int begin, int end, float *dy)
 {
     for (int y = begin; y < end; y++)
         load_into(load, job, (size_t)(image * p->oh + y) * (size_t)p->ow, p->ow, p->k,
@@ -216,24 +216,24 @@ INLINE int forward_fetches(const struct plan *p) { return p->oh * p->size * fetc
 INLINE void forward_chunk(const struct skl_conv_forward *job, int first, int n, struct skl_sums *sums, float *scratch,
                           const struct plan p)
 {
-    skl_load_fn *load = skl_pick_load(job->load);
-    skl_store_fn *store = skl_pick_store(job->store);
+    skl_load_fn *load = skl_pick_load(job->x);
+    skl_store_fn *store = skl_pick_store(job->y);
     struct buffers b;
     lay_out(&p, &b, scratch);
     clear_borders(&p, &b);
     const int x_floats = p.h * p.w * p.c, y_floats = p.oh * p.ow * p.k;
     for (int image = first; image < first + n; image++) {
         struct ahead x = ahead_of(x_floats, forward_fetches(&p)), y = ahead_of(y_floats, forward_fetches(&p));
-        ahead_load(&x, job->load, (size_t)(image + 1) * (size_t)x_floats);
-        ahead_store(&y, job->store, (size_t)(image + 1) * (size_t)y_floats);
+        ahead_operand(&x, job->x, (size_t)(image + 1) * (size_t)x_floats);
+        ahead_result(&y, job->y, (size_t)(image + 1) * (size_t)y_floats);
         x.also = &y;
         for (int oy = 0, loaded = 0; oy < p.oh; oy++) {
-            load_x_rows(&p, load, job->load, image, oy + 1 == p.oh ? p.h : oy * p.stride + p.size - p.border, &loaded,
+            load_x_rows(&p, load, job->x, image, oy + 1 == p.oh ? p.h : oy * p.stride + p.size - p.border, &loaded,
                         b.x);
             const size_t at = (size_t)(image * p.oh + oy) * (size_t)p.ow;
-            float *row = place_at(job->store, at, p.k, b.row);
+            float *row = place_at(job->y, at, p.k, b.row);
             forward_row(&p, b.x, job->packed, oy, row, &x);
-            store(job->store, at, p.ow, p.k, row, sums);
+            store(job->y, at, p.ow, p.k, row, sums);
         }
     }
 }
@@ -263,9 +263,9 @@ INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n
     for (int image = first; image < first + n; image++) {
         struct ahead dx = ahead_of(x_floats, gradient_fetches(&p)), dy = ahead_of(y_floats, gradient_fetches(&p));
         struct ahead x = ahead_of(x_floats, input_fetches(&p));
-        if (job->dx) ahead_store(&dx, job->dx, (size_t)image * (size_t)x_floats);
-        ahead_load(&dy, job->dy, (size_t)(image + 1) * (size_t)y_floats);
-        ahead_load(&x, job->x, (size_t)(image + 1) * (size_t)x_floats);
+        if (job->dx) ahead_result(&dx, job->dx, (size_t)image * (size_t)x_floats);
+        ahead_operand(&dy, job->dy, (size_t)(image + 1) * (size_t)y_floats);
+        ahead_operand(&x, job->x, (size_t)(image + 1) * (size_t)x_floats);
         dx.also = &dy;
         for (int oy = 0, loaded = 0; oy < p.oh; oy += gradient_rows(&p)) {
             const int end = oy + gradient_rows(&p) < p.oh ? oy + gradient_rows(&p) : p.oh;
@@ -289,8 +289,8 @@ INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n
 INLINE int backward_fetches(int pixels, int c, int k) { return fetches(c, pixels, k) + fetches(pixels, k, c); }
 
 /* In blocks, whose sums are made one by one. */
-INLINE void store_blocks(skl_store_fn *store, const struct skl_store *job, size_t at, int pixels, int c, int block,
-                         const float *from, struct skl_sums *sums)
+INLINE void store_blocks(skl_store_fn *store, const struct skl_kernel_result *job, size_t at, int pixels, int c,
+                         int block, const float *from, struct skl_sums *sums)
 {
     for (int i = 0; i < pixels; i += block)
         store(job, at + (size_t)i, pixels - i < block ? pixels - i : block, c, from + i * c, sums);
@@ -299,8 +299,8 @@ INLINE void store_blocks(skl_store_fn *store, const struct skl_store *job, size_
 INLINE void pointwise_forward(const struct skl_conv_forward *job, int first, int n, struct skl_sums *sums,
                               float *scratch, int c, int k)
 {
-    skl_load_fn *load = skl_pick_load(job->load);
-    skl_store_fn *store = skl_pick_store(job->store);
+    skl_load_fn *load = skl_pick_load(job->x);
+    skl_store_fn *store = skl_pick_store(job->y);
     const size_t image = (size_t)(job->shape.h * job->shape.w), end = (size_t)(first + n) * image;
     const int block = block_pixels(c, k), pass = pass_pixels(c, k, (size_t)n * image);
     float *xs = scratch, *ys = scratch + pass * (c + LANES);
@@ -310,14 +310,14 @@ INLINE void pointwise_forward(const struct skl_conv_forward *job, int first, int
         const int pixels = end - at < (size_t)pass ? (int)(end - at) : pass;
         if (!job->ahead) {
             ahead = ahead_of(pass * c, fetches(pixels, c, k));
-            ahead_load(&ahead, job->load, (at + (size_t)pass) * (size_t)c);
-            ahead_store(&ahead, job->store, (at + (size_t)pass) * (size_t)k);
+            ahead_operand(&ahead, job->x, (at + (size_t)pass) * (size_t)c);
+            ahead_result(&ahead, job->y, (at + (size_t)pass) * (size_t)k);
         }
-        const float *x = load(job->load, at, pixels, c, xs);
-        float *y = place_at(job->store, at, k, ys);
+        const float *x = load(job->x, at, pixels, c, xs);
+        float *y = place_at(job->y, at, k, ys);
         multiply_ahead(pixels, k, c, (struct matrix_a){x, (size_t)c, 1}, (struct matrix_b){job->packed, 0},
                        (struct matrix_d){y, (size_t)k}, false, &ahead);
-        store_blocks(store, job->store, at, pixels, k, block, y, sums);
+        store_blocks(store, job->y, at, pixels, k, block, y, sums);
     }
 }
 
@@ -338,9 +338,9 @@ INLINE void pointwise_backward(const struct skl_conv_backward *job, int first, i
         const float *dy = load_dy(job->dy, at, pixels, k, dys);
         if (!job->ahead) {
             ahead = ahead_of(pass * c, backward_fetches(pixels, c, k));
-            ahead_load(&ahead, job->x, (at + (size_t)pass) * (size_t)c);
-            ahead_load(&ahead, job->dy, (at + (size_t)pass) * (size_t)k);
-            if (job->dx) ahead_store(&ahead, job->dx, (at + (size_t)pass) * (size_t)c);
+            ahead_operand(&ahead, job->x, (at + (size_t)pass) * (size_t)c);
+            ahead_operand(&ahead, job->dy, (at + (size_t)pass) * (size_t)k);
+            if (job->dx) ahead_result(&ahead, job->dx, (at + (size_t)pass) * (size_t)c);
         }
         multiply_ahead(c, k, pixels, (struct matrix_a){x, 1, (size_t)c}, (struct matrix_b){dy, (size_t)k},
                        (struct matrix_d){dw, (size_t)k}, at > begin, &ahead);

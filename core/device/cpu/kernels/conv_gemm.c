@@ -70,11 +70,11 @@ static void forward(const struct skl_conv_forward *job, int first, int n, struct
     float *x = scratch, *y = x + in_floats(s), *cols = y + out_floats(s);
     const int pixels = s->h * s->w, out_pixels = out_h(s) * out_w(s);
     for (int i = first; i < first + n; i++) {
-        job->kernels->load_rows(job->load, (size_t)i * (size_t)pixels, pixels, s->c, x);
+        job->kernels->load_rows(job->x, (size_t)i * (size_t)pixels, pixels, s->c, x);
         if (!is_plain(s)) im2col(s, x, cols);
         skl_gemm(false, false, out_pixels, s->k, taps(s), is_plain(s) ? x : cols, taps(s), job->packed, s->k, 0, y,
                  s->k);
-        job->kernels->store_rows(job->store, (size_t)i * (size_t)out_pixels, out_pixels, s->k, y, sums);
+        job->kernels->store_rows(job->y, (size_t)i * (size_t)out_pixels, out_pixels, s->k, y, sums);
     }
 }
 

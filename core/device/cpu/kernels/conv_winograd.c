@@ -200,8 +200,8 @@ INLINE void forward_chunk(const struct skl_conv_forward *job, int first, int n, 
                           int m, int h, int w, int c, int k)
 {
     const struct plan p = plan_of(m, h, w, c, k);
-    skl_load_fn *load = skl_pick_load(job->load);
-    skl_store_fn *store = skl_pick_store(job->store);
+    skl_load_fn *load = skl_pick_load(job->x);
+    skl_store_fn *store = skl_pick_store(job->y);
     const int all = n * p.tiles_y, a = p.a;
     const int unit_floats = p.rows * m * w * c;
     int loaded = 0;
@@ -214,15 +214,15 @@ INLINE void forward_chunk(const struct skl_conv_forward *job, int first, int n, 
         const int last_row = (u.begin + u.rows) * m + 1;
         const size_t now = begin_of(&p, &u), next = end_of(&p, &u);
         struct ahead ahead = ahead_of(unit_floats, fetches(&p, c, k));
-        ahead_load(&ahead, job->load, next * (size_t)c);
-        ahead_store(&ahead, job->store, now * (size_t)k);
-        load_x(&p, load, job->load, first, last_row < all * m ? last_row : all * m, &b, &loaded);
+        ahead_operand(&ahead, job->x, next * (size_t)c);
+        ahead_result(&ahead, job->y, now * (size_t)k);
+        load_x(&p, load, job->x, first, last_row < all * m ? last_row : all * m, &b, &loaded);
         for (int j = 0; j < a; j++) {
             x_down(&p, &u, j, b.v);
             const struct column column = column_of(&p, job->packed, j, b.v, b.d, true);
             products_down(&p, &u, &b, &column, &ahead);
         }
-        store_y(&p, &u, store, job->store, &b, sums);
+        store_y(&p, &u, store, job->y, &b, sums);
     }
 }
 
@@ -244,9 +244,9 @@ INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n
         const int tiles = u.rows * p.tiles_x, last_row = (u.begin + u.rows) * m + 1;
         const size_t now = begin_of(&p, &u), next = end_of(&p, &u);
         struct ahead ahead = ahead_of(unit_floats, a * a + fetches(&p, k, c));
-        ahead_load(&ahead, job->x, next * (size_t)c);
-        ahead_load(&ahead, job->dy, next * (size_t)k);
-        if (job->dx) ahead_store(&ahead, job->dx, now * (size_t)c);
+        ahead_operand(&ahead, job->x, next * (size_t)c);
+        ahead_operand(&ahead, job->dy, next * (size_t)k);
+        if (job->dx) ahead_result(&ahead, job->dx, now * (size_t)c);
         load_dy(&p, &u, from_dy, job->dy, &b);
         load_x(&p, from_x, job->x, first, last_row < all * m ? last_row : all * m, &b, &loaded);
         for (int j = 0; j < a; j++) {

@@ -3,17 +3,17 @@
  * Tensors are float32, NHWC, contiguous: element (n, y, x, c) stands at ((n*h + y)*w + x)*c_count + c.
  * Convolution weights are [kh][kw][c][k] (c: input channel, k: output channel).
  *
- * The idea that makes fusion simple.  Every operation of a residual net reads through a *load* and writes
- * through a *store*:
+ * The idea that makes fusion simple.  Every operation of a residual net loads an *operand* and stores a *result*, as in
+ * core/device/device.h, with pointers in place of places:
  *
- *     load    v = relu?( scale∘x + shift + add_scale∘keep?∘add ),  also written to `out` if asked for
- *     store   y = gate?( v + add_scale∘keep?∘add ),                and per-channel sums over y
+ *     operand   v = relu?( scale∘x + shift + add_scale∘keep?∘add ),  also written to `out` if asked for
+ *     result    y = mask?( v + add_scale∘keep?∘add ),                and per-channel sums over y
  *
- * The load is BN-apply + ReLU (+ the addition of the shortcut, written once as the unit's output), and in the
- * backward pass the derivative of batch norm (x = gradient, add = the BN's input).  The store makes the batch
- * norm's statistics in the forward pass; in the backward pass it adds the gradient that came along the shortcut,
- * applies the ReLU's mask and makes the two sums of the batch norm below.  So a convolution kernel only has to
- * call load_rows and store_rows; one algorithm serves every place in the net.
+ * An operand is BN-apply + ReLU (+ the addition of the shortcut, written once as the unit's output), and in the
+ * backward pass the derivative of batch norm (x = gradient, add = the BN's input).  A result makes the batch norm's
+ * statistics in the forward pass; in the backward pass it adds the gradient that came along the shortcut, applies the
+ * ReLU's mask and makes the two sums of the batch norm below.  So a convolution kernel only has to call load_rows and
+ * store_rows; one algorithm serves every place in the net.
  *
  * Determinism: a mini-batch (a batch-norm group) is cut into a fixed number of chunks of whole images
  * (core/base/parallel.h).  A chunk owns its partial sums; sums over chunks are made in chunk order.  Nothing depends
@@ -26,7 +26,7 @@
 #include "core/base/cpu.h"
 #include "core/device/conv.h"
 
-struct skl_load {
+struct skl_kernel_operand {
     const float *x;               /* [n,h,w,c] */
     const float *scale, *shift;   /* [c]; scale NULL: 1 and 0 */
     const float *add, *add_scale; /* [n,h,w,c] and [c]; add NULL: nothing added; add_scale NULL: 1 */
@@ -35,12 +35,12 @@ struct skl_load {
     float *out; /* [n,h,w,c], each element written exactly once; NULL: not wanted.  May equal x or add. */
 };
 
-struct skl_store {
+struct skl_kernel_result {
     float *y;                     /* [n,h,w,c].  May equal add. */
-    const float *add, *add_scale; /* as in skl_load */
+    const float *add, *add_scale; /* as in skl_kernel_operand */
     const uint8_t *keep;
-    /* y = 0 where not gate_scale∘gate + gate_shift > 0; gate NULL: no mask; gate_scale NULL: 1, 0 */
-    const float *gate, *gate_scale, *gate_shift;
+    /* y = 0 where not mask_scale∘mask + mask_shift > 0; mask NULL: no mask; mask_scale NULL: 1, 0 */
+    const float *mask, *mask_scale, *mask_shift;
     /* Sums over y, per channel.  partner NULL: statistics of y itself, sum(y - p) and sum((y - p)^2), where p is
      * the chunk's first pixel (kept in skl_sums.pivot).  Else sum(y) and sum(y*(partner - pivot)), and the same
      * for partner2. */
@@ -69,18 +69,18 @@ struct skl_conv_forward {
     struct skl_conv_shape shape;
     const float *packed;
     const struct skl_kernels *kernels; /* whose load_rows and store_rows to use, where the kernel has none of its own */
-    const struct skl_load *load;
-    const struct skl_store *store;
+    const struct skl_kernel_operand *x;
+    const struct skl_kernel_result *y;
     const struct skl_ahead *ahead; /* NULL: what the job itself reads and writes next */
 };
 struct skl_conv_backward {
     struct skl_conv_shape shape;
     const float *packed;
     const struct skl_kernels *kernels;
-    const struct skl_load *x;      /* what the forward pass read; its `out` is NULL here */
-    const struct skl_load *dy;     /* gradient of the output */
-    const struct skl_store *dx;    /* where the gradient of the value read goes; NULL: not wanted */
-    const struct skl_ahead *ahead; /* as in skl_conv_forward */
+    const struct skl_kernel_operand *x;  /* what the forward pass read; its `out` is NULL here */
+    const struct skl_kernel_operand *dy; /* gradient of the output */
+    const struct skl_kernel_result *dx;  /* where the gradient of the value read goes; NULL: not wanted */
+    const struct skl_ahead *ahead;       /* as in skl_conv_forward */
 };
 
 /* One algorithm on one CPU level: a row of kernels.def. */
@@ -94,7 +94,7 @@ struct skl_conv_kernel {
     size_t (*packed_floats)(const struct skl_conv_shape *s);
     void (*prepare)(const struct skl_conv_shape *s, const float *w, bool backward, int first, int end, float *packed);
     size_t (*scratch_floats)(const struct skl_conv_shape *s); /* one worker's; undefined on entry */
-    /* Images [first, first + n): whole chunk in one call.  sums: this chunk's (NULL where store->sums is false). */
+    /* Images [first, first + n): whole chunk in one call.  sums: this chunk's (NULL where y->sums, dx->sums is false). */
     void (*forward)(const struct skl_conv_forward *job, int first, int n, struct skl_sums *sums, float *scratch);
     /* dw: this chunk's partial gradient in the kernel's own form, gradient_floats long, overwritten. */
     size_t (*gradient_floats)(const struct skl_conv_shape *s);
@@ -119,9 +119,9 @@ struct skl_kernels {
     enum skl_cpu_level cpu;
 
     /* dst[p*c + i] = the loaded value of `pixels` pixels from pixel number `first` (of the whole tensor) on. */
-    void (*load_rows)(const struct skl_load *l, size_t first, int pixels, int c, float *dst);
+    void (*load_rows)(const struct skl_kernel_operand *x, size_t first, int pixels, int c, float *dst);
     /* Stores src[pixels][c], which may be y's own pixels, at pixel `first`; adds to sums. */
-    void (*store_rows)(const struct skl_store *s, size_t first, int pixels, int c, const float *src,
+    void (*store_rows)(const struct skl_kernel_result *y, size_t first, int pixels, int c, const float *src,
                        struct skl_sums *sums);
 
     /* keep bits for elements [first, first + n), first and n multiples of 8: element e is kept iff its 32 random bits

@@ -13,7 +13,7 @@ static float added(const float *add, const float *scale, const uint8_t *keep, si
     return scale ? scale[ch] * add[i] : add[i];
 }
 
-void skl_ref_load_rows(const struct skl_load *l, size_t first, int pixels, int c, float *dst)
+void skl_ref_load_rows(const struct skl_kernel_operand *l, size_t first, int pixels, int c, float *dst)
 {
     for (int p = 0; p < pixels; p++)
         for (int ch = 0; ch < c; ch++) {
@@ -26,14 +26,14 @@ void skl_ref_load_rows(const struct skl_load *l, size_t first, int pixels, int c
         }
 }
 
-static bool passes(const struct skl_store *s, size_t i, int ch)
+static bool passes(const struct skl_kernel_result *s, size_t i, int ch)
 {
-    if (!s->gate) return true;
-    float v = s->gate_scale ? s->gate_scale[ch] * s->gate[i] + s->gate_shift[ch] : s->gate[i];
+    if (!s->mask) return true;
+    float v = s->mask_scale ? s->mask_scale[ch] * s->mask[i] + s->mask_shift[ch] : s->mask[i];
     return v > 0;
 }
 
-static void add_sums(const struct skl_store *s, size_t i, int ch, float v, struct skl_sums *sums)
+static void add_sums(const struct skl_kernel_result *s, size_t i, int ch, float v, struct skl_sums *sums)
 {
     if (!s->partner) {
         double d = (double)v - sums->pivot[ch];
@@ -46,7 +46,7 @@ static void add_sums(const struct skl_store *s, size_t i, int ch, float v, struc
     if (s->partner2) sums->dot2[ch] += (double)v * ((double)s->partner2[i] - (s->pivot2 ? s->pivot2[ch] : 0));
 }
 
-void skl_ref_store_rows(const struct skl_store *s, size_t first, int pixels, int c, const float *src,
+void skl_ref_store_rows(const struct skl_kernel_result *s, size_t first, int pixels, int c, const float *src,
                         struct skl_sums *sums)
 {
     for (int p = 0; p < pixels; p++)

@@ -4,8 +4,8 @@
 #define SKL_REFERENCE_H
 #include "core/device/cpu/kernels/kernels.h"
 
-void skl_ref_load_rows(const struct skl_load *l, size_t first, int pixels, int c, float *dst);
-void skl_ref_store_rows(const struct skl_store *s, size_t first, int pixels, int c, const float *src,
+void skl_ref_load_rows(const struct skl_kernel_operand *l, size_t first, int pixels, int c, float *dst);
+void skl_ref_store_rows(const struct skl_kernel_result *s, size_t first, int pixels, int c, const float *src,
                         struct skl_sums *sums);
 void skl_ref_keep_bits(uint64_t key, double drop, uint64_t first, size_t n, uint8_t *bits);
 void skl_ref_sigmoid(size_t n, const float *x, float *y);

@@ -7,28 +7,29 @@
 
 /* Loads `pixels` pixels from number `first` on and returns where they stand: in the tensor x itself if nothing is asked
  * for, in l->out if that is wanted, else in `buffer`. */
-typedef const float *skl_load_fn(const struct skl_load *l, size_t first, int pixels, int c, float *buffer);
+typedef const float *skl_load_fn(const struct skl_kernel_operand *l, size_t first, int pixels, int c, float *buffer);
 /* Stores pixels that were made at place_at. */
-typedef void skl_store_fn(const struct skl_store *s, size_t first, int pixels, int c, const float *src,
+typedef void skl_store_fn(const struct skl_kernel_result *s, size_t first, int pixels, int c, const float *src,
                           struct skl_sums *sums);
 
 #define skl_pick_load SKL_NAME(skl_pick_load)
 #define skl_pick_store SKL_NAME(skl_pick_store)
-skl_load_fn *skl_pick_load(const struct skl_load *l);
-skl_store_fn *skl_pick_store(const struct skl_store *s);
+skl_load_fn *skl_pick_load(const struct skl_kernel_operand *l);
+skl_store_fn *skl_pick_store(const struct skl_kernel_result *s);
 
 /* Loads to `dst`, wherever else they stand. */
-INLINE void load_into(skl_load_fn *load, const struct skl_load *l, size_t first, int pixels, int c, float *dst)
+INLINE void load_into(skl_load_fn *load, const struct skl_kernel_operand *l, size_t first, int pixels, int c,
+                      float *dst)
 {
     const float *loaded = load(l, first, pixels, c, dst);
     if (loaded != dst) memcpy(dst, loaded, sizeof *dst * (size_t)pixels * (size_t)c);
 }
 
-/* Whether a store leaves the values as they are. */
-INLINE bool keeps_values(const struct skl_store *s) { return !s->add && !s->gate; }
+/* Whether a result takes the values as they are. */
+INLINE bool keeps_values(const struct skl_kernel_result *s) { return !s->add && !s->mask; }
 
 /* Where values that are to be stored must be made: in their place if they stay as they are, else in `buffer`. */
-INLINE float *place_at(const struct skl_store *s, size_t first, int c, float *buffer)
+INLINE float *place_at(const struct skl_kernel_result *s, size_t first, int c, float *buffer)
 {
     return keeps_values(s) ? s->y + first * (size_t)c : buffer;
 }

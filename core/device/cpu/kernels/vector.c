@@ -6,7 +6,7 @@
 /* ---- load_rows ---- */
 enum { SCALE = 1, ADD = 2, ADD_SCALE = 4, KEEP = 8, RELU = 16, OUT = 32 };
 
-static int load_ask(const struct skl_load *l)
+static int load_ask(const struct skl_kernel_operand *l)
 {
     return (l->scale ? SCALE : 0) | (l->add ? ADD : 0) | (l->add && l->add_scale ? ADD_SCALE : 0) |
            (l->add && l->keep ? KEEP : 0) | (l->relu ? RELU : 0) | (l->out ? OUT : 0);
@@ -21,10 +21,11 @@ INLINE vf with_added(vf v, const float *add, vf add_scale, const uint8_t *keep, 
 }
 
 /* Channels [ch, ch + n) of all pixels; n <= LANES. */
-INLINE void load_channels(const struct skl_load *job, size_t first, int pixels, int c, int ch, int n, float *dst,
-                          int ask)
+INLINE void load_channels(const struct skl_kernel_operand *job, size_t first, int pixels, int c, int ch, int n,
+                          float *dst, int ask)
 {
-    const struct skl_load copy = *job, *l = &copy; /* no store can change it, so its pointers stay in registers */
+    const struct skl_kernel_operand copy = *job,
+                                    *l = &copy; /* no store can change it, so its pointers stay in registers */
     const vf scale = ask & SCALE ? vf_load_n(l->scale + ch, n) : vf_zero();
     const vf shift = ask & SCALE ? vf_load_n(l->shift + ch, n) : vf_zero();
     const vf add_scale = ask & ADD_SCALE ? vf_load_n(l->add_scale + ch, n) : vf_zero();
@@ -40,7 +41,8 @@ INLINE void load_channels(const struct skl_load *job, size_t first, int pixels, 
     }
 }
 
-INLINE const float *load_template(const struct skl_load *l, size_t first, int pixels, int c, float *buffer, int ask)
+INLINE const float *load_template(const struct skl_kernel_operand *l, size_t first, int pixels, int c, float *buffer,
+                                  int ask)
 {
     float *dst = ask & OUT ? l->out + first * (size_t)c : buffer;
     int ch = 0;
@@ -50,7 +52,8 @@ INLINE const float *load_template(const struct skl_load *l, size_t first, int pi
 }
 
 #define LOAD(name, ask) \
-    static const float *load_##name(const struct skl_load *l, size_t first, int pixels, int c, float *buffer) \
+    static const float *load_##name(const struct skl_kernel_operand *l, size_t first, int pixels, int c, \
+                                    float *buffer) \
     { \
         return load_template(l, first, pixels, c, buffer, ask); \
     }
@@ -70,12 +73,12 @@ INLINE const float *load_template(const struct skl_load *l, size_t first, int pi
 LOADS(LOAD)
 LOAD(any, load_ask(l))
 
-static const float *load_raw(const struct skl_load *l, size_t first, int pixels, int c, float *buffer)
+static const float *load_raw(const struct skl_kernel_operand *l, size_t first, int pixels, int c, float *buffer)
 {
     return l->x + first * (size_t)c;
 }
 
-skl_load_fn *skl_pick_load(const struct skl_load *l)
+skl_load_fn *skl_pick_load(const struct skl_kernel_operand *l)
 {
 #define CASE(name, ask) \
     case ask: \
@@ -90,18 +93,18 @@ skl_load_fn *skl_pick_load(const struct skl_load *l)
 #undef CASE
 }
 
-static void load_rows(const struct skl_load *l, size_t first, int pixels, int c, float *dst)
+static void load_rows(const struct skl_kernel_operand *l, size_t first, int pixels, int c, float *dst)
 {
     load_into(skl_pick_load(l), l, first, pixels, c, dst);
 }
 
 /* ---- store_rows ---- */
-enum { GATE = 16, GATE_SCALE = 32, STATISTICS = 64, PARTNER = 128, PARTNER2 = 256 }; /* and ADD, ADD_SCALE, KEEP */
+enum { MASK = 16, MASK_SCALE = 32, STATISTICS = 64, PARTNER = 128, PARTNER2 = 256 }; /* and ADD, ADD_SCALE, KEEP */
 
-static int store_ask(const struct skl_store *s)
+static int store_ask(const struct skl_kernel_result *s)
 {
     return (s->add ? ADD : 0) | (s->add && s->add_scale ? ADD_SCALE : 0) | (s->add && s->keep ? KEEP : 0) |
-           (s->gate ? GATE : 0) | (s->gate && s->gate_scale ? GATE_SCALE : 0) |
+           (s->mask ? MASK : 0) | (s->mask && s->mask_scale ? MASK_SCALE : 0) |
            (!s->sums      ? 0
             : !s->partner ? STATISTICS
             : s->partner2 ? PARTNER | PARTNER2
@@ -110,27 +113,28 @@ static int store_ask(const struct skl_store *s)
 
 /* A channel vector's constants and running sums; the sums are floats over one call and double beyond it. */
 struct store_state {
-    vf add_scale, gate_scale, gate_shift, pivot, pivot2;
+    vf add_scale, mask_scale, mask_shift, pivot, pivot2;
     vf sum, dot, dot2;
 };
 
-INLINE vf store_value(const struct skl_store *s, const struct store_state *t, const float *src, size_t e, int n,
+INLINE vf store_value(const struct skl_kernel_result *s, const struct store_state *t, const float *src, size_t e, int n,
                       int ask)
 {
     vf v = vf_load_n(src, n);
     if (ask & ADD) v = with_added(v, s->add, t->add_scale, s->keep, e, n, ask);
-    if (ask & GATE) {
-        vf g = vf_load_n(s->gate + e, n);
-        if (ask & GATE_SCALE) g = vf_fma(t->gate_scale, g, t->gate_shift);
+    if (ask & MASK) {
+        vf g = vf_load_n(s->mask + e, n);
+        if (ask & MASK_SCALE) g = vf_fma(t->mask_scale, g, t->mask_shift);
         v = vf_where(vm_greater(g, vf_zero()), v);
     }
     return v;
 }
 
-INLINE void store_pixel(const struct skl_store *s, struct store_state *t, const float *src, size_t e, int n, int ask)
+INLINE void store_pixel(const struct skl_kernel_result *s, struct store_state *t, const float *src, size_t e, int n,
+                        int ask)
 {
     vf v = store_value(s, t, src, e, n, ask);
-    if (ask & (ADD | GATE)) vf_store_n(s->y + e, v, n); /* else it stands there already: place_at */
+    if (ask & (ADD | MASK)) vf_store_n(s->y + e, v, n); /* else it stands there already: place_at */
     if (ask & STATISTICS) v -= t->pivot;
     if (ask & (STATISTICS | PARTNER)) t->sum += v;
     if (ask & STATISTICS) t->dot = vf_fma(v, v, t->dot);
@@ -148,18 +152,18 @@ INLINE void add_lanes(double *total, vf a, int n)
 INLINE vf load_or_zero(const float *p, int ch, int n) { return p ? vf_load_n(p + ch, n) : vf_zero(); }
 
 /* Channels [ch, ch + n) of all pixels.  Even and odd pixels have sums of their own: two shorter chains of additions. */
-INLINE void store_channels(const struct skl_store *job, size_t first, int pixels, int c, int ch, int n,
+INLINE void store_channels(const struct skl_kernel_result *job, size_t first, int pixels, int c, int ch, int n,
                            const float *src, struct skl_sums *sums, int ask)
 {
-    const struct skl_store copy = *job, *s = &copy; /* as in load_channels */
+    const struct skl_kernel_result copy = *job, *s = &copy; /* as in load_channels */
     const size_t step = (size_t)c;
     size_t e = first * step + (size_t)ch;
     struct store_state even = {0}, odd;
     src += ch;
     if (ask & ADD_SCALE) even.add_scale = vf_load_n(s->add_scale + ch, n);
-    if (ask & GATE_SCALE) {
-        even.gate_scale = vf_load_n(s->gate_scale + ch, n);
-        even.gate_shift = vf_load_n(s->gate_shift + ch, n);
+    if (ask & MASK_SCALE) {
+        even.mask_scale = vf_load_n(s->mask_scale + ch, n);
+        even.mask_shift = vf_load_n(s->mask_shift + ch, n);
     }
     if (ask & PARTNER) even.pivot = load_or_zero(s->pivot, ch, n);
     if (ask & PARTNER2) even.pivot2 = load_or_zero(s->pivot2, ch, n);
@@ -181,7 +185,7 @@ INLINE void store_channels(const struct skl_store *job, size_t first, int pixels
     if (ask & PARTNER2) add_lanes(sums->dot2 + ch, even.dot2 + odd.dot2, n);
 }
 
-INLINE void store_template(const struct skl_store *s, size_t first, int pixels, int c, const float *src,
+INLINE void store_template(const struct skl_kernel_result *s, size_t first, int pixels, int c, const float *src,
                            struct skl_sums *sums, int ask)
 {
     int ch = 0;
@@ -192,36 +196,36 @@ INLINE void store_template(const struct skl_store *s, size_t first, int pixels, 
 }
 
 #define STORE(name, ask) \
-    static void store_##name(const struct skl_store *s, size_t first, int pixels, int c, const float *src, \
+    static void store_##name(const struct skl_kernel_result *s, size_t first, int pixels, int c, const float *src, \
                              struct skl_sums *sums) \
     { \
         store_template(s, first, pixels, c, src, sums, ask); \
     }
 #define STORES(X) \
     X(add, ADD) \
-    X(gate, GATE) \
-    X(add_gate, ADD | GATE) \
+    X(mask, MASK) \
+    X(add_mask, ADD | MASK) \
     X(statistics, STATISTICS) \
     X(add_statistics, ADD | STATISTICS) \
     X(scaled_statistics, ADD | ADD_SCALE | STATISTICS) \
-    X(bn_gate_sums, GATE | GATE_SCALE | PARTNER) \
+    X(bn_mask_sums, MASK | MASK_SCALE | PARTNER) \
     X(sums, PARTNER) \
     X(add_sums, ADD | PARTNER) \
-    X(gate_sums, GATE | PARTNER) \
-    X(gate_two_sums, GATE | PARTNER | PARTNER2) \
-    X(add_gate_sums, ADD | GATE | PARTNER) \
-    X(add_gate_two_sums, ADD | GATE | PARTNER | PARTNER2) \
-    X(scaled_gate_sums, ADD | ADD_SCALE | GATE | PARTNER) \
-    X(dropped_gate_sums, ADD | ADD_SCALE | KEEP | GATE | PARTNER)
+    X(mask_sums, MASK | PARTNER) \
+    X(mask_two_sums, MASK | PARTNER | PARTNER2) \
+    X(add_mask_sums, ADD | MASK | PARTNER) \
+    X(add_mask_two_sums, ADD | MASK | PARTNER | PARTNER2) \
+    X(scaled_mask_sums, ADD | ADD_SCALE | MASK | PARTNER) \
+    X(dropped_mask_sums, ADD | ADD_SCALE | KEEP | MASK | PARTNER)
 STORES(STORE)
 STORE(any, store_ask(s))
 
-static void store_raw(const struct skl_store *s, size_t first, int pixels, int c, const float *src,
+static void store_raw(const struct skl_kernel_result *s, size_t first, int pixels, int c, const float *src,
                       struct skl_sums *sums)
 {
 }
 
-skl_store_fn *skl_pick_store(const struct skl_store *s)
+skl_store_fn *skl_pick_store(const struct skl_kernel_result *s)
 {
 #define CASE(name, ask) \
     case ask: \
@@ -236,7 +240,7 @@ skl_store_fn *skl_pick_store(const struct skl_store *s)
 #undef CASE
 }
 
-static void store_rows(const struct skl_store *s, size_t first, int pixels, int c, const float *src,
+static void store_rows(const struct skl_kernel_result *s, size_t first, int pixels, int c, const float *src,
                        struct skl_sums *sums)
 {
     float *y = s->y + first * (size_t)c;

@@ -183,7 +183,7 @@ INLINE void x_along(const struct plan *p, const float *pixels, float *row)
 }
 
 /* Loads rows up to `end` of the chunk, from *loaded on, m at a time. */
-INLINE void load_x(const struct plan *p, skl_load_fn *load, const struct skl_load *job, int first, int end,
+INLINE void load_x(const struct plan *p, skl_load_fn *load, const struct skl_kernel_operand *job, int first, int end,
                    const struct buffers *b, int *loaded)
 {
     while (*loaded < end) {
@@ -235,7 +235,7 @@ INLINE void dy_along(const struct plan *p, const float *pixels, float *row)
         }
 }
 
-INLINE void load_dy(const struct plan *p, const struct unit *u, skl_load_fn *load, const struct skl_load *job,
+INLINE void load_dy(const struct plan *p, const struct unit *u, skl_load_fn *load, const struct skl_kernel_operand *job,
                     const struct buffers *b)
 {
     for (int r = 0; r < u->rows; r++) {
@@ -299,8 +299,8 @@ INLINE void y_along(const struct plan *p, const float *row, float *pixels)
         }
 }
 
-INLINE void store_y(const struct plan *p, const struct unit *u, skl_store_fn *store, const struct skl_store *job,
-                    const struct buffers *b, struct skl_sums *sums)
+INLINE void store_y(const struct plan *p, const struct unit *u, skl_store_fn *store,
+                    const struct skl_kernel_result *job, const struct buffers *b, struct skl_sums *sums)
 {
     for (int r = 0; r < u->rows; r++) {
         const int row = (u->begin + r) * p->m, there = present(p, row, p->m);
@@ -352,8 +352,9 @@ INLINE void dx_along(const struct plan *p, const float *row, float *pixels)
 }
 
 /* Stores the rows up to `end`, from *stored on. */
-INLINE void store_dx_rows(const struct plan *p, int first, int end, skl_store_fn *store, const struct skl_store *job,
-                          const struct buffers *b, struct skl_sums *sums, int *stored)
+INLINE void store_dx_rows(const struct plan *p, int first, int end, skl_store_fn *store,
+                          const struct skl_kernel_result *job, const struct buffers *b, struct skl_sums *sums,
+                          int *stored)
 {
     while (*stored < end) {
         const int rows = end - *stored < p->m ? end - *stored : p->m, there = present(p, *stored, rows);
@@ -370,8 +371,8 @@ INLINE void store_dx_rows(const struct plan *p, int first, int end, skl_store_fn
 
 /* Stores the rows that are finished: all but the last of every small unit, unless that one ends an image.  (Sums are
  * made store by store: these are their order, whatever a unit's size.) */
-INLINE void store_dx(const struct plan *p, const struct unit *u, skl_store_fn *store, const struct skl_store *job,
-                     const struct buffers *b, struct skl_sums *sums, int *stored)
+INLINE void store_dx(const struct plan *p, const struct unit *u, skl_store_fn *store,
+                     const struct skl_kernel_result *job, const struct buffers *b, struct skl_sums *sums, int *stored)
 {
     const int last = u->begin + u->rows;
     for (int next = u->begin; next < last;) {
