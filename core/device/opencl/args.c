@@ -4,18 +4,18 @@
 
 int operand_flags(const struct skl_operand *o)
 {
-    return (skl_there(o->scale) ? LOAD_SCALE : 0) | (skl_there(o->add) ? LOAD_ADD : 0) |
-           (skl_there(o->add_scale) ? LOAD_ADD_SCALE : 0) | (skl_there(o->keep) ? LOAD_KEEP : 0) |
-           (o->relu ? LOAD_RELU : 0) | (skl_there(o->out) ? LOAD_OUT : 0) | (o->same ? LOAD_SAME : 0);
+    return (skl_there(o->scale) ? OPERAND_SCALE : 0) | (skl_there(o->add) ? OPERAND_ADD : 0) |
+           (skl_there(o->add_scale) ? OPERAND_ADD_SCALE : 0) | (skl_there(o->keep) ? OPERAND_KEEP : 0) |
+           (o->relu ? OPERAND_RELU : 0) | (skl_there(o->out) ? OPERAND_OUT : 0) | (o->same ? OPERAND_SAME : 0);
 }
 
 int result_flags(const struct skl_result *r)
 {
-    return (skl_there(r->add) ? STORE_ADD : 0) | (skl_there(r->add_scale) ? STORE_ADD_SCALE : 0) |
-           (skl_there(r->keep) ? STORE_KEEP : 0) | (skl_there(r->mask) ? STORE_GATE : 0) |
-           (skl_there(r->mask_scale) ? STORE_GATE_SCALE : 0) | (skl_there(r->sums) ? STORE_SUMS : 0) |
-           (skl_there(r->partner) ? STORE_PARTNER : 0) | (skl_there(r->pivot) ? STORE_PIVOT : 0) |
-           (skl_there(r->partner2) ? STORE_PARTNER2 : 0) | (skl_there(r->pivot2) ? STORE_PIVOT2 : 0);
+    return (skl_there(r->add) ? RESULT_ADD : 0) | (skl_there(r->add_scale) ? RESULT_ADD_SCALE : 0) |
+           (skl_there(r->keep) ? RESULT_KEEP : 0) | (skl_there(r->mask) ? RESULT_MASK : 0) |
+           (skl_there(r->mask_scale) ? RESULT_MASK_SCALE : 0) | (skl_there(r->sums) ? RESULT_SUMS : 0) |
+           (skl_there(r->partner) ? RESULT_PARTNER : 0) | (skl_there(r->pivot) ? RESULT_PIVOT : 0) |
+           (skl_there(r->partner2) ? RESULT_PARTNER2 : 0) | (skl_there(r->pivot2) ? RESULT_PIVOT2 : 0);
 }
 
 void call_operand(struct call *c, const struct skl_operand *o)

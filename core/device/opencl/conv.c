@@ -158,9 +158,9 @@ static struct skl_operand written(struct opencl *d, const struct conv_way *w, in
 {
     if (!skl_there(x->out)) return *x;
     if (w->tile && !skl_same_place(x->out, x->x) && !skl_same_place(x->out, x->add)) return *x;
-    struct skl_operand load = *x;
-    load.out = (struct skl_place){NULL, 0};
-    opencl_map(&d->head, &load, &(struct skl_result){.y = x->out}, n,
+    struct skl_operand alone = *x;
+    alone.out = (struct skl_place){NULL, 0};
+    opencl_map(&d->head, &alone, &(struct skl_result){.y = x->out}, n,
                (struct skl_shape){w->shape.h, w->shape.w, w->shape.c});
     return (struct skl_operand){.x = x->out};
 }

@@ -102,7 +102,7 @@ void call_float8(struct call *c, const float v[8]);
 /* groups[] of `size` work-items each, in one to three dimensions (0 ends); items stand in the first. */
 void call_run(struct call *c, size_t groups_x, size_t groups_y, size_t groups_z, size_t items);
 
-/* The parts of a load and of a store as arguments; their flags (kernels/flags.h). */
+/* The parts of an operand and of a result as arguments; their flags (kernels/flags.h). */
 int operand_flags(const struct skl_operand *o);
 int result_flags(const struct skl_result *r);
 int sums_kind(const struct skl_result *r); /* SUMS of kernels/common.cl */

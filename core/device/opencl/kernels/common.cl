@@ -26,41 +26,41 @@
 #define STOP BYTES(stop), int may_stop
 #define STOPPED (may_stop && *(__global const int *)BYTES_AT(stop))
 
-/* ---- the load of a layer: v = relu?( scale x + shift + add_scale keep? add ), also written to out if asked ---- */
-struct load {
+/* ---- an operand (device.h): v = relu?( scale x + shift + add_scale keep? add ), also written to out if asked ---- */
+struct operand {
     __global const float *x, *scale, *shift, *add, *add_scale;
     __global const uchar *keep;
     __global float *out;
     int flags;
 };
-#define LOAD_PARAMS(l) \
+#define OPERAND_PARAMS(l) \
     TENSOR(l##x), TENSOR(l##scale), TENSOR(l##shift), TENSOR(l##add), TENSOR(l##add_scale), BYTES(l##keep), \
         TENSOR(l##out), int l##flags
 /* skip: where the vectors of this work-group's batch-norm group begin. */
-#define LOAD(l, skip) \
+#define OPERAND(l, skip) \
     { \
-        AT(l##x), AT(l##scale) + (KNOWN(l##flags) & LOAD_SAME ? 0 : skip), \
-            AT(l##shift) + (KNOWN(l##flags) & LOAD_SAME ? 0 : skip), AT(l##add), AT(l##add_scale) + skip, \
+        AT(l##x), AT(l##scale) + (KNOWN(l##flags) & OPERAND_SAME ? 0 : skip), \
+            AT(l##shift) + (KNOWN(l##flags) & OPERAND_SAME ? 0 : skip), AT(l##add), AT(l##add_scale) + skip, \
             BYTES_AT(l##keep), AT(l##out), KNOWN(l##flags) \
     }
 
-/* ---- the store: y = gate?( v + add_scale keep? add ), and sums over y ---- */
-struct store {
+/* ---- a result: y = mask?( v + add_scale keep? add ), and sums over y ---- */
+struct result {
     __global float *y;
     __global const float *add, *add_scale;
     __global const uchar *keep;
-    __global const float *gate, *gate_scale, *gate_shift, *partner, *pivot, *partner2, *pivot2;
+    __global const float *mask, *mask_scale, *mask_shift, *partner, *pivot, *partner2, *pivot2;
     __global float *part; /* [groups][SUMS_NUMBERS][c] */
     int flags;
 };
-#define STORE_PARAMS(s) \
-    TENSOR(s##y), TENSOR(s##add), TENSOR(s##add_scale), BYTES(s##keep), TENSOR(s##gate), TENSOR(s##gate_scale), \
-        TENSOR(s##gate_shift), TENSOR(s##partner), TENSOR(s##pivot), TENSOR(s##partner2), TENSOR(s##pivot2), \
+#define RESULT_PARAMS(s) \
+    TENSOR(s##y), TENSOR(s##add), TENSOR(s##add_scale), BYTES(s##keep), TENSOR(s##mask), TENSOR(s##mask_scale), \
+        TENSOR(s##mask_shift), TENSOR(s##partner), TENSOR(s##pivot), TENSOR(s##partner2), TENSOR(s##pivot2), \
         TENSOR(s##part), int s##flags
-#define STORE(s, skip) \
+#define RESULT(s, skip) \
     { \
-        AT(s##y), AT(s##add), AT(s##add_scale) + skip, BYTES_AT(s##keep), AT(s##gate), AT(s##gate_scale) + skip, \
-            AT(s##gate_shift) + skip, AT(s##partner), AT(s##pivot) + skip, AT(s##partner2), AT(s##pivot2) + skip, \
+        AT(s##y), AT(s##add), AT(s##add_scale) + skip, BYTES_AT(s##keep), AT(s##mask), AT(s##mask_scale) + skip, \
+            AT(s##mask_shift) + skip, AT(s##partner), AT(s##pivot) + skip, AT(s##partner2), AT(s##pivot2) + skip, \
             AT(s##part), KNOWN(s##flags) \
     }
 

@@ -26,7 +26,7 @@ static int4 pixel_place(const struct shape *s, int m, int end)
     return (int4)(m / (s->ow * s->oh), y * s->stride - pad, x * s->stride - pad, 0);
 }
 
-static float source_value(const struct load *l, const struct shape *s, int4 place, int a, int b, int c)
+static float source_value(const struct operand *l, const struct shape *s, int4 place, int a, int b, int c)
 {
     int y = s->back ? place.y - a : place.y + a, x = s->back ? place.z - b : place.z + b;
     if (s->back && s->stride > 1) {
@@ -38,7 +38,7 @@ static float source_value(const struct load *l, const struct shape *s, int4 plac
 }
 
 /* xt[r][pixel]: 16 items read along the channels of a pixel. */
-static void fill_source(const struct load *l, const struct shape *s, int r0, int sum, __local const int4 *place,
+static void fill_source(const struct operand *l, const struct shape *s, int r0, int sum, __local const int4 *place,
                         __local float *xt)
 {
     const int t = get_local_id(0), lane = t % RB, r = r0 + lane, tap = r / s->c, c = r % s->c;
@@ -58,8 +58,8 @@ static void fill_weights(__global const float *w, const struct shape *s, int r0,
     }
 }
 
-static void store_pixels(const struct store *s, const struct shape *shape, int m0, int end, int k,
-                         const float4 sum[4], struct share4 *share)
+static void store_pixels(const struct result *s, const struct shape *shape, int m0, int end, int k, const float4 sum[4],
+                         struct share4 *share)
 {
 #if QUAD
     if (k < shape->oc)
@@ -82,7 +82,7 @@ static void store_pixels(const struct store *s, const struct shape *shape, int m
 #endif
 }
 
-static void put_group(const struct store *s, const struct shape *shape, int k, struct sums4 r)
+static void put_group(const struct result *s, const struct shape *shape, int k, struct sums4 r)
 {
 #if QUAD
     if (k < shape->oc) put_sums4(s, get_group_id(0), shape->oc, k, r);
@@ -97,14 +97,14 @@ static void put_group(const struct store *s, const struct shape *shape, int k, s
 }
 
 KERNEL(ITEMS)
-conv_any(LOAD_PARAMS(l_), TENSOR(w), STORE_PARAMS(s_), int h, int width, int c, int oh, int ow, int oc, int size,
+conv_any(OPERAND_PARAMS(l_), TENSOR(w), RESULT_PARAMS(s_), int h, int width, int c, int oh, int ow, int oc, int size,
          int stride, int back, int pixels, int span)
 {
     __local float room[ROOM] __attribute__((aligned(16)));
     __local int4 place[MT];
     const int g = BN_GROUP, end = (g + 1) * pixels;
-    const struct load l = LOAD(l_, g * c);
-    const struct store s = STORE(s_, g * oc);
+    const struct operand l = OPERAND(l_, g * c);
+    const struct result s = RESULT(s_, g * oc);
     const struct shape shape = {h, width, c, oh, ow, oc, size, stride, back};
     const int t = get_local_id(0), quad = t % QUADS, row = t / QUADS;
     const int m0 = g * pixels + IN_GROUP * MT, k0 = get_group_id(1) * NT;

@@ -12,7 +12,7 @@
 #define ITEMS (W * QUADS * (R / PX))
 #define ROOM (TILE + WEIGHTS > 4 * SUMS_NUMBERS * ITEMS ? TILE + WEIGHTS : 4 * SUMS_NUMBERS * ITEMS)
 
-static void fill_tile(const struct load *l, int image, int row, int c0, __local float *tile)
+static void fill_tile(const struct operand *l, int image, int row, int c0, __local float *tile)
 {
     for (int i = get_local_id(0); i < (R + 2) * TILE_W * (CB / 4); i += ITEMS) {
         const int c = i % (CB / 4) * 4, pixel = i / (CB / 4), x = pixel % TILE_W - 1, y = pixel / TILE_W - 1 + row;
@@ -20,7 +20,7 @@ static void fill_tile(const struct load *l, int image, int row, int c0, __local 
         if (x >= 0 && x < W && y >= 0 && y < H) {
             const ulong at = (((ulong)image * H + y) * W + x) * C + c0 + c;
             v = load_value4(l, at, c0 + c);
-            if ((l->flags & LOAD_OUT) && get_group_id(1) == 0 && y >= row && y < row + R) PUT(l->out, at, v);
+            if ((l->flags & OPERAND_OUT) && get_group_id(1) == 0 && y >= row && y < row + R) PUT(l->out, at, v);
         }
         *(__local float4 *)(tile + pixel * PIXEL + c) = v;
     }
@@ -43,12 +43,12 @@ static void fill_weights(__global const float *w, int c0, int k0, __local float 
 }
 
 KERNEL(ITEMS)
-conv_tile(LOAD_PARAMS(l_), TENSOR(w), STORE_PARAMS(s_), int span)
+conv_tile(OPERAND_PARAMS(l_), TENSOR(w), RESULT_PARAMS(s_), int span)
 {
     __local float room[ROOM] __attribute__((aligned(16)));
     const int skip = BN_GROUP * C;
-    const struct load l = LOAD(l_, skip);
-    const struct store s = STORE(s_, skip);
+    const struct operand l = OPERAND(l_, skip);
+    const struct result s = RESULT(s_, skip);
     const int t = get_local_id(0), group = get_group_id(0), image = group / (H / R), row = group % (H / R) * R;
     const int column = t % W, quad = t / W % QUADS, band = t / (W * QUADS), k0 = get_group_id(1) * KB;
     __local float *tile = room, *weights = room + TILE;

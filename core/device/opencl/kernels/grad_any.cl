@@ -9,13 +9,13 @@
 #define ROW (T + 4)
 
 KERNEL(ITEMS)
-grad_any(LOAD_PARAMS(x_), LOAD_PARAMS(l_), int h, int width, int c, int oh, int ow, int k, int size, int stride,
+grad_any(OPERAND_PARAMS(x_), OPERAND_PARAMS(l_), int h, int width, int c, int oh, int ow, int k, int size, int stride,
          int pixels, int range_pixels, TENSOR(part), int span)
 {
     __local float room[2 * PB * ROW > 4 * ITEMS ? 2 * PB * ROW : 4 * ITEMS] __attribute__((aligned(16)));
     __local int4 place[PB];
     const int g = BN_GROUP;
-    const struct load lx = LOAD(x_, g * c), ld = LOAD(l_, g * k);
+    const struct operand lx = OPERAND(x_, g * c), ld = OPERAND(l_, g * k);
     const int t = get_local_id(0), range = get_group_id(0), rows = size * size * c;
     const int first = g * pixels + IN_GROUP * range_pixels, end = min((g + 1) * pixels, first + range_pixels);
     /* what this item reads: always the same row and column of the tiles */

@@ -14,7 +14,7 @@
 #define D_TILE (BR * W * D_PIXEL)
 
 /* Of no image, where `there` is false: zeros. */
-static void fill_x(const struct load *x, bool there, ulong image, int row, int c0, __local float *tile)
+static void fill_x(const struct operand *x, bool there, ulong image, int row, int c0, __local float *tile)
 {
     for (int i = get_local_id(0); i < (BR + 2) * TILE_W * CQ; i += BI) {
         const int c = i % CQ * 4, pixel = i / CQ, px = pixel % TILE_W - 1, y = pixel / TILE_W - 1 + row;
@@ -24,7 +24,7 @@ static void fill_x(const struct load *x, bool there, ulong image, int row, int c
         *(__local float4 *)(tile + pixel * X_PIXEL + c) = v;
     }
 }
-static void fill_d(const struct load *d, bool there, ulong image, int row, int k0, __local float *tile)
+static void fill_d(const struct operand *d, bool there, ulong image, int row, int k0, __local float *tile)
 {
     for (int i = get_local_id(0); i < BR * W * KQ; i += BI) {
         const int k = i % KQ * 4, pixel = i / KQ;
@@ -42,12 +42,12 @@ static void add_products(float4 sum[4], float4 x, float4 d)
 }
 
 KERNEL(BI)
-grad_tile(LOAD_PARAMS(x_), LOAD_PARAMS(l_), int images, int range_images, TENSOR(part), int span)
+grad_tile(OPERAND_PARAMS(x_), OPERAND_PARAMS(l_), int images, int range_images, TENSOR(part), int span)
 {
     __local float room[X_TILE + D_TILE] __attribute__((aligned(16)));
     __local float *xt = room, *dt = room + X_TILE;
     const int g = BN_GROUP;
-    const struct load lx = LOAD(x_, g * C), ld = LOAD(l_, g * C);
+    const struct operand lx = OPERAND(x_, g * C), ld = OPERAND(l_, g * C);
     const int t = get_local_id(0), range = get_group_id(0), c0 = get_group_id(1) * CB, k0 = get_group_id(2) * KB;
     const int cq = t % CQ, kq = t / CQ % KQ, dy = t / (CQ * KQ) % 3, split = t / (CQ * KQ * 3);
     const int first = g * images + IN_GROUP * range_images, end = min((g + 1) * images, first + range_images);

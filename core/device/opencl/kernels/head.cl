@@ -3,10 +3,10 @@
 
 /* pooled[image][c] = mean of the loaded values; groups (image, block of `lanes` channels). */
 KERNEL(ITEMS)
-pool(LOAD_PARAMS(l_), int pixels, int c, int lanes, TENSOR(pooled), int span)
+pool(OPERAND_PARAMS(l_), int pixels, int c, int lanes, TENSOR(pooled), int span)
 {
     __local float red[SUMS_NUMBERS * ITEMS];
-    const struct load l = LOAD(l_, BN_GROUP * c);
+    const struct operand l = OPERAND(l_, BN_GROUP * c);
     const int t = get_local_id(0), lane = t % lanes, row = t / lanes, ch = get_group_id(1) * lanes + lane;
     const ulong image = get_group_id(0);
     struct sums1 r = {0, 0, 0, 0};
@@ -14,7 +14,7 @@ pool(LOAD_PARAMS(l_), int pixels, int c, int lanes, TENSOR(pooled), int span)
         for (int p = row; p < pixels; p += ITEMS / lanes) {
             const ulong at = (image * pixels + p) * c + ch;
             const float v = load_value1(&l, at, ch);
-            if (l.flags & LOAD_OUT) l.out[at] = v;
+            if (l.flags & OPERAND_OUT) l.out[at] = v;
             r.a += v;
         }
     join_rows1(0, red, ITEMS, ITEMS / lanes, lanes, row, lane, r);

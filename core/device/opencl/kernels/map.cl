@@ -5,12 +5,12 @@
 #define ITEMS 256
 
 KERNEL(ITEMS)
-map(LOAD_PARAMS(l_), STORE_PARAMS(s_), int pixels, int c, int lanes, int per, int spread, int span)
+map(OPERAND_PARAMS(l_), RESULT_PARAMS(s_), int pixels, int c, int lanes, int per, int spread, int span)
 {
     __local float red[SUMS_NUMBERS * ITEMS];
     const int g = BN_GROUP;
-    const struct load l = LOAD(l_, g * c);
-    const struct store s = STORE(s_, g * c);
+    const struct operand l = OPERAND(l_, g * c);
+    const struct result s = RESULT(s_, g * c);
     const int t = get_local_id(0), lane = t % lanes, row = t / lanes, ch = get_group_id(1) * lanes + lane;
     const int first = g * pixels + IN_GROUP * per, end = min((g + 1) * pixels, first + per);
     struct share1 share = NO_SHARE;
@@ -18,7 +18,7 @@ map(LOAD_PARAMS(l_), STORE_PARAMS(s_), int pixels, int c, int lanes, int per, in
         for (int p = first + row; p < end; p += ITEMS / lanes) {
             const ulong at = (ulong)p * c + ch;
             const float v = spread ? l.x[(ulong)(p / spread) * c + ch] / spread : load_value1(&l, at, ch);
-            if (l.flags & LOAD_OUT) l.out[at] = v;
+            if (l.flags & OPERAND_OUT) l.out[at] = v;
             store_value1(&s, at, ch, v, &share);
         }
 #if SUMS

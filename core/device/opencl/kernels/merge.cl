@@ -48,7 +48,7 @@ static float mask_of(const struct coefficients *k, ulong i)
 }
 
 /* h as the variant sees it: loaded, and through the sigmoid where that is declared (sigmoid 1) and not yet done. */
-static float seen_h(const struct load *h, ulong at, int c, int sigmoid)
+static float seen_h(const struct operand *h, ulong at, int c, int sigmoid)
 {
     const float v = load_value1(h, at, c);
     return sigmoid ? skl_sigmoid(v) : v;
@@ -56,13 +56,13 @@ static float seen_h(const struct load *h, ulong at, int c, int sigmoid)
 
 /* sigmoid 2: what goes through it is left at h.x, for backward. */
 KERNEL(ITEMS)
-merge_forward(TENSOR(x), LOAD_PARAMS(l_), LOAD_PARAMS(x_), STORE_PARAMS(s_), int sigmoid, int relu, int pixels, int c,
-              int lanes, int per, float8 numbers, COEF_PARAMS, int span)
+merge_forward(TENSOR(x), OPERAND_PARAMS(l_), OPERAND_PARAMS(x_), RESULT_PARAMS(s_), int sigmoid, int relu, int pixels,
+              int c, int lanes, int per, float8 numbers, COEF_PARAMS, int span)
 {
     __local float red[SUMS_NUMBERS * ITEMS];
     const int g = BN_GROUP;
-    const struct load h = LOAD(l_, g * c), f = LOAD(x_, g * c);
-    const struct store s = STORE(s_, g * c);
+    const struct operand h = OPERAND(l_, g * c), f = OPERAND(x_, g * c);
+    const struct result s = RESULT(s_, g * c);
     const struct coefficients k = COEF(g * c);
     const int t = get_local_id(0), lane = t % lanes, row = t / lanes, ch = get_group_id(1) * lanes + lane;
     const int start = g * pixels + IN_GROUP * per, end = min((g + 1) * pixels, start + per);
@@ -91,14 +91,14 @@ merge_forward(TENSOR(x), LOAD_PARAMS(l_), LOAD_PARAMS(x_), STORE_PARAMS(s_), int
 /* layers: h comes out of layers, dh is written; else h is x and dh belongs to dx.  -DMORE=1: sums of dh, and in way 1
  * of dy h and dy f, go to `part`. */
 KERNEL(ITEMS)
-merge_backward(TENSOR(x), TENSOR(dy), LOAD_PARAMS(l_), LOAD_PARAMS(x_), STORE_PARAMS(s_), TENSOR(dx), TENSOR(dh),
+merge_backward(TENSOR(x), TENSOR(dy), OPERAND_PARAMS(l_), OPERAND_PARAMS(x_), RESULT_PARAMS(s_), TENSOR(dx), TENSOR(dh),
                int to_dx, int layers, TENSOR(part), int sigmoid, int pixels, int c, int lanes, int per, float8 numbers,
                COEF_PARAMS, int span)
 {
     __local float red[SUMS_NUMBERS * ITEMS];
     const int g = BN_GROUP;
-    const struct load h = LOAD(l_, g * c), f = LOAD(x_, g * c);
-    const struct store s = STORE(s_, g * c);
+    const struct operand h = OPERAND(l_, g * c), f = OPERAND(x_, g * c);
+    const struct result s = RESULT(s_, g * c);
     const struct coefficients k = COEF(g * c);
     const int t = get_local_id(0), lane = t % lanes, row = t / lanes, ch = get_group_id(1) * lanes + lane;
     const int start = g * pixels + IN_GROUP * per, end = min((g + 1) * pixels, start + per);

@@ -3,11 +3,11 @@
 
 /* One item an output element.  Of equal values the first stays chosen; what is not a number is larger than any. */
 KERNEL(ITEMS)
-max_pool(LOAD_PARAMS(l_), TENSOR(y), BYTES(chosen), int keep, int h, int w, int c, int oh, int ow, ulong count,
+max_pool(OPERAND_PARAMS(l_), TENSOR(y), BYTES(chosen), int keep, int h, int w, int c, int oh, int ow, ulong count,
          int span)
 {
     const int g = BN_GROUP;
-    const struct load l = LOAD(l_, g * c);
+    const struct operand l = OPERAND(l_, g * c);
     const ulong in_group = (ulong)IN_GROUP * ITEMS + get_local_id(0), at = g * count + in_group;
     if (in_group >= count) return;
     const int ch = at % c, ox = at / c % ow, oy = at / c / ow % oh;
@@ -38,12 +38,12 @@ static float given(__global const float *dy, __global const uchar *chosen, ulong
 }
 
 KERNEL(ITEMS)
-max_unpool(TENSOR(dy), BYTES(chosen), STORE_PARAMS(s_), int h, int w, int c, int oh, int ow, int pixels, int lanes,
+max_unpool(TENSOR(dy), BYTES(chosen), RESULT_PARAMS(s_), int h, int w, int c, int oh, int ow, int pixels, int lanes,
            int per, int span)
 {
     __local float red[SUMS_NUMBERS * ITEMS];
     const int g = BN_GROUP;
-    const struct store s = STORE(s_, g * c);
+    const struct result s = RESULT(s_, g * c);
     const int t = get_local_id(0), lane = t % lanes, row = t / lanes, ch = get_group_id(1) * lanes + lane;
     const int first = g * pixels + IN_GROUP * per, end = min((g + 1) * pixels, first + per);
     struct share1 share = NO_SHARE;

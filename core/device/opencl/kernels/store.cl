@@ -1,4 +1,4 @@
-/* store.cl - writing through a store, and one item's share of the sums. */
+/* store.cl - a result takes a value, and one item's share of the sums. */
 struct N(share) {
     REAL sum, dot, dot2, pivot; /* statistics of y: sum and dot of y - pivot, the item's first value */
     int count;
@@ -8,7 +8,7 @@ struct N(share) {
         0, 0, 0, 0, 0 \
     }
 
-static void N(add_share)(const struct store *s, ulong i, int c, REAL v, struct N(share) *share)
+static void N(add_share)(const struct result *s, ulong i, int c, REAL v, struct N(share) * share)
 {
 #if SUMS == STATISTICS
     if (share->count++ == 0) share->pivot = v;
@@ -17,27 +17,27 @@ static void N(add_share)(const struct store *s, ulong i, int c, REAL v, struct N
     share->dot = fma(d, d, share->dot);
 #else
     REAL p = GET(s->partner, i);
-    if (s->flags & STORE_PIVOT) p -= GET(s->pivot, c);
+    if (s->flags & RESULT_PIVOT) p -= GET(s->pivot, c);
     share->sum += v;
     share->dot = fma(v, p, share->dot);
-    if (!(s->flags & STORE_PARTNER2)) return;
+    if (!(s->flags & RESULT_PARTNER2)) return;
     p = GET(s->partner2, i);
-    if (s->flags & STORE_PIVOT2) p -= GET(s->pivot2, c);
+    if (s->flags & RESULT_PIVOT2) p -= GET(s->pivot2, c);
     share->dot2 = fma(v, p, share->dot2);
 #endif
 }
 
-static void N(store_value)(const struct store *s, ulong i, int c, REAL v, struct N(share) *share)
+static void N(store_value)(const struct result *s, ulong i, int c, REAL v, struct N(share) * share)
 {
-    if (s->flags & STORE_ADD) {
+    if (s->flags & RESULT_ADD) {
         REAL a = GET(s->add, i);
-        if (s->flags & STORE_KEEP) a = select((REAL)0, a, N(kept)(s->keep, i));
-        v = s->flags & STORE_ADD_SCALE ? fma(GET(s->add_scale, c), a, v) : v + a;
+        if (s->flags & RESULT_KEEP) a = select((REAL)0, a, N(kept)(s->keep, i));
+        v = s->flags & RESULT_ADD_SCALE ? fma(GET(s->add_scale, c), a, v) : v + a;
     }
-    if (s->flags & STORE_GATE) {
-        REAL g = GET(s->gate, i);
-        if (s->flags & STORE_GATE_SCALE) g = fma(GET(s->gate_scale, c), g, GET(s->gate_shift, c));
-        v = select((REAL)0, v, g > 0.0f);
+    if (s->flags & RESULT_MASK) {
+        REAL m = GET(s->mask, i);
+        if (s->flags & RESULT_MASK_SCALE) m = fma(GET(s->mask_scale, c), m, GET(s->mask_shift, c));
+        v = select((REAL)0, v, m > 0.0f);
     }
     PUT(s->y, i, v);
 #if SUMS
@@ -51,7 +51,7 @@ static void N(store_value)(const struct store *s, ulong i, int c, REAL v, struct
 struct N(sums) {
     REAL a, b, n, pivot;
 };
-static struct N(sums) N(sums_of)(const struct N(share) *share)
+static struct N(sums) N(sums_of)(const struct N(share) * share)
 {
     struct N(sums) r = {share->sum, share->dot, share->dot2, 0};
 #if SUMS == STATISTICS
@@ -103,7 +103,7 @@ static void N(join_rows)(int statistics, __local REAL *red, int stride, int rows
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 }
-static void N(put_sums)(const struct store *s, ulong group, int channels, int c, struct N(sums) r)
+static void N(put_sums)(const struct result *s, ulong group, int channels, int c, struct N(sums) r)
 {
     __global float *to = s->part + group * SUMS_NUMBERS * channels + c;
     PUT(to, 0, r.a);
