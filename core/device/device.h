@@ -172,9 +172,9 @@ struct skl_merge {
     struct skl_operand h; /* [n, h_shape] before the sigmoid of decl->sigmoid */
     struct skl_operand f; /* [n, unit->out] */
     bool layers;          /* h comes out of layers; else it is x, and dh belongs to dx */
-    const struct skl_tail
-        *tail; /* NULL: h stands there.  Else forward makes h.x: the raw output or, with a sigmoid, its
-                                    values, which backward finds there */
+    /* NULL: h stands there.  Else forward makes h.x: the raw output or, with a sigmoid, its values, which backward
+     * finds there. */
+    const struct skl_tail *tail;
     struct skl_place own[SKL_MAX_OWN], down[SKL_MAX_OWN]; /* the variant's tensors; down: their gradients */
     struct skl_place keep;                                /* [n][decl->keep]: from forward to backward */
     bool plain;                                           /* whole images in one go: for tests */
@@ -300,18 +300,18 @@ struct skl_device_ops {
     size_t (*sums_bytes)(const struct skl_device *d, int c); /* of a place for one result's sums */
     size_t (*norm_bytes)(const struct skl_device *d, int c); /* of skl_norm.spread */
     size_t (*work_bytes)(const struct skl_device *d, const struct skl_needs *needs); /* what ready would take */
-    int (*ready)(struct skl_device *d, const struct skl_needs *needs,
-                 struct skl_err *err); /* once, before the first operation */
+    /* Once, before the first operation. */
+    int (*ready)(struct skl_device *d, const struct skl_needs *needs, struct skl_err *err);
 
     /* ---- memory ---- */
-    int (*reserve)(struct skl_device *d, size_t bytes, struct skl_memory **memory,
-                   struct skl_err *err);                              /* not cleared */
+    /* What it gives is not cleared. */
+    int (*reserve)(struct skl_device *d, size_t bytes, struct skl_memory **memory, struct skl_err *err);
     void (*release)(struct skl_device *d, struct skl_memory *memory); /* NULL: nothing */
     void (*upload)(struct skl_device *d, const void *from, size_t bytes, struct skl_place to);
     void (*download)(struct skl_device *d, struct skl_place from, size_t bytes, void *to); /* there after finish */
     void (*clear)(struct skl_device *d, struct skl_place at, size_t bytes);                /* every byte 0 */
-    int (*finish)(struct skl_device *d,
-                  struct skl_err *err); /* waits for all before it; tells what broke (SKL_FAILED) */
+    /* Waits for all before it; tells what broke (SKL_FAILED). */
+    int (*finish)(struct skl_device *d, struct skl_err *err);
 
     /* ---- operations ---- */
     void (*conv_forward)(struct skl_device *d, const struct skl_conv_job *job);

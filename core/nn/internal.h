@@ -85,8 +85,8 @@ struct fusion {
     bool waits; /* y is not written by the merge: its first reader does */
     bool adds;  /* a is not 0 */
     bool tail;  /* pass: the layer that makes h runs inside it */
-    bool
-        sums; /* the backward pass wants sums over the gradient of y: for a batch norm of F or h, or for coefficients */
+    /* The backward pass wants sums over the gradient of y: for a batch norm of F or h, or for coefficients. */
+    bool sums;
     bool both; /* the second pair too */
 };
 
@@ -254,8 +254,8 @@ struct skl_operand signal_take(struct signal *v);         /* to be read by one c
  * go side by side. */
 bool coefficients_ask(struct skl_net *net);
 void coefficients_forward(struct skl_net *net); /* what they said goes to the device */
-void coefficients_backward(
-    struct skl_net *net); /* every unit's affine_grad: the only wait of a step, and only if one learns */
+/* Every unit's affine_grad: the only wait of a step, and only if one learns. */
+void coefficients_backward(struct skl_net *net);
 static inline bool learns(const struct unit *u)
 {
     return u->variant->affine_grad && (u->a.kind == COEF_LEARNED || u->b.kind == COEF_LEARNED);

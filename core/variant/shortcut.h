@@ -135,8 +135,8 @@ struct skl_coef {
     float constant;
     const float *v; /* NULL: the constant */
     double drop;
-    const float
-        *back; /* SKL_PER_IMAGE: the backward pass takes these instead, [n] as v (SKL_SURROGATE_GRAD); NULL: v */
+    /* SKL_PER_IMAGE: the backward pass takes these instead, [n] as v (SKL_SURROGATE_GRAD); NULL: v */
+    const float *back;
 };
 
 /* A formula's text (formula.h), for devices that compile it themselves. */

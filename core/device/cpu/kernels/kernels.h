@@ -94,7 +94,8 @@ struct skl_conv_kernel {
     size_t (*packed_floats)(const struct skl_conv_shape *s);
     void (*prepare)(const struct skl_conv_shape *s, const float *w, bool backward, int first, int end, float *packed);
     size_t (*scratch_floats)(const struct skl_conv_shape *s); /* one worker's; undefined on entry */
-    /* Images [first, first + n): whole chunk in one call.  sums: this chunk's (NULL where y->sums, dx->sums is false). */
+    /* Images [first, first + n): whole chunk in one call.  sums: this chunk's (NULL where y->sums or dx->sums is
+     * false). */
     void (*forward)(const struct skl_conv_forward *job, int first, int n, struct skl_sums *sums, float *scratch);
     /* dw: this chunk's partial gradient in the kernel's own form, gradient_floats long, overwritten. */
     size_t (*gradient_floats)(const struct skl_conv_shape *s);
