@@ -9,6 +9,7 @@
 #include "core/base/clock.h"
 #include "core/base/rng.h"
 #include "core/base/say.h"
+#include "core/base/sort.h"
 #include "core/cli/choose.h"
 #include "core/cli/cmd.h"
 #include "core/config/keys.h"
@@ -56,12 +57,6 @@ struct figures {
     int kernels;
     double moved; /* bytes of tensors that a step reads and writes, each once a kernel */
 };
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 /* ---- random bytes through the real loader ---- */
 static void random_images(struct skl_images *im, int count, int size, int channels, int classes)
@@ -130,8 +125,8 @@ static void time_steps(struct bench *b, struct figures *f)
         seconds[i] = s / block;
         for (int k = 0; k < PHASES; k++) phase[k] += p[k], total += p[k];
     }
-    qsort(seconds, (size_t)steps, sizeof *seconds, by_value);
-    f->step[0] = steps % 2 ? seconds[steps / 2] : (seconds[steps / 2 - 1] + seconds[steps / 2]) / 2;
+    skl_sort_numbers(seconds, (size_t)steps);
+    f->step[0] = skl_sorted_median(seconds, (size_t)steps);
     f->step[1] = seconds[0], f->step[2] = seconds[steps - 1];
     f->images_per_second = b->exp->train.batch / f->step[0];
     for (int k = 0; k < PHASES; k++) f->phase[k] = phase[k] / total;

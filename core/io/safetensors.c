@@ -1,3 +1,4 @@
+#include "core/base/sort.h"
 #include "core/io/safetensors.h"
 
 #include <jansson.h>
@@ -461,13 +462,11 @@ static void put_tensor(FILE *f, const struct skl_st_tensor *t, size_t *offset)
     *offset += bytes;
 }
 
-static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
-
 static void check_names(const struct skl_st_tensor *tensors, int count)
 {
     char **names = skl_alloc_array((size_t)count, sizeof *names);
     for (int i = 0; i < count; i++) names[i] = tensors[i].name;
-    qsort(names, (size_t)count, sizeof *names, by_name);
+    skl_sort_texts(names, (size_t)count);
     for (int i = 0; i < count; i++) {
         if (strcmp(names[i], "__metadata__") == 0) SKL_BUG("a tensor named __metadata__");
         if (i > 0 && strcmp(names[i - 1], names[i]) == 0) SKL_BUG("two tensors named '%s'", names[i]);

@@ -5,6 +5,7 @@
 
 #include "core/base/fs.h"
 #include "core/base/grow.h"
+#include "core/base/sort.h"
 #include "core/report/facts.h"
 #include "core/report/sheet.h"
 #include "core/report/templates.h"
@@ -212,12 +213,6 @@ static void add_tic(struct axis *a, double x, double *last)
     snprintf(a->tics + used, sizeof a->tics - used, "%s%.6g", used ? " " : "", x);
 }
 
-static int by_value(const void *a, const void *b)
-{
-    const double *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
-}
-
 /* Ticks stand at the values that were tried, where their labels find room. */
 static struct axis x_axis(const struct dial *d)
 {
@@ -226,7 +221,7 @@ static struct axis x_axis(const struct dial *d)
     int n = 0;
     for (int i = 0; i < d->groups; i++)
         for (int k = 0; k < d->group[i].points; k++) *SKL_ADD(x, n) = d->group[i].point[k].x;
-    qsort(x, (size_t)n, sizeof *x, by_value);
+    skl_sort_numbers(x, (size_t)n);
     a.log = x[0] > 0 && x[n - 1] / x[0] >= LOG_FROM;
     double margin = a.log ? pow(x[n - 1] / x[0], 0.05) : 0.05 * (x[n - 1] - x[0]);
     a.min = a.log ? x[0] / margin : x[0] - margin;

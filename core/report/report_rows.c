@@ -1,5 +1,6 @@
 /* report_rows.c - the statistics of a study's rows; the rules are in report.h. */
 #include "core/base/grow.h"
+#include "core/base/sort.h"
 #include "core/report/report.h"
 
 #include <math.h>
@@ -17,22 +18,15 @@ const char *const skl_verdict_words[] = {"", "other protocol", "undecided", "ins
 
 /* ---- medians ---- */
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Of values that may be infinite, NaNs left out. */
 static struct skl_spread spread(double *v, int n)
 {
     int k = 0;
     for (int i = 0; i < n; i++)
         if (!isnan(v[i])) v[k++] = v[i];
-    qsort(v, (size_t)k, sizeof *v, ascending);
+    skl_sort_numbers(v, (size_t)k);
     if (k == 0) return (struct skl_spread){0, NAN, NAN, NAN};
-    double median = k % 2 ? v[k / 2] : (v[k / 2 - 1] + v[k / 2]) / 2;
-    return (struct skl_spread){k, median, v[0], v[k - 1]};
+    return (struct skl_spread){k, skl_sorted_median(v, (size_t)k), v[0], v[k - 1]};
 }
 
 static double error_of(const struct skl_report_run *r) { return r->error; }

@@ -1,3 +1,4 @@
+#include "core/base/sort.h"
 #include "core/report/stats.h"
 
 #include <math.h>
@@ -8,12 +9,6 @@
 
 #define BETA_TERMS 1000
 #define BISECTIONS 200
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 static double quantile_of_sorted(const double *v, int n, double q)
 {
@@ -28,7 +23,7 @@ double skl_quantile(const double *v, int n, double q)
     if (n <= 0) return NAN;
     double *sorted = skl_alloc_array((size_t)n, sizeof *sorted);
     memcpy(sorted, v, (size_t)n * sizeof *sorted);
-    qsort(sorted, (size_t)n, sizeof *sorted, ascending);
+    skl_sort_numbers(sorted, (size_t)n);
     double result = quantile_of_sorted(sorted, n, q);
     free(sorted);
     return result;
@@ -149,7 +144,7 @@ void skl_holm(const double *p, int n, double *out)
     int tests = 0;
     for (int i = 0; i < n; i++)
         if (!isnan(p[i])) sorted[tests++] = p[i];
-    qsort(sorted, (size_t)tests, sizeof *sorted, ascending);
+    skl_sort_numbers(sorted, (size_t)tests);
     for (int i = 0; i < tests; i++) {
         double own = fmin(1, (tests - i) * sorted[i]);
         adjusted[i] = i > 0 ? fmax(own, adjusted[i - 1]) : own;
@@ -240,7 +235,7 @@ static int merged_x(const struct skl_series *series, int count, double **x)
     size_t n = 0, distinct = 0;
     for (int s = 0; s < count; s++)
         for (int i = 0; i < series[s].n; i++) (*x)[n++] = series[s].x[i];
-    qsort(*x, total, sizeof **x, ascending);
+    skl_sort_numbers(*x, total);
     for (size_t i = 0; i < total; i++)
         if (i == 0 || (*x)[i] != (*x)[i - 1]) (*x)[distinct++] = (*x)[i];
     return (int)distinct;
@@ -268,7 +263,7 @@ void skl_band_over(const struct skl_series *series, int count, struct skl_band *
             else if (row[s] > 0)
                 here[k++] = between(&series[s], row[s], x);
         }
-        qsort(here, (size_t)k, sizeof *here, ascending);
+        skl_sort_numbers(here, (size_t)k);
         band->seeds[i] = k;
         band->median[i] = quantile_of_sorted(here, k, 0.5);
         band->low[i] = here[0];

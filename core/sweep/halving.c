@@ -1,3 +1,4 @@
+#include "core/base/sort.h"
 #include "core/sweep/halving.h"
 
 #include <math.h>
@@ -102,12 +103,6 @@ void skl_halving_release(struct skl_halving *h)
 
 /* ---- what follows ---- */
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* The median over its seeds; *lacking: a run that has not come, else as it was. */
 static double median_at(const struct skl_halving *h, const struct setting *s, int rung, const char **lacking)
 {
@@ -116,8 +111,8 @@ static double median_at(const struct skl_halving *h, const struct setting *s, in
         v[i] = h->value[(size_t)s->run[i] * (size_t)h->rungs + (size_t)rung];
         if (isnan(v[i]) && !*lacking) *lacking = h->list.run[s->run[i]].dir;
     }
-    qsort(v, (size_t)s->runs, sizeof *v, ascending);
-    const double middle = s->runs % 2 ? v[s->runs / 2] : (v[s->runs / 2 - 1] + v[s->runs / 2]) / 2;
+    skl_sort_numbers(v, (size_t)s->runs);
+    const double middle = skl_sorted_median(v, (size_t)s->runs);
     free(v);
     return middle;
 }

@@ -1,3 +1,4 @@
+#include "core/base/sort.h"
 #include "core/data/pictures/digest.h"
 
 #include <stdlib.h>
@@ -23,8 +24,6 @@ static void hash_one(void *arg, int k, int worker)
     struct block *b = arg;
     b->one[k].err.status = skl_file_sha256(b->path[b->first + k], -1, b->one[k].hex, NULL, &b->one[k].err);
 }
-
-static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
 static int hash_part(struct block *b, int count, struct skl_pool *pool, struct skl_sha256 *sum, struct skl_err *err)
 {
@@ -56,7 +55,7 @@ int skl_listing_digest(const struct skl_listing *l, struct skl_pool *pool, char 
         const int count = l->part[p].count;
         b->path = skl_alloc_array((size_t)count, sizeof *b->path);
         for (int i = 0; i < count; i++) b->path[i] = skl_listing_path(l, p, i);
-        qsort(b->path, (size_t)count, sizeof *b->path, by_text);
+        skl_sort_texts(b->path, (size_t)count);
         status = hash_part(b, count, pool, sum, err);
         for (int i = 0; i < count; i++) free(b->path[i]);
         free(b->path);

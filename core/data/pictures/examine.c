@@ -1,3 +1,4 @@
+#include "core/base/sort.h"
 #include "core/data/pictures/examine.h"
 
 #include <stdlib.h>
@@ -61,8 +62,6 @@ static void add_fault(void *examination, const char *text)
     *SKL_ADD(e->bad, e->bads) = skl_strdup(text);
 }
 
-static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
-
 int skl_examine(const char *path, struct skl_pool *pool, void (*tell)(int64_t done, int64_t all),
                 struct skl_examination *e, struct skl_err *err)
 {
@@ -85,7 +84,7 @@ int skl_examine(const char *path, struct skl_pool *pool, void (*tell)(int64_t do
         tell(b->first + n, e->pictures);
     }
     free(b);
-    if (e->bads > faults) qsort(e->bad + faults, (size_t)(e->bads - faults), sizeof *e->bad, by_text);
+    if (e->bads > faults) skl_sort_texts(e->bad + faults, (size_t)(e->bads - faults));
     return SKL_OK;
 }
 

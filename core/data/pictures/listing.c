@@ -1,3 +1,4 @@
+#include "core/base/sort.h"
 #include "core/data/pictures/listing.h"
 
 #include <limits.h>
@@ -168,8 +169,6 @@ static int add_class(void *context, const char *name, const struct skl_seen *see
     return SKL_OK;
 }
 
-static int by_bytes(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
-
 static int list_classes(const char *path, int part, struct skl_names *n, struct skl_err *err)
 {
     char *folder = skl_path(path, skl_part_folder[part]);
@@ -185,7 +184,7 @@ static int list_classes(const char *path, int part, struct skl_names *n, struct 
     if (!status && n->classes < 2)
         status = skl_fail(err, SKL_DATA, "%s: %s: at least two classes, a folder each, are expected", folder,
                           n->classes ? "one class" : "no class");
-    if (n->classes) qsort(n->class_name, (size_t)n->classes, sizeof *n->class_name, by_bytes);
+    skl_sort_texts(n->class_name, (size_t)n->classes);
     free(folder);
     return status;
 }
