@@ -14,8 +14,9 @@
 #include <unistd.h>
 
 #include "core/base/desk.h"
+#include "core/run/reported.h"
 
-enum { TAIL_BYTES = 8192, PROGRESS_FD = 3, REPORT_BYTES = 96 };
+enum { TAIL_BYTES = 8192, PROGRESS_FD = 3 };
 
 /* Between fork and exec: only calls that are safe there. */
 static _Noreturn void become(char *const argv[], int log, int progress, pid_t parent, const sigset_t *mask)
@@ -58,7 +59,7 @@ int skl_child_start(struct skl_child *c, char *const argv[], const char *log, co
     int progress = memfd_create("skiplab-progress", MFD_CLOEXEC);
     char number[8];
     snprintf(number, sizeof number, "%d", PROGRESS_FD);
-    setenv("SKIPLAB_PROGRESS_FD", progress >= 0 ? number : "", 1);
+    setenv(SKL_REPORT_VARIABLE, progress >= 0 ? number : "", 1);
     long oom_kills = count_oom_kills();
     pid_t parent = getpid(), pid = fork();
     if (pid == 0) become(argv, fd, progress, parent, mask);
@@ -117,7 +118,8 @@ char *skl_child_tail(const struct skl_child *c, int lines)
 void skl_child_cause_word(const struct skl_child *c, char word[16])
 {
     char text[128];
-    if (!skl_child_progress(c, text) || strlen(text) < REPORT_BYTES || sscanf(text + REPORT_BYTES, "%15s", word) != 1)
+    if (!skl_child_progress(c, text) || strlen(text) < SKL_REPORT_LINE ||
+        sscanf(text + SKL_REPORT_LINE, "%15s", word) != 1)
         word[0] = 0;
 }
 

@@ -1,5 +1,6 @@
 #include "core/base/clock.h"
 #include "core/base/say.h"
+#include "core/run/reported.h"
 #include "core/train/progress.h"
 
 #include <fcntl.h>
@@ -14,12 +15,11 @@
 
 #define LIVE_EVERY 0.2
 #define PLAIN_EVERY 2.0
-enum { REPORT_BYTES = 96 };
 
 /* The sweep's memory, and nothing else that happens to have this number: only such files have seals. */
 static int report_file(void)
 {
-    const char *text = getenv("SKIPLAB_PROGRESS_FD");
+    const char *text = getenv(SKL_REPORT_VARIABLE);
     char *end;
     long fd = text && *text ? strtol(text, &end, 10) : -1;
     return fd > STDERR_FILENO && fd < 1024 && !*end && fcntl((int)fd, F_GET_SEALS) >= 0 ? (int)fd : -1;
@@ -29,22 +29,22 @@ bool skl_progress_watched(void) { return report_file() >= 0; }
 
 static void report(struct skl_progress *p, double time)
 {
-    char text[REPORT_BYTES + 1];
+    char text[SKL_REPORT_LINE + 1];
     const struct skl_progress_now *now = &p->now;
     if (p->report < 0 || time - p->reported < LIVE_EVERY) return;
     p->reported = time;
     int n = snprintf(text, sizeof text, "%lld %.9g %.9g %.9g %ld %.4g", (long long)now->iteration, now->loss,
                      now->error, now->images_per_second, ++p->beat, p->left);
-    memset(text + n, ' ', (size_t)(REPORT_BYTES - n));
-    if (pwrite(p->report, text, REPORT_BYTES, 0) < 0) p->report = -1; /* nobody looks any more */
+    memset(text + n, ' ', (size_t)(SKL_REPORT_LINE - n));
+    if (pwrite(p->report, text, SKL_REPORT_LINE, 0) < 0) p->report = -1; /* nobody looks any more */
 }
 
 void skl_progress_cause(const char *word)
 {
-    char text[17];
+    char text[SKL_REPORT_WORD + 1];
     int fd = report_file();
-    snprintf(text, sizeof text, "%-16s", word);
-    if (fd >= 0 && pwrite(fd, text, sizeof text - 1, REPORT_BYTES) < 0) return; /* nobody looks any more */
+    snprintf(text, sizeof text, "%-*s", SKL_REPORT_WORD, word);
+    if (fd >= 0 && pwrite(fd, text, sizeof text - 1, SKL_REPORT_LINE) < 0) return; /* nobody looks any more */
 }
 
 void skl_progress_beat(struct skl_progress *p) { report(p, skl_seconds()); }
