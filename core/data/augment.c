@@ -37,7 +37,7 @@ static void mirrored(const uint8_t *in, const float *scale, const float *shift, 
         normalise_mirrored(in, scale, shift, n, channels, out);
 }
 
-void skl_augment(const struct skl_norm *norm, const uint8_t *image, int dy, int dx, bool flip, float *out)
+void skl_augment(const struct skl_normaliser *norm, const uint8_t *image, int dy, int dx, bool flip, float *out)
 {
     const int size = norm->size, channels = norm->channels, row = size * channels;
     const int sx = dx > 0 ? dx : 0;           /* first source column */

@@ -6,13 +6,13 @@
 #include <stdint.h>
 
 /* value = pixel * scale - shift.  Images are [size, size, channels]. */
-struct skl_norm {
+struct skl_normaliser {
     int size, channels;
     float *scale; /* [size * channels]: the same for every row */
     float *shift; /* [size, size, channels] */
 };
 /* out[y][x] = the normalised image at [y + dy][x + dx], 0 outside it; then mirrored left to right if flip. */
-void skl_augment(const struct skl_norm *norm, const uint8_t *image, int dy, int dx, bool flip, float *out);
+void skl_augment(const struct skl_normaliser *norm, const uint8_t *image, int dy, int dx, bool flip, float *out);
 /* Means over 2x2 pixels: in [size, size, channels] to out [size / 2, size / 2, channels]. */
 void skl_halve(const float *in, int size, int channels, float *out);
 /* The crop and flip of one image in one epoch: offsets within [-pad, pad], each equally likely. */

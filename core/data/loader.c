@@ -28,7 +28,7 @@ struct skl_loader {
     int batch, pad, cutout;
     double mixup;
     bool flip, shuffle, halve;
-    struct skl_norm norm;
+    struct skl_normaliser norm;
     struct order order[2]; /* of the epochs with even and with odd number: a batch may straddle two */
     struct ticket *ticket; /* [train.count], for sorting */
     struct draw *draw;     /* [batch]: what the mini-batch consists of */
@@ -274,7 +274,7 @@ int skl_loader_new(const struct skl_dataset *set, const struct skl_data_config *
     if (l->halve)
         l->scratch =
             skl_alloc_array((size_t)skl_pool_threads(pool) * im->size * im->size, sizeof(float) * (size_t)im->channels);
-    status = skl_norm_make(&l->norm, im, l->supply, cfg->normalize, pool, err);
+    status = skl_normaliser_make(&l->norm, im, l->supply, cfg->normalize, pool, err);
     if (status)
         skl_loader_free(l);
     else
@@ -288,7 +288,7 @@ void skl_loader_free(struct skl_loader *l)
     for (int k = 0; k < 2; k++) free(l->order[k].image);
     free(l->ticket);
     free(l->draw);
-    skl_norm_free(&l->norm);
+    skl_normaliser_free(&l->norm);
     skl_supply_free(l->supply);
     free(l->item);
     free(l->ready);

@@ -65,7 +65,7 @@ static void add_up_pixels(void *arg, int chunk, int worker)
     free(room);
 }
 
-static int pixel_mean(struct skl_norm *norm, const struct skl_images *im, const struct skl_supply *supply,
+static int pixel_mean(struct skl_normaliser *norm, const struct skl_images *im, const struct skl_supply *supply,
                       struct skl_pool *pool, struct skl_err *err)
 {
     struct sums s = sums_over(im, supply);
@@ -95,7 +95,7 @@ static void count_values(void *arg, int chunk, int worker)
 }
 
 /* Mean and standard deviation of each channel, over all images; a channel of one value is only centred. */
-static int channel_norm(struct skl_norm *norm, const struct skl_images *im, const struct skl_supply *supply,
+static int channel_norm(struct skl_normaliser *norm, const struct skl_images *im, const struct skl_supply *supply,
                         struct skl_pool *pool, struct skl_err *err)
 {
     SKL_CHECK(im->channels <= CHANNELS_MAX);
@@ -120,11 +120,11 @@ static int channel_norm(struct skl_norm *norm, const struct skl_images *im, cons
     return first_error(&s, err);
 }
 
-int skl_norm_make(struct skl_norm *norm, const struct skl_images *im, const struct skl_supply *supply, int rule,
-                  struct skl_pool *pool, struct skl_err *err)
+int skl_normaliser_make(struct skl_normaliser *norm, const struct skl_images *im, const struct skl_supply *supply,
+                        int rule, struct skl_pool *pool, struct skl_err *err)
 {
     const size_t row = (size_t)im->size * (size_t)im->channels;
-    *norm = (struct skl_norm){.size = im->size, .channels = im->channels};
+    *norm = (struct skl_normaliser){.size = im->size, .channels = im->channels};
     norm->scale = skl_alloc_array(row, sizeof *norm->scale);
     norm->shift = skl_alloc_array(row * (size_t)im->size, sizeof *norm->shift);
     for (size_t k = 0; k < row; k++) norm->scale[k] = 1.0f / 255.0f;
@@ -132,7 +132,7 @@ int skl_norm_make(struct skl_norm *norm, const struct skl_images *im, const stru
     return rule == SKL_NORM_CHANNEL ? channel_norm(norm, im, supply, pool, err) : SKL_OK;
 }
 
-void skl_norm_free(struct skl_norm *norm)
+void skl_normaliser_free(struct skl_normaliser *norm)
 {
     free(norm->scale);
     free(norm->shift);

@@ -8,7 +8,7 @@
 
 /* rule: enum skl_normalize.  supply: where `im` are pictures, else NULL; of pictures the first 2000, which are of all
  * classes, give the constants, each cropped as for a test.  SKL_DATA: one of them cannot be read. */
-int skl_norm_make(struct skl_norm *norm, const struct skl_images *im, const struct skl_supply *supply, int rule,
-                  struct skl_pool *pool, struct skl_err *err);
-void skl_norm_free(struct skl_norm *norm);
+int skl_normaliser_make(struct skl_normaliser *norm, const struct skl_images *im, const struct skl_supply *supply,
+                        int rule, struct skl_pool *pool, struct skl_err *err);
+void skl_normaliser_free(struct skl_normaliser *norm);
 #endif

@@ -27,7 +27,7 @@ enum {
 struct paper {
     struct skl_text text;
     FILE *out;
-    const struct skl_view *view;
+    const struct skl_window *view;
     int lines;
 };
 
@@ -102,7 +102,7 @@ static void draw(struct skl_watched *w, int first, int metric, int columns, int 
     w->drawn_first = first, w->drawn_metric = metric, w->drawn_columns = columns, w->drawn_rows = rows;
 }
 
-static void put_picture(struct paper *p, struct skl_watched *w, const struct skl_view *v, int rows)
+static void put_picture(struct paper *p, struct skl_watched *w, const struct skl_window *v, int rows)
 {
     const int metric = has_rows(&w->results, v->metric) ? v->metric : SKL_TRAIN_LOSS,
               first = w->results.settings > CURVES ? v->first : 0;
@@ -182,7 +182,7 @@ static enum skl_colour colour_of(const struct skl_result_setting *s)
     return failed ? SKL_RED : running ? SKL_PLAIN : done == s->runs ? SKL_GREEN : SKL_DIM;
 }
 
-static void put_table(struct paper *p, const struct skl_watched *w, const struct skl_view *v, int rows)
+static void put_table(struct paper *p, const struct skl_watched *w, const struct skl_window *v, int rows)
 {
     const struct skl_results *r = &w->results;
     const int width = label_width(r, v->columns), end = v->first + rows < r->settings ? v->first + rows : r->settings;
@@ -214,7 +214,7 @@ static void put_head(struct paper *p, const struct skl_watched *w)
     free(counts);
 }
 
-static void put_foot(struct paper *p, const struct skl_watched *w, const struct skl_view *v, int table)
+static void put_foot(struct paper *p, const struct skl_watched *w, const struct skl_window *v, int table)
 {
     const int all = w->results.settings, end = v->first + table < all ? v->first + table : all;
     const bool both = has_rows(&w->results, SKL_TEST_ERROR); /* else the training loss is all there is */
@@ -230,7 +230,7 @@ static void put_foot(struct paper *p, const struct skl_watched *w, const struct 
 }
 
 /* Rows of the table, its head among them: a third of the window, more where the picture would be too high. */
-static int table_rows(const struct skl_watched *w, const struct skl_view *v)
+static int table_rows(const struct skl_watched *w, const struct skl_window *v)
 {
     const int all = w->results.settings + 1, left = v->rows - 2;
     if (!v->rows) return all;
@@ -240,13 +240,13 @@ static int table_rows(const struct skl_watched *w, const struct skl_view *v)
     return all < rows ? all : rows < most ? rows : most;
 }
 
-int skl_page_step(const struct skl_watched *w, const struct skl_view *v)
+int skl_page_step(const struct skl_watched *w, const struct skl_window *v)
 {
     const int step = table_rows(w, v) - 1;
     return step > 1 ? step : 1;
 }
 
-char *skl_page(struct skl_watched *w, struct skl_view *v, size_t *n)
+char *skl_page(struct skl_watched *w, struct skl_window *v, size_t *n)
 {
     struct paper p = {.view = v};
     const int table = table_rows(w, v), last = w->results.settings - (table - 1);

@@ -27,14 +27,14 @@ static void end_word(const struct skl_watched *w)
 
 static void print_once(struct skl_watched *w)
 {
-    struct skl_view view = {.columns = SKL_PAGE_WIDTH, .metric = SKL_TEST_ERROR};
+    struct skl_window view = {.columns = SKL_PAGE_WIDTH, .metric = SKL_TEST_ERROR};
     size_t n;
     char *page = skl_page(w, &view, &n);
     skl_print_raw(page);
     free(page);
 }
 
-static bool show(struct skl_watched *w, struct skl_view *view)
+static bool show(struct skl_watched *w, struct skl_window *view)
 {
     size_t n;
     skl_screen_size(&view->columns, &view->rows);
@@ -45,7 +45,7 @@ static bool show(struct skl_watched *w, struct skl_view *view)
 }
 
 /* What a key asks for; false: to end. */
-static bool obey(const struct skl_watched *w, struct skl_view *view, enum skl_event event, char key)
+static bool obey(const struct skl_watched *w, struct skl_window *view, enum skl_event event, char key)
 {
     const int step = skl_page_step(w, view);
     switch (event) {
@@ -83,7 +83,7 @@ static int look_again(struct skl_watched *w, double *next, struct skl_err *err)
 static int show_live(struct skl_watched *w, struct skl_err *err)
 {
     const char *no_colour = getenv("NO_COLOR");
-    struct skl_view view = {.metric = SKL_TEST_ERROR, .colour = !(no_colour && *no_colour), .live = true};
+    struct skl_window view = {.metric = SKL_TEST_ERROR, .colour = !(no_colour && *no_colour), .live = true};
     double next = skl_seconds() + LOOK_SECONDS;
     int status = SKL_OK;
     bool ended = skl_overview_ended(&w->overview), on = true;

@@ -67,22 +67,22 @@ static struct skl_kernel_operand tail_operand(const struct pass *pass, const str
 }
 
 /* What the next band reads and writes. */
-static struct skl_ahead forward_ahead(const struct pass *pass, const struct piece *p)
+static struct skl_prefetch forward_ahead(const struct pass *pass, const struct piece *p)
 {
     const struct skl_shape s = pass->job->call.unit->out;
     const size_t next = end_of(p, s);
-    struct skl_ahead a = {.floats = (int)floats_of(p, s)};
+    struct skl_prefetch a = {.floats = (int)floats_of(p, s)};
     a.read[a.reads++] = pass->x + next;
     a.read[a.reads++] = pass->f.x + next;
     a.write[a.writes++] = pass->y + next;
     a.write[a.writes++] = (float *)pass->h.x + end_of(p, pass->job->h_shape);
     return a;
 }
-static struct skl_ahead backward_ahead(const struct pass *pass, const struct piece *p)
+static struct skl_prefetch backward_ahead(const struct pass *pass, const struct piece *p)
 {
     const struct skl_shape s = pass->job->call.unit->out;
     const size_t next = end_of(p, s);
-    struct skl_ahead a = {.floats = (int)floats_of(p, s)};
+    struct skl_prefetch a = {.floats = (int)floats_of(p, s)};
     a.read[a.reads++] = pass->x + next;
     a.read[a.reads++] = pass->f.x + next;
     a.read[a.reads++] = pass->h.x + end_of(p, pass->job->h_shape);
@@ -97,7 +97,7 @@ static void tail_forward(struct cpu *cpu, const struct pass *pass, const struct 
     float *h = (float *)pass->h.x + float_of(p, s);
     const struct skl_kernel_operand x = tail_operand(pass, p);
     const struct skl_kernel_result result = {.y = h};
-    const struct skl_ahead ahead = forward_ahead(pass, p);
+    const struct skl_prefetch ahead = forward_ahead(pass, p);
     struct skl_conv_forward conv = {tail_shape(pass, p),    cpu->packed, cpu->kernels, &x, &result,
                                     p->rows ? &ahead : NULL};
     kernel_of(pass->job->tail->plan)->forward(&conv, 0, p->images, NULL, scratch + cpu->range_floats);
@@ -208,7 +208,7 @@ static void tail_backward(struct cpu *cpu, struct pass *pass, int chunk, const s
     float *dx = pass->dx + float_of(p, job->x_shape);
     const struct skl_kernel_operand x = tail_operand(pass, p), dy = {.x = dh};
     const struct skl_kernel_result result = {.y = dx, .add = dx};
-    const struct skl_ahead ahead = backward_ahead(pass, p);
+    const struct skl_prefetch ahead = backward_ahead(pass, p);
     struct skl_conv_backward conv = {tail_shape(pass, p),    cpu->packed, cpu->kernels, &x, &dy, &result,
                                      p->rows ? &ahead : NULL};
     kernel->backward(&conv, 0, p->images, first ? dw : one, NULL, work);

@@ -53,7 +53,7 @@ INLINE void ahead_result(struct ahead *a, const struct skl_kernel_result *s, siz
 }
 
 /* The same of what a caller names. */
-INLINE struct ahead ahead_from(const struct skl_ahead *from, int shares)
+INLINE struct ahead ahead_from(const struct skl_prefetch *from, int shares)
 {
     struct ahead a = ahead_of(from->floats, shares);
     for (int i = 0; i < from->reads; i++) ahead_read(&a, from->read[i], 0);

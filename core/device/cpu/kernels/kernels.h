@@ -59,7 +59,7 @@ struct skl_sums {
 /* ---- convolution: shapes and algorithms in core/device/conv.h ---- */
 /* Memory that will be needed soon: the next `floats` of each tensor from where the pointers stand.  A kernel may fetch
  * it into the second-level cache while it computes. */
-struct skl_ahead {
+struct skl_prefetch {
     const float *read[8], *write[4];
     int reads, writes, floats;
 };
@@ -71,7 +71,7 @@ struct skl_conv_forward {
     const struct skl_kernels *kernels; /* whose load_rows and store_rows to use, where the kernel has none of its own */
     const struct skl_kernel_operand *x;
     const struct skl_kernel_result *y;
-    const struct skl_ahead *ahead; /* NULL: what the job itself reads and writes next */
+    const struct skl_prefetch *ahead; /* NULL: what the job itself reads and writes next */
 };
 struct skl_conv_backward {
     struct skl_conv_shape shape;
@@ -80,7 +80,7 @@ struct skl_conv_backward {
     const struct skl_kernel_operand *x;  /* what the forward pass read; its `out` is NULL here */
     const struct skl_kernel_operand *dy; /* gradient of the output */
     const struct skl_kernel_result *dx;  /* where the gradient of the value read goes; NULL: not wanted */
-    const struct skl_ahead *ahead;       /* as in skl_conv_forward */
+    const struct skl_prefetch *ahead;    /* as in skl_conv_forward */
 };
 
 /* One algorithm on one CPU level: a row of kernels.def. */
