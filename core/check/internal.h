@@ -115,8 +115,6 @@ const struct skl_tensor *lab_find(const struct lab *lab, const char *name); /* N
 float *lab_read(struct lab *lab, const struct skl_tensor *t, enum skl_tensor_part part);
 enum { LAB_CLASSES = 5, LAB_CHANNELS = 3, LAB_WIDTH = 4 };
 
-static inline size_t shape_floats(struct skl_shape s) { return (size_t)s.h * (size_t)s.w * (size_t)s.c; }
-
 /* Standard normal numbers, their directions +-1. */
 double normal(uint64_t key, uint64_t i);
 double sign_of(uint64_t key, uint64_t i);

@@ -116,8 +116,8 @@ void stage_open(struct stage *st, struct check *c, const struct variation *set, 
     st->decl = declared(c, set, &unit);
     if (st->decl.wrong[0]) fail(c, "declares %s (%s)", st->decl.wrong, set->label);
     const struct skl_shape x = st->decl.source == SKL_RAW_X ? unit.in : unit.out;
-    st->x_image = shape_floats(x), st->h_image = shape_floats(skl_declared_shape(&st->decl, &unit)),
-    st->f_image = shape_floats(unit.out);
+    st->x_image = skl_shape_floats(x), st->h_image = skl_shape_floats(skl_declared_shape(&st->decl, &unit)),
+    st->f_image = skl_shape_floats(unit.out);
     open_inputs(st, seed * 1000);
     open_outputs(st);
 }

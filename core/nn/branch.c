@@ -65,8 +65,8 @@ void branch_backward(struct skl_net *net, struct unit *u, struct signal *in, str
         dF = bn_gradient(mid, g, x.x);
     }
     struct skl_result sink = signal_sink(net, (int)(in - net->signal));
-    const bool in_place =
-        skl_same_place(along.g, net->d.along); /* then the sum is made there, and the two change names */
+    /* Where what came along stands in d.along, the sum is made there, and the two change names. */
+    const bool in_place = skl_same_place(along.g, net->d.along);
     sink.y = in_place ? net->d.along : net->d.y;
     input_backward(net, u, in, dF, sink, along);
     if (in_place) net->d.along = net->d.y, net->d.y = sink.y;

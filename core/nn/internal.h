@@ -340,7 +340,6 @@ static inline struct skl_place arena_take(struct skl_net *net, size_t bytes)
 static inline bool is_statistic(enum skl_tensor_kind kind) { return kind == SKL_KIND_MEAN || kind == SKL_KIND_VAR; }
 
 static inline bool has_layers(const struct unit *u) { return u->decl.convs > 0; }
-static inline size_t shape_floats(struct skl_shape s) { return (size_t)s.h * (size_t)s.w * (size_t)s.c; }
 static inline struct skl_shape conv_out(const struct conv_layer *l)
 {
     const struct skl_conv_shape *s = &l->plan.shape;

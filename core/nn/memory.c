@@ -33,13 +33,13 @@ static void take_bn(struct skl_net *net, struct bn_layer *bn)
 /* ---- units ---- */
 static void take_training(struct skl_net *net, struct unit *u, size_t n)
 {
-    const size_t out = n * shape_floats(u->place.out);
+    const size_t out = n * skl_shape_floats(u->place.out);
     struct unit_buffers *b = &u->train;
-    for (int j = 0; j < u->convs; j++) b->y[j] = take(net, n * shape_floats(conv_out(&u->conv[j])));
-    if (u->pre_before_split) b->a = take(net, n * shape_floats(u->place.in));
+    for (int j = 0; j < u->convs; j++) b->y[j] = take(net, n * skl_shape_floats(conv_out(&u->conv[j])));
+    if (u->pre_before_split) b->a = take(net, n * skl_shape_floats(u->place.in));
     if (u->project_bn) b->py = take(net, out);
     if (u->projection != PROJECT_NONE) b->p = take(net, out);
-    for (int j = 0; j < u->decl.convs; j++) b->ys[j] = take(net, n * shape_floats(conv_out(&u->shortcut_conv[j])));
+    for (int j = 0; j < u->decl.convs; j++) b->ys[j] = take(net, n * skl_shape_floats(conv_out(&u->shortcut_conv[j])));
     if (u->post) b->s = take(net, out);
     b->z = take(net, out);
     if (u->variant->affine) u->bits = arena_take(net, (out + 7) / 8 + 8);
@@ -164,9 +164,9 @@ static void take_head(struct skl_net *net, size_t n)
 static void take_trained(struct skl_net *net, size_t n)
 {
     for (int i = 0; i < net->units; i++) take_training(net, &net->unit[i], n);
-    net->stem_y = take(net, n * shape_floats(conv_out(&net->stem)));
-    net->stem_z = take(net, n * shape_floats(net->signal[0].shape));
-    if (net->plan.stem.pool) net->chosen = arena_take(net, n * shape_floats(net->signal[0].shape));
+    net->stem_y = take(net, n * skl_shape_floats(conv_out(&net->stem)));
+    net->stem_z = take(net, n * skl_shape_floats(net->signal[0].shape));
+    if (net->plan.stem.pool) net->chosen = arena_take(net, n * skl_shape_floats(net->signal[0].shape));
     take_gradients(net, n);
 }
 

@@ -30,7 +30,7 @@ struct skl_net_options {
 
 /* One learnable tensor or one running statistic.  Its numbers stand in the device's memory. */
 struct skl_tensor {
-    char name[96];      /* design: PyTorch's names, "layer1.0.conv1.weight" */
+    char name[96];      /* PyTorch's, "layer1.0.conv1.weight" */
     int ndim, shape[4]; /* PyTorch's: OIHW for convolutions */
     size_t count;
     bool learned; /* has a gradient and a momentum: neither a running statistic nor in an inference net */
@@ -40,6 +40,8 @@ struct skl_tensor {
 
 struct skl_net;
 struct skl_decl;
+/* SKL_USAGE: there is no such net or device, the variant does not fit, or images, memory are too small for it;
+ * SKL_FAILED: the device has not passed its test (core/device/choose/choose.h). */
 int skl_net_new(const struct skl_model_config *model, const struct skl_net_options *options, struct skl_net **net,
                 struct skl_err *err);
 void skl_net_free(struct skl_net *net);

@@ -233,7 +233,7 @@ static void plan_head(struct skl_net *net)
 
 static void measure_shape(struct skl_net *net, struct skl_shape s)
 {
-    if (shape_floats(s) > net->activation) net->activation = shape_floats(s);
+    if (skl_shape_floats(s) > net->activation) net->activation = skl_shape_floats(s);
     if (s.c > net->widest) net->widest = s.c;
 }
 

@@ -47,7 +47,8 @@ static float *fetch(struct skl_net *net, struct skl_operand x, struct skl_shape 
     struct skl_place at = x.x;
     if (skl_there(x.scale) || skl_there(x.add) || x.relu)
         map(net, x, (struct skl_result){.y = at = net->d.inner[1]}, shape);
-    net->device->ops->download(net->device, at, (size_t)net->n * shape_floats(shape) * sizeof(float), w->host[where]);
+    net->device->ops->download(net->device, at, (size_t)net->n * skl_shape_floats(shape) * sizeof(float),
+                               w->host[where]);
     net_finish(net);
     return w->host[where];
 }
@@ -119,7 +120,7 @@ static void moments_chunk(void *arg, int chunk, int first, int n)
 static void moments(const struct skl_net *net, const float *a, const float *b, struct skl_shape shape,
                     double total[MOMENTS])
 {
-    struct moments_job job = {.a = a, .b = b ? b : a, .image = shape_floats(shape)};
+    struct moments_job job = {.a = a, .b = b ? b : a, .image = skl_shape_floats(shape)};
     for_chunks(net, moments_chunk, &job);
     memset(total, 0, MOMENTS * sizeof *total);
     for (int i = 0; i < skl_chunk_count(net->n); i++)
@@ -130,7 +131,7 @@ static double rms(struct skl_net *net, struct skl_operand x, struct skl_shape sh
 {
     double m[MOMENTS];
     moments(net, fetch(net, x, shape, 0), NULL, shape, m);
-    return sqrt(m[SQUARES] / ((double)net->n * (double)shape_floats(shape)));
+    return sqrt(m[SQUARES] / ((double)net->n * (double)skl_shape_floats(shape)));
 }
 
 /* ---- signal ---- */
@@ -188,11 +189,11 @@ static void add_image(const struct sum_job *job, const float *restrict f, float 
 static void sum_chunk(void *arg, int chunk, int first, int n)
 {
     struct sum_job *job = arg;
-    const size_t image = shape_floats(job->to);
+    const size_t image = skl_shape_floats(job->to);
     for (int i = first; i < first + n; i++) {
         float *sum = job->sum + (size_t)i * image;
         double m[MOMENTS] = {0};
-        add_image(job, job->f + (size_t)i * shape_floats(job->from), sum);
+        add_image(job, job->f + (size_t)i * skl_shape_floats(job->from), sum);
         add_moments(image, sum, sum, m);
         job->squares[chunk] += m[SQUARES];
     }
@@ -221,14 +222,14 @@ struct gain_job {
 static void gain_range(struct gain_job *j, int chunk, int first, int n)
 {
     const struct unit *u = j->u;
-    const size_t image = shape_floats(u->place.out);
+    const size_t image = skl_shape_floats(u->place.out);
     float *lambda = skl_alloc_array((size_t)n * (image + u->decl.scratch), sizeof *lambda);
     struct skl_call k = j->call;
     k.first += first, k.n = n;
     if (k.keep) k.keep += (size_t)first * u->decl.keep;
     k.scratch = lambda + (size_t)n * image;
-    u->variant->gain(&k, j->x + (size_t)first * shape_floats(x_shape(u)),
-                     j->h + (size_t)first * shape_floats(h_shape(u)), lambda);
+    u->variant->gain(&k, j->x + (size_t)first * skl_shape_floats(x_shape(u)),
+                     j->h + (size_t)first * skl_shape_floats(h_shape(u)), lambda);
     for (size_t i = 0; i < (size_t)n * image; i++) j->sum[chunk] += lambda[i];
     free(lambda);
 }
@@ -248,7 +249,7 @@ static const float *fetch_h(struct skl_net *net, const struct unit *u, struct sk
 {
     const bool stand = u->decl.sigmoid && u->fusion.tail;
     float *h = fetch(net, stand ? plain(shortcut_raw(u, x)) : shortcut_view(net, u, x), h_shape(u), 1);
-    if (u->decl.sigmoid && !stand) sigmoid((size_t)net->n * shape_floats(h_shape(u)), h);
+    if (u->decl.sigmoid && !stand) sigmoid((size_t)net->n * skl_shape_floats(h_shape(u)), h);
     return h;
 }
 
@@ -279,12 +280,12 @@ static double mean_gain(struct skl_net *net, struct unit *u, struct skl_place x)
     for (int i = 0; i < skl_chunk_count(net->n); i++) sum += job.sum[i];
     for (int i = 0; i < u->decl.owns; i++) free(own[i]);
     free(keep);
-    return sum / ((double)net->n * (double)shape_floats(u->place.out));
+    return sum / ((double)net->n * (double)skl_shape_floats(u->place.out));
 }
 
 static double kept_share(struct skl_net *net, const struct unit *u)
 {
-    const uint64_t elements = (uint64_t)net->n * shape_floats(u->place.out), key = make_call(net, u).rng_key;
+    const uint64_t elements = (uint64_t)net->n * skl_shape_floats(u->place.out), key = make_call(net, u).rng_key;
     uint64_t kept = 0;
     for (uint64_t i = 0; i < elements; i += 4) {
         const struct skl_u32x4 bits = skl_philox(key, 0, i / 4);
@@ -359,7 +360,7 @@ static void measure_gradient(struct skl_net *net, struct watcher *w, struct skl_
     double m[MOMENTS];
     moments(net, g, direct, shape, m);
     const double whole = sqrt(m[SQUARES]), along = sqrt(m[OTHER_SQUARES]);
-    row->gradient_rms = w->per_image * whole / sqrt((double)net->n * (double)shape_floats(shape));
+    row->gradient_rms = w->per_image * whole / sqrt((double)net->n * (double)skl_shape_floats(shape));
     row->direct_gain = w->scale * (along / w->top);
     row->direct_share = w->scale * (along / whole);
     row->direct_cosine = m[PRODUCTS] / (whole * along);
@@ -411,7 +412,7 @@ static void measure_response(struct skl_net *net, struct skl_probe *p, const cha
                              struct skl_shape shape)
 {
     struct skl_probe_response *r = &p->response[p->responses++];
-    double m[MOMENTS], count = (double)net->n * (double)shape_floats(shape);
+    double m[MOMENTS], count = (double)net->n * (double)skl_shape_floats(shape);
     moments(net, fetch(net, x, shape, 0), NULL, shape, m);
     const double mean = m[SUM] / count, var = m[SQUARES] / count - mean * mean;
     snprintf(r->name, sizeof r->name, "%s", name);
@@ -463,7 +464,7 @@ static struct skl_memory *open_watcher(struct skl_net *net, struct watcher *w, i
     w->direct = (struct skl_place){memory, 0};
     w->vector = skl_further(w->direct, size);
     for (int i = 0; i < 2; i++) w->host[i] = skl_alloc_array(size + (size_t)net->widest, sizeof(float));
-    w->sum = skl_alloc_array((size_t)n * shape_floats(net->signal[net->units].shape), sizeof(float));
+    w->sum = skl_alloc_array((size_t)n * skl_shape_floats(net->signal[net->units].shape), sizeof(float));
     return memory;
 }
 

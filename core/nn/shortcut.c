@@ -52,7 +52,7 @@ struct skl_operand shortcut_forward(struct skl_net *net, struct unit *u, struct 
         conv_bn_forward(net, &u->shortcut_conv[i], u->shortcut_bn[i], layer_input(net, u, i, x), u->at->ys[i]);
     if (u->a.kind == COEF_MASK && u->fusion.way != MERGE_PASS)
         net->device->ops->keep_bits(net->device, make_call(net, u).rng_key, u->a.said.drop, net->first, net->n,
-                                    shape_floats(u->place.out), u->bits);
+                                    skl_shape_floats(u->place.out), u->bits);
     return shortcut_view(net, u, x);
 }
 
@@ -75,8 +75,8 @@ static struct skl_operand top_backward(struct skl_net *net, struct unit *u, stru
     const int top = u->decl.convs - 1;
     const struct conv_layer *l = &u->shortcut_conv[top];
     struct bn_layer *bn = u->shortcut_bn[top];
-    const bool fused =
-        u->fusion.way != MERGE_PASS; /* then g is dE/dy, still to be scaled by a, and its sums are made */
+    /* Fused: g is dE/dy, still to be scaled by a, and its sums are made. */
+    const bool fused = u->fusion.way != MERGE_PASS;
     const struct skl_place none = {NULL, 0}, a = fused ? u->a.v : none, ys = u->at->ys[top];
     if (!fused && (bn || l->bias >= 0)) map(net, plain(g), summed(net, g, bn, ys), conv_out(l));
     if (bn) {

@@ -1,5 +1,4 @@
-/* The stem: images to x_1 by one convolution, its batch norm and ReLU; in the family imagenet max pooling behind them.
- */
+/* The stem: images to x_1 by one convolution, its batch norm and ReLU; in the family imagenet max pooling behind. */
 #include "core/nn/internal.h"
 
 static struct skl_max_pool pool_job(const struct skl_net *net, struct skl_place y)

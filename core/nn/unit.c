@@ -44,5 +44,5 @@ void unit_shortcut_backward(struct skl_net *net, struct unit *u, struct signal *
         arrive(net, u, in, dx);
     else
         net->device->ops->clear(net->device, net->d.y,
-                                (size_t)all_images(net) * shape_floats(in->shape) * sizeof(float));
+                                (size_t)all_images(net) * skl_shape_floats(in->shape) * sizeof(float));
 }

@@ -41,6 +41,7 @@ struct skl_decl {
  * what else is wrong; d must not be built from then. */
 int skl_declare(const struct skl_shortcut *s, const struct skl_unit *u, const void *opts, struct skl_decl *d,
                 struct skl_err *err);
+static inline size_t skl_shape_floats(struct skl_shape s) { return (size_t)s.h * (size_t)s.w * (size_t)s.c; }
 /* Of h: what the declared layers make of x. */
 struct skl_shape skl_declared_shape(const struct skl_decl *d, const struct skl_unit *u);
 #endif

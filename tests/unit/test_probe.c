@@ -38,7 +38,7 @@ static const float *fetch(struct lab *lab, struct skl_place from, size_t floats)
 }
 static const float *fetch_signal(struct lab *lab, int i)
 {
-    return fetch(lab, lab->net->signal[i].z, IMAGES * shape_floats(lab->net->signal[i].shape));
+    return fetch(lab, lab->net->signal[i].z, IMAGES * skl_shape_floats(lab->net->signal[i].shape));
 }
 /* The first `count` numbers of a tensor. */
 static void set_tensor(struct lab *lab, int tensor, int count, float v)
@@ -103,7 +103,7 @@ static void signals_add_up(void **state)
     const int n = per_stage(&lab);
     for (int stage = 0; stage < 3; stage++) {
         const int first = stage * n + (stage > 0), last = stage * n + n;
-        const size_t floats = IMAGES * shape_floats(lab.net->signal[last].shape);
+        const size_t floats = IMAGES * skl_shape_floats(lab.net->signal[last].shape);
         const float *from = fetch_signal(&lab, first), *to = fetch_signal(&lab, last), *branch[8];
         double error = 0, size = 0;
         for (int l = first; l < last; l++) branch[l - first] = fetch(&lab, lab.net->unit[l].train.y[1], floats);
@@ -193,7 +193,7 @@ static void down_one_unit(struct lab *lab, int l, const double *from, double *to
     const struct unit *u = &lab->net->unit[l];
     const struct skl_shape in = u->place.in, out = u->place.out;
     const int stride = in.h / out.h;
-    memset(to, 0, IMAGES * shape_floats(in) * sizeof *to);
+    memset(to, 0, IMAGES * skl_shape_floats(in) * sizeof *to);
     for (int i = 0; i < IMAGES; i++)
         for (int y = 0; y < out.h; y++)
             for (int x = 0; x < out.w; x++)
@@ -221,15 +221,15 @@ static void masks_by_hand(void **state)
     double *from = skl_alloc_array(largest, sizeof *from), *to = skl_alloc_array(largest, sizeof *to);
     const size_t pixels = (size_t)(s.h * s.w), channels = (size_t)s.c;
     const float *dpooled = fetch(&lab, lab.net->head.dpooled, IMAGES * channels);
-    for (size_t e = 0; e < IMAGES * shape_floats(s); e++)
+    for (size_t e = 0; e < IMAGES * skl_shape_floats(s); e++)
         from[e] = (double)dpooled[e / (pixels * channels) * channels + e % channels] / (double)pixels;
-    const double top = norm(from, IMAGES * shape_floats(s));
+    const double top = norm(from, IMAGES * skl_shape_floats(s));
     for (int l = units - 1; l >= 0; l--) {
         down_one_unit(&lab, l, from, to);
-        const double size = norm(to, IMAGES * shape_floats(lab.net->signal[l].shape));
+        const double size = norm(to, IMAGES * skl_shape_floats(lab.net->signal[l].shape));
         close_to(lab.p.unit[l].direct_gain, size / top, 1e-6, "direct_gain", l);
         close_to(lab.p.unit[l].direct_share * lab.p.unit[l].gradient_rms *
-                     sqrt((double)(IMAGES * shape_floats(lab.net->signal[l].shape))),
+                     sqrt((double)(IMAGES * skl_shape_floats(lab.net->signal[l].shape))),
                  size, 1e-6, "direct term", l);
         double *swap = from;
         from = to, to = swap;
@@ -301,7 +301,7 @@ static void gain_of_a_convolution(void **state)
     struct lab lab;
     OPEN(&lab, "model.depth=8", "model.shortcut={type: conv1x1}");
     for (int l = 0; l < lab.p.units; l++) {
-        const double x = rms_of(fetch_signal(&lab, l), IMAGES * shape_floats(lab.net->signal[l].shape));
+        const double x = rms_of(fetch_signal(&lab, l), IMAGES * skl_shape_floats(lab.net->signal[l].shape));
         close_to(lab.p.unit[l].signal_rms, x, 1e-9, "signal_rms", l);
         close_to(lab.p.unit[l].shortcut_gain, 1 / x, 1e-3, "shortcut_gain", l);
     }

@@ -33,17 +33,15 @@ struct pad_job {
     struct skl_shape in, out;
     bool backward;
 };
-static size_t image_floats(struct skl_shape s) { return (size_t)s.h * (size_t)s.w * (size_t)s.c; }
-
 static void pad_chunk(struct cpu *cpu, void *arg, int chunk, int first, int n, float *scratch)
 {
     const struct pad_job *j = arg;
     const struct skl_shape in = j->in, out = j->out;
     const int step_y = (in.h + out.h - 1) / out.h, step_x = (in.w + out.w - 1) / out.w;
     for (int i = first; i < first + n; i++) {
-        const float *from = j->from + (size_t)i * image_floats(j->backward ? out : in);
-        float *to = j->to + (size_t)i * image_floats(j->backward ? in : out);
-        memset(to, 0, sizeof *to * image_floats(j->backward ? in : out));
+        const float *from = j->from + (size_t)i * skl_shape_floats(j->backward ? out : in);
+        float *to = j->to + (size_t)i * skl_shape_floats(j->backward ? in : out);
+        memset(to, 0, sizeof *to * skl_shape_floats(j->backward ? in : out));
         for (int y = 0; y < out.h; y++)
             for (int x = 0; x < out.w; x++) {
                 size_t at_in = ((size_t)(y * step_y) * (size_t)in.w + (size_t)(x * step_x)) * (size_t)in.c;
