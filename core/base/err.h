@@ -7,12 +7,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-/* Statuses are the exit codes of the program (docs: README, "Exit codes"). */
+/* Statuses are the exit codes of the program (README, "Exit codes").  Where a header names none, it is these: */
 enum skl_status {
     SKL_OK = 0,
-    SKL_FAILED = 1,      /* a run failed, I/O error */
-    SKL_USAGE = 2,       /* command line or config */
-    SKL_DATA = 3,        /* data or file missing or corrupt */
+    SKL_FAILED = 1,      /* a run, a device or another program failed; a file cannot be written */
+    SKL_USAGE = 2,       /* what a user wrote: command line, experiment file, variant */
+    SKL_DATA = 3,        /* what is read is missing or damaged: data, results, weights */
     SKL_BUSY = 4,        /* in use by another process */
     SKL_INTERRUPTED = 75 /* stopped by a signal, resumable (EX_TEMPFAIL) */
 };

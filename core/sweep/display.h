@@ -39,11 +39,10 @@ const char *skl_bar(double fraction, int cells, char text[64]);
 /* "1.2 GB" */
 const char *skl_bytes(double bytes, char text[32]);
 
-/* The last whole row of a run's train.csv; false: none yet. */
-struct skl_row {
+struct skl_row { /* of train.csv */
     int64_t iteration;
     double loss, error;
 };
-/* The last whole row of the run's train.csv; loss and error NaN: there is none. */
+/* The last whole row of the run's train.csv; loss and error NaN: there is none.  SKL_DATA: it cannot be read. */
 int skl_last_row(const char *run_folder, struct skl_row *row, struct skl_err *err);
 #endif

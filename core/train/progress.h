@@ -29,7 +29,8 @@ void skl_progress_start(struct skl_progress *p, const char *name, int64_t end, b
 /* After every iteration; row: a row of train.csv was written.  Live: at most 5 times a second.  Plain: at rows, at
  * most every 2 seconds, and at the end. */
 void skl_progress_show(struct skl_progress *p, const struct skl_progress_now *now, bool row);
-/* At the end of a run that failed: a word of enum skl_cause (run.h) for the sweep, where run.json cannot be written. */
+/* At the end of a run that failed: a word of enum skl_cause (record.h) for the sweep, where run.json cannot be
+ * written. */
 void skl_progress_cause(const char *word);
 /* While no iterations are done: a sign of life to the sweep. */
 void skl_progress_beat(struct skl_progress *p);

@@ -7,8 +7,7 @@
 enum { SKL_ROW_MAX = 192 };
 /* loss, error: means since the last row; iteration 0: of mini-batch 0 alone. */
 void skl_train_row(char text[SKL_ROW_MAX], const struct skl_session *s, int64_t iteration, double loss, double error);
-/* hash: of the weights (weights.h) */
-/* top5 stands in it where the session has it */
+/* hash: of the weights (weights.h).  top5 stands in it where the session has it. */
 void skl_test_row(char text[SKL_ROW_MAX], const struct skl_session *s, int64_t iteration,
                   const struct skl_evaluation *e, const char *hash);
 /* The first line of test.csv.  A log that was begun (its first bytes hold one) without top-5 errors goes on so: the

@@ -1,5 +1,5 @@
 /* functions.h - the functions that a formula may call, written once for C and for OpenCL C: a device gets these texts
- * (skl_formula_functions), a variant's C loop is compiled from them.  They give the same bits on every CPU and device:
+ * (skl_code_functions), a variant's C loop is compiled from them.  They give the same bits on every CPU and device:
  * each operation is one rounding, skl_fma is one rounding too, nothing else is fused.  A device must therefore divide
  * correctly rounded (-cl-fp32-correctly-rounded-divide-sqrt) and fuse nothing (FP_CONTRACT OFF).
  * Where an argument is not a number, so is the result; skl_min and skl_max return their second argument then. */

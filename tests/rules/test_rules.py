@@ -263,6 +263,26 @@ class Lists(unittest.TestCase):
                 if not re.match(r"[a-z]+:", target):
                     self.assertTrue(os.path.exists(os.path.join(SOURCE, os.path.dirname(path), target)), f"{path} links to {target}")
 
+    def test_documents_name_what_is_there(self):
+        """Paths, source files and words_with_underscores in back-ticks; capitals stand for something, as NAME does."""
+        tree = {os.path.relpath(os.path.join(at, name), SOURCE) for top in ("core", "shortcuts", "tests", "docs", "configs", "plots")
+                for at, _, names in os.walk(os.path.join(SOURCE, top)) for name in names + ["."]}
+        names = {os.path.basename(path) for path in tree}
+        words = set(re.findall(r"\w+", "".join(read(p) for p in C_FILES + files("core/**/*.cl", "core/**/*.def", "**/meson.build", "tests/**/*.*py*"))))
+        for path in files("*.md", "docs/*.md", "tests/**/*.md"):
+            for token in (t.strip(",;:.()") for span in re.findall(r"`([^`\n]+)`", read(path)) for t in span.split()):
+                if re.search(r"[A-Z]{3}|[^\w/.()-]|^[./-]", token):
+                    continue
+                if re.match(r"(core|shortcuts|tests|docs|configs|plots)/", token):
+                    found = token.rstrip("/") in tree
+                elif re.fullmatch(r"[\w/]+/[\w-]+\.(c|h|cl|def)", token):     # docs/architecture.md: below core
+                    found = any(p.endswith("/" + token) for p in tree)
+                elif re.fullmatch(r"[\w-]+\.(c|h|cl|def|py)", token):
+                    found = token in names or token == "skip_init.c"     # the tutorial writes it
+                else:
+                    found = not re.fullmatch(r"[a-z]\w*_\w+(\(.*)?", token) or token.split("(")[0] in words
+                self.assertTrue(found, f"{path} names {token}, which is nowhere")
+
 
 class Code(unittest.TestCase):
     def test_banned_calls(self):
@@ -304,6 +324,14 @@ class Code(unittest.TestCase):
             self.assertNotRegex(re.sub("#.*", "", read(path)), r"-ffast-math|-Ofast|-funsafe-math|-fassociative-math|-ffinite-math|-ffp-contract=(fast|on)", path)
         for path in C_FILES:
             self.assertNotRegex(read(path), r"fast-math|Ofast|pragma.*(associative|fp_contract)", path)
+
+    def test_a_public_type_is_one_thing(self):
+        """Two rooms do not call different things skl_x; a device's memory is its own."""
+        seen = {"struct skl_memory": None}
+        for path in C_FILES:
+            for kind, name in re.findall(r"(?m)^(struct|enum|union) (skl_\w+) \{", code(read(path))):
+                if seen.setdefault(f"{kind} {name}", path):
+                    self.assertEqual(seen[f"{kind} {name}"], path, f"{kind} {name}")
 
     def test_plain_text(self):
         for path in ALL_C + files("**/meson.build", "**/*.py", "configs/*.yaml", "**/*.gp", "*.md", "docs/*.md", "dev", ".ci/run"):

@@ -22,7 +22,7 @@ struct skl_view skl_view_test(const struct skl_data_config *cfg, int crop, int w
 void skl_colour_draw(const struct skl_data_config *cfg, uint64_t seed, int64_t epoch, int image, double rgb[3]);
 
 struct skl_picture;
-/* out [size, size, 3].  A JPEG at least 4 times as large as needed is reduced while it is decoded.  SKL_DATA: damaged.
- */
+/* out [size, size, 3].  A JPEG at least 4 times as large as needed is reduced while it is decoded.
+ * SKL_DATA: damaged. */
 int skl_view_make(struct skl_picture *p, const struct skl_view *v, int size, uint8_t *out, struct skl_err *err);
 #endif
