@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/base/err.h"
@@ -40,6 +41,7 @@ struct skl_footprint {
     struct rlimit limit[LIMITS];
     cpu_set_t cpus;
     int nice;
+    bool children; /* processes that were started here and still run */
 };
 
 static const int categories[LOCALES] = {LC_CTYPE, LC_NUMERIC, LC_TIME, LC_COLLATE, LC_MONETARY, LC_MESSAGES};
@@ -98,6 +100,8 @@ struct skl_footprint *skl_footprint_take(void)
     for (int i = 0; i < LIMITS && i < RLIM_NLIMITS; i++) getrlimit(i, &f->limit[i]);
     sched_getaffinity(0, sizeof f->cpus, &f->cpus);
     f->nice = getpriority(PRIO_PROCESS, 0);
+    siginfo_t child = {0};
+    f->children = !waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT | __WALL);
     return f;
 }
 
@@ -149,6 +153,7 @@ static const char *changed_rest(const struct skl_footprint *a, const struct skl_
     if (memcmp(a->locale, b->locale, sizeof a->locale) || a->own_locale != b->own_locale) return "the locale";
     if (memcmp(a->limit, b->limit, sizeof a->limit)) return "a resource limit";
     if (!CPU_EQUAL(&a->cpus, &b->cpus)) return "the CPUs this process may use";
+    if (!a->children && b->children) return "a process that it has started";
     return a->nice != b->nice ? "the process's priority" : NULL;
 }
 

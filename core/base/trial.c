@@ -25,12 +25,14 @@ void skl_shared_free(void *p, size_t bytes)
     if (p) munmap(p, bytes);
 }
 
-/* `returned` is set behind fn: exit(0) inside it leaves it unset. */
+/* `returned` is set behind fn: exit(0) inside it leaves it unset.  A session of its own: kill(0, ...) in fn is a signal
+ * to the child, not to whoever started this program. */
 static _Noreturn void child(void (*fn)(void *arg), void *arg, volatile bool *returned, pid_t parent)
 {
     static const int deadly[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGALRM, SIGTERM};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) skl_leave(0);
+    setsid();
     for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++) signal(deadly[i], SIG_DFL);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     fn(arg);
@@ -38,13 +40,16 @@ static _Noreturn void child(void (*fn)(void *arg), void *arg, volatile bool *ret
     skl_leave(0);
 }
 
-/* Looks from time to time: a signal or an alarm of the child's own could be blocked or taken back by fn. */
+/* Looks from time to time: a signal or an alarm of the child's own could be blocked or taken back by fn.  What fn
+ * started goes with the child: it would hold our output open. */
 static void await(pid_t pid, int seconds, struct skl_trial *t)
 {
     const double start = skl_seconds();
     struct timespec pause = {.tv_nsec = 200000};
-    for (pid_t got; (got = waitpid(pid, &t->status, WNOHANG)) != pid;) {
-        if (got < 0 && errno != EINTR) return; /* somebody else waited for it; `returned` tells */
+    for (siginfo_t end = {0}; !end.si_pid;) {
+        int lost = waitid(P_PID, (id_t)pid, &end, WEXITED | WNOHANG | WNOWAIT);
+        if (lost && errno != EINTR) return; /* somebody else waited for it; `returned` tells */
+        if (end.si_pid) break;
         if (!t->too_long && skl_seconds() - start > seconds) {
             t->too_long = true;
             kill(pid, SIGKILL);
@@ -52,6 +57,8 @@ static void await(pid_t pid, int seconds, struct skl_trial *t)
         nanosleep(&pause, NULL);
         if (pause.tv_nsec < 20000000) pause.tv_nsec += pause.tv_nsec / 4;
     }
+    kill(-pid, SIGKILL); /* not waited for yet: nobody else has its number */
+    waitpid(pid, &t->status, 0);
 }
 
 struct skl_trial skl_trial(void (*fn)(void *arg), void *arg, int seconds)

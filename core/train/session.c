@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/base/grow.h"
+#include "core/base/say.h"
 #include "core/config/registry.h"
 #include "core/train/schedule.h"
 
@@ -87,7 +88,7 @@ static int open_net(struct skl_session *s, int size, bool inference, struct skl_
 int skl_session_open(struct skl_session *s, const struct skl_experiment *exp, int threads, bool inference,
                      struct skl_err *err)
 {
-    *s = (struct skl_session){.exp = exp, .loaded = -1};
+    *s = (struct skl_session){.exp = exp, .process = getpid(), .loaded = -1};
     int group, batch = exp->train.batch;
     int status = skl_group_size(batch, exp->train.bn_batch, &group, err); /* before reading data: it is cheap */
     if (status) return status;
@@ -174,8 +175,17 @@ int skl_part_count(const struct skl_session *s, enum skl_part part)
     return 0;
 }
 
+/* A plug-in may fork in the middle of a step.  The copy came here with our folder, files and claim. */
+static void end_a_copy(const struct skl_session *s)
+{
+    if (getpid() == s->process) return;
+    skl_say("skiplab: a plug-in has forked this process: the copy ends here, the run goes on\n");
+    skl_leave(SKL_BUSY);
+}
+
 int skl_session_sound(struct skl_session *s, struct skl_err *err)
 {
+    end_a_copy(s);
     int status = skl_loader_sound(s->loader, err);
     return status ? status : skl_net_sound(s->net, err);
 }

@@ -3,6 +3,7 @@
 #ifndef SKL_SESSION_H
 #define SKL_SESSION_H
 #include <stdbool.h>
+#include <sys/types.h>
 #include "core/config/experiment.h"
 #include "core/data/dataset.h"
 #include "core/nn/net.h"
@@ -10,6 +11,7 @@
 
 struct skl_session {
     const struct skl_experiment *exp; /* borrowed */
+    pid_t process;                    /* it may be used in this one alone */
     struct skl_pool *pool;
     struct skl_dataset set;
     struct skl_loader *loader;
@@ -46,7 +48,8 @@ struct skl_step_result skl_iteration(struct skl_net *net, const struct skl_train
 struct skl_evaluation {
     double loss, error, top5;
 }; /* mean loss; errors in %; top5: the label is not among the five likeliest, NaN where the session has none */
-/* The net and the loader: SKL_FAILED, SKL_DATA, what went wrong since they were opened; figures are void. */
+/* The net and the loader: SKL_FAILED, SKL_DATA, what went wrong since they were opened; figures are void.  Asked before
+ * anything is written; a process that was forked from the session's ends here. */
 int skl_session_sound(struct skl_session *s, struct skl_err *err);
 /* All images of one part, clean, with running statistics; of more than one crop the chances are averaged.
  * go_on(context) is asked before each mini-batch (NULL: nobody is); once it says no the figures are void and false is

@@ -83,6 +83,7 @@ BEGUN = {
     "sigset_t s; sigfillset(&s); sigprocmask(SIG_BLOCK, &s, 0)": "the signals that are blocked", "signal(SIGTERM, SIG_IGN)": "how signal 15",
     "fesetround(FE_UPWARD)": "the rounding", "feenableexcept(FE_DIVBYZERO)": "which arithmetic raises SIGFPE", "alarm(1000)": "the timer", "calls = nice(3)": "the process's priority",
     "setrlimit(RLIMIT_NOFILE, &(struct rlimit){64, 64})": "a resource limit",
+    "kill(0, SIGTERM)": r"loading it crashes \(Terminated\)", "if (!fork()) pause()": "a process that it has started",
 }
 if os.uname().machine == "x86_64":      # as a linker does for -Ofast
     BEGUN["__builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | 0x8040)"] = "what becomes of denormal numbers"
@@ -385,6 +386,15 @@ class Plugins(unittest.TestCase):
         self.build("thread", "-D_GNU_SOURCE")
         self.write("thread.yaml", CONFIG.replace("../lib/mine.so", "./thread.so").replace("type: mine", "type: thread").replace("100000,", "2000,"))
         self.assertIn("a thread was ended from inside", self.told("thread.yaml", "2"))
+
+    def test_a_copy_made_in_the_middle_writes_nothing(self):
+        self.liar(affine="if (k->training && k->iteration == 15 && !calls++) fork()")
+        self.write("x.yaml", CONFIG.replace("../lib/mine.so", "./liar.so").replace("mine", "liar"))
+        text = self.ends(0, "train", "x.yaml", "--run-dir", "r", "--threads", "1", "train.iterations=40", "train.log_every=5")
+        self.assertIn("a plug-in has forked this process: the copy ends here", text)
+        with open(self.path("r/train.csv")) as f:
+            self.assertEqual([line.split(",")[0] for line in f][1:], [str(i) for i in range(0, 41, 5)])
+        self.assertIn("every hash as recorded", self.ends(0, "audit", "r"))
 
     def test_one_that_breaks_its_contract_is_not_run(self):
         """Each with its name and what it does, before anything is written; other runs of a sweep go on."""
