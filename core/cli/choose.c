@@ -14,6 +14,15 @@ int skl_choose_seed(const char *word, struct skl_err *err)
     return SKL_OK;
 }
 
+void skl_say_what_is_vain(const struct skl_plan_run *run, int count)
+{
+    char *note[] = {skl_plan_beyond_end(run, count), skl_plan_idle(run, count)};
+    for (size_t i = 0; i < sizeof note / sizeof *note; i++) {
+        if (note[i]) skl_say("skiplab: note: %s\n", note[i]);
+        free(note[i]);
+    }
+}
+
 static bool fits(const char *wanted, const char *variant, const char *setting)
 {
     return !wanted || !strcmp(variant, wanted) || !strcmp(setting, wanted);

@@ -28,6 +28,8 @@ int skl_choose(int argc, char **argv, const char *more, struct skl_plan *plan, c
 /* Of a plan that is there; variant NULL: any. */
 int skl_choose_run(const struct skl_plan *plan, const char *file, const char *variant, const char *more,
                    const struct skl_plan_run **run, struct skl_err *err);
+/* A line on stderr for what these runs' settings say in vain. */
+void skl_say_what_is_vain(const struct skl_plan_run *run, int count);
 /* Does a run of a list fit what was chosen? */
 bool skl_choose_fits(const char *variant, const char *setting, uint64_t seed);
 #endif

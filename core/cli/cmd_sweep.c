@@ -7,6 +7,7 @@
 #include "core/base/fs.h"
 #include "core/base/place.h"
 #include "core/base/say.h"
+#include "core/cli/choose.h"
 #include "core/cli/cmd.h"
 #include "core/data/dataset.h"
 #include "core/device/choose/choose.h"
@@ -305,9 +306,7 @@ static int run(int argc, char **argv, struct skl_err *err)
     struct skl_plan plan;
     status = skl_plan_load(argv[0], argv + 1, argc - 1, &plan, err);
     if (status) return status;
-    char *beyond = skl_plan_beyond_end(plan.run, plan.count);
-    if (beyond) skl_say("skiplab: note: %s\n", beyond);
-    free(beyond);
+    skl_say_what_is_vain(plan.run, plan.count);
     char *folder = skl_path(options.results, plan.name);
     skl_root_add(folder);
     free(folder);

@@ -108,9 +108,7 @@ static int load_file(int argc, char **argv, struct skl_plan *plan, const struct 
 {
     int status = skl_choose(argc, argv, quiet ? NULL : " ('skiplab sweep' does all)", plan, chosen, err);
     if (status) return status;
-    char *beyond = quiet || skl_progress_watched() ? NULL : skl_plan_beyond_end(*chosen, 1);
-    if (beyond) skl_say("skiplab: note: %s\n", beyond);
-    free(beyond);
+    if (!quiet && !skl_progress_watched()) skl_say_what_is_vain(*chosen, 1);
     char *sweep = skl_path(results, plan->name);
     *folder = run_dir ? skl_strdup(run_dir) : skl_path(sweep, (*chosen)->dir);
     add_root(sweep, *folder);

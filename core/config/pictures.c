@@ -69,13 +69,15 @@ char *skl_write_aspect(const struct skl_experiment *exp, bool exact)
 
 /* ---- crops ---- */
 
+/* A synthetic set tries an experiment on a folder out. */
 int skl_read_crop(const struct skl_ynode *node, struct skl_experiment *exp, struct skl_err *err)
 {
     long long crop = 0;
     if (node->kind == SKL_YSCALAR && !skl_yaml_int(node, &crop) &&
-        (crop == exp->data.size || !skl_is_folder(&exp->data)))
+        (crop == exp->data.size || !strcmp(exp->data.dataset, "synthetic")))
         return SKL_OK;
-    return skl_tree_fail(node, true, err, "data.augment.crop must be data.size, %d", exp->data.size);
+    return skl_tree_fail(node, true, err, "data.augment.crop must be data.size, %d%s", exp->data.size,
+                         skl_is_folder(&exp->data) ? "" : " (augment.pad crops small images)");
 }
 
 /* data.size says it. */

@@ -38,6 +38,9 @@ enum { SKL_PLAN_MAX_RUNS = 20000 };
 /* What the settings of runs ask for after their last iteration, so that it never happens (a drop of the learning rate,
  * the end of the warm-up, give_up), in one line; malloc'd, NULL: nothing. */
 char *skl_plan_beyond_end(const struct skl_plan_run *run, int count);
+/* Keys that are not at their default and that no run heeds, as they belong to another data set or to a rule that is
+ * off; in one line, malloc'd, NULL: none. */
+char *skl_plan_idle(const struct skl_plan_run *run, int count);
 
 /* overrides: "train.iterations=10".  Every error is SKL_USAGE with file:line:column (or the override's text).
  * An override of a grid or zip key takes that key out of the grid: it has one value then.

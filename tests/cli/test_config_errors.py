@@ -111,6 +111,25 @@ class ConfigErrors(Case):
                     for name in names:
                         self.assertIn(name, lines[0])
 
+    def test_keys_without_effect(self):
+        """One line names the keys that no run heeds, each with what it belongs to."""
+        self.write("x.yaml", GOOD)
+        foreign = ["data.classes=3", "data.test_resize=40", "data.test_crops=10", "data.augment.resize=[40, 50]", "data.augment.area=[0.1, 1]",
+                   "data.augment.aspect=[0.5, 2]", "data.augment.colour=pca"]
+        off = ["data.path=.", "train.warmup.shape=linear", "train.nesterov=true", "give_up.train_error_above=50", "give_up.halving.keep=0.3", "give_up.halving.by=train"]
+        for words in (foreign, off + ["train.momentum=0"]):
+            said = self.ends(0, "sweep", "x.yaml", "--dry-run", *words).stderr
+            self.assertEqual(said.count("\n"), 1, said)
+            for word in words:
+                if word != "train.momentum=0": self.assertIn(word.split("=")[0], said)
+        self.assertIn("data.test_crops (of dataset: folder)", self.ends(0, "train", "x.yaml", "data.test_crops=10").stderr)
+        self.ends(0, "train", "x.yaml", "--run-dir", "plain")
+        self.assertNotIn("without effect", self.ends(0, "train", "plain/config.yaml", "--run-dir", "again").stderr)
+        self.assertIn("must be data.size, 32", self.ends(2, "summary", "x.yaml", "data.dataset=mnist", "data.augment.crop=24").stderr)
+        self.write("x.yaml", GOOD.replace("name: t", "name: both") + "variants: [{name: off}, {name: on, set: {train.warmup.iterations: 1}}]\n")
+        said = self.ends(0, "sweep", "x.yaml", "--dry-run", "train.warmup.shape=linear").stderr
+        self.assertEqual(said, "")              # what one run heeds the others may have
+
     def test_shipped_files_are_good(self):
         folder = os.path.join(SOURCE, "configs")
         for name in sorted(os.listdir(folder)):
