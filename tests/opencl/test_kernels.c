@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "core/config/registry.h"
+#include "core/device/choose/beside.h"
 #include "core/device/choose/selftest.h"
 #include "core/device/cpu/cpu.h"
 #include "core/device/opencl/device_opencl.h"
@@ -31,6 +32,16 @@ static void run(const struct skl_selftest *what)
     opencl_of(suspect)->about.software = software; /* it stays as it is for the next who opens it */
     suspect->ops->close(suspect);
     cpu->ops->close(cpu);
+}
+
+/* Batch-norm groups in one call, and one after another: the same bytes. */
+static void run_beside(const struct skl_selftest *what)
+{
+    struct skl_device *d = NULL;
+    struct skl_err err = {0};
+    assert_int_equal(skl_device_opencl.open(0, pool, &d, &err), SKL_OK);
+    if (skl_beside_test(d, what, 0, &err)) fail_msg("%s", err.text);
+    d->ops->close(d);
 }
 
 static void test_tiles(void **state)
@@ -120,6 +131,12 @@ static void test_a_formula(void **state)
     run(&(struct skl_selftest){shapes, 1, 2, 2, false, skl_registry_find("exclusive_gating")});
 }
 
+static void test_groups_side_by_side(void **state)
+{
+    static const struct skl_conv_shape shapes[] = {{8, 8, 64, 64, 3, 1}, {5, 3, 12, 20, 3, 2}};
+    run_beside(&(struct skl_selftest){shapes, 2, 3, 0, true, skl_registry_find("exclusive_gating")});
+}
+
 /* A device that computes wrongly is found out by the operation's name. */
 static const struct skl_device_ops *right;
 static void wrong_sgd(struct skl_device *d, const struct skl_learned *tensor, int tensors, const struct skl_sgd *sgd)
@@ -153,6 +170,7 @@ static void test_simulated(void **state)
         {32, 32, 16, 16, 3, 1}, {16, 16, 32, 32, 3, 1}, {8, 8, 64, 64, 3, 1}, {5, 3, 6, 10, 3, 2}, {7, 7, 3, 5, 7, 2}};
     run(&(struct skl_selftest){shapes, sizeof shapes / sizeof *shapes, 1, 3, false, NULL});
     run(&(struct skl_selftest){shapes, 0, 2, 3, true, skl_registry_find("exclusive_gating")});
+    run_beside(&(struct skl_selftest){shapes + 2, 2, 1, 0, true, skl_registry_find("exclusive_gating")});
 }
 
 int main(int argc, char **argv)
@@ -168,6 +186,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_any_shape),
         cmocka_unit_test(test_many_groups),
         cmocka_unit_test(test_known_parts),
+        cmocka_unit_test(test_groups_side_by_side),
         cmocka_unit_test(test_a_formula),
         cmocka_unit_test(test_a_wrong_device),
         cmocka_unit_test(test_hostile_statistics),

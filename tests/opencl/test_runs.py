@@ -310,6 +310,15 @@ class Gpu(Lab):
             self.assertIn(says, said)
             self.assertEqual(said.count("\n"), 1, said)
 
+    def test_a_device_that_lies_of_groups(self):
+        """Kernels for several batch-norm groups at a time are built for themselves: they are tried too."""
+        self.write("x.yaml", config(iterations=2))
+        for groups in (2, 4):
+            code, said, _ = self.train(self.folder(), *DEVICE, env=self.shim(f"side={groups}", XDG_CACHE_HOME=self.path("cache")))
+            self.assertEqual(code, 1, said)
+            self.assertRegex(said, rf"computes wrongly with {dict([(2, 2), (4, 5)])[groups]} batch-norm groups in one call")
+            self.assertEqual(said.count("\n"), 1, said)
+
     # ---- sweeps ----
     def test_a_sweep_without_its_device_does_not_begin(self):
         """No run is marked as failed for it; what is complete needs no device."""
