@@ -184,6 +184,7 @@ void skl_queue_read(const char *folder, struct skl_queue *q)
         free(text);
         if (q->count) qsort(q->run, (size_t)q->count, sizeof *q->run, by_run);
         if (answered) add_gone(q, array, arrays);
+        q->silent = !answered;
     }
     for (int i = 0; i < arrays; i++) {
         free(array[i].text);

@@ -122,6 +122,37 @@ static bool undoes_the_array(const char *word)
     return !strncmp(word, "-a", 2) || !strncmp(word, "-o", 2) || !strncmp(word, "-d", 2);
 }
 
+/* sbatch takes the first word that is no option, nor an option's value, as its script. */
+static bool stands_alone(const struct skl_words *w, int i)
+{
+    if (w->word[i][0] == '-') return false;
+    const char *before = i ? w->word[i - 1] : "";
+    return before[0] != '-' || strchr(before, '=') || (before[1] != '-' && before[1] && before[2]);
+}
+
+static int look_at_words(const struct skl_words *w, struct skl_err *err)
+{
+    for (int i = 0; i < w->count; i++) {
+        const char *word = w->word[i];
+        if (strpbrk(word, "\"'\\"))
+            return skl_fail(
+                err, SKL_USAGE,
+                "--slurm-options: '%s': words are parted by blanks and quotes mean nothing: sbatch's variables "
+                "(SBATCH_COMMENT='a b' skiplab ...) take blanks",
+                word);
+        if (stands_alone(w, i))
+            return skl_fail(err, SKL_USAGE,
+                            "--slurm-options: '%s' is no option of sbatch: write it as '--partition=long'", word);
+        if (undoes_the_array(word))
+            return skl_fail(err, SKL_USAGE, "--slurm-options: '%s' is set by skiplab itself", word);
+        if (!strncmp(word, "-M", 2) || !strncmp(word, "--clusters", 10))
+            return skl_fail(err, SKL_USAGE,
+                            "--slurm-options: '%s': write SLURM_CLUSTERS=NAME skiplab ..., which squeue heeds too",
+                            word);
+    }
+    return SKL_OK;
+}
+
 /* The user's own, parted by blanks. */
 static int split_words(const char *text, struct skl_words *w, struct skl_err *err)
 {
@@ -132,13 +163,7 @@ static int split_words(const char *text, struct skl_words *w, struct skl_err *er
         skl_words_add(w, skl_format("%.*s", (int)n, p));
         p += n;
     }
-    if (w->count && w->word[0][0] != '-')
-        return skl_fail(err, SKL_USAGE, "--slurm-options: '%s' is no option of sbatch: write it as '--partition=long'",
-                        w->word[0]);
-    for (int i = 0; i < w->count; i++)
-        if (undoes_the_array(w->word[i]))
-            return skl_fail(err, SKL_USAGE, "--slurm-options: '%s' is set by skiplab itself", w->word[i]);
-    return SKL_OK;
+    return look_at_words(w, err);
 }
 
 /* ---- submitting ---- */
@@ -213,22 +238,58 @@ static int note_array(const struct submission *s, const char *list, struct skl_e
     return status;
 }
 
+/* The job's number: of the last line that is one ("7", "7;cluster", "Submitted batch job 7"), as a site's own sbatch
+ * may say more before it.  NULL: there is none.  Changes the text. */
+static const char *job_number(char *text)
+{
+    static const char said[] = "Submitted batch job ";
+    const char *found = NULL;
+    for (char *line = text, *next; line; line = next) {
+        next = strchr(line, '\n');
+        if (next) *next++ = 0;
+        const bool in_words = !strncmp(line, said, sizeof said - 1); /* "... 7 on cluster a" too */
+        if (in_words) line += sizeof said - 1;
+        const size_t n = strspn(line, "0123456789");
+        if (!n || n > 18 || !strchr(in_words ? "; \r" : ";\r", line[n])) continue;
+        line[n] = 0;
+        found = line;
+    }
+    return found;
+}
+
+/* One that went wrong while its array was submitted all the same would be submitted twice. */
+static int no_number(const char *list, char *said, struct skl_err *err)
+{
+    said[strcspn(said, "\n")] = 0;
+    return skl_fail(
+        err, SKL_FAILED,
+        "sbatch ended with 0 but said no job's number for %s%s%.80s%s: look with squeue whether the array is "
+        "there, and scancel it",
+        list, *said ? ", but '" : "", said, *said ? "'" : "");
+}
+
 static int submit(struct submission *s, const char *list, int count, struct skl_err *err)
 {
     struct skl_words w = {0};
     compose(s, list, (count + s->pack - 1) / s->pack, &w);
-    char id[sizeof s->last];
-    int code = skl_program_output(w.word, id, sizeof id);
+    char *text = skl_alloc(OUTPUT_LIMIT), first[128];
+    int code = skl_program_output(w.word, text, OUTPUT_LIMIT), status = SKL_OK;
     skl_words_release(&w);
-    id[strcspn(id, ";\n")] = 0;
+    snprintf(first, sizeof first, "%s", text);
+    const char *id = code ? NULL : job_number(text);
     if (code < 0)
-        return skl_fail(err, SKL_FAILED, "sbatch is not here; --slurm wants a machine that submits Slurm jobs");
-    if (code || !*id || id[strspn(id, "0123456789")])
-        return skl_fail(err, SKL_FAILED, "sbatch refused the job array %s (exit code %d; its message stands above)",
-                        list, code);
-    snprintf(s->last, sizeof s->last, "%s", id);
+        status = skl_fail(err, SKL_FAILED, "sbatch is not here; --slurm wants a machine that submits Slurm jobs");
+    else if (code)
+        status = skl_fail(err, SKL_FAILED, "sbatch refused the job array %s (exit code %d; its message stands above)",
+                          list, code);
+    else if (!id)
+        status = no_number(list, first, err);
+    else
+        snprintf(s->last, sizeof s->last, "%s", id);
+    free(text);
+    if (status) return status;
     char *each = s->pack > 1 ? skl_format(", %d an element,", s->pack) : skl_strdup("");
-    skl_print("job array %s: %d run%s%s of %s\n", id, count, SKL_S(count), each, list);
+    skl_print("job array %s: %d run%s%s of %s\n", s->last, count, SKL_S(count), each, list);
     free(each);
     return note_array(s, list, err);
 }
@@ -268,6 +329,10 @@ static int choose(struct skl_driver *d, const struct submission *s, struct skl_j
     int status = SKL_OK;
     *count = *queued = 0;
     skl_queue_read(s->sweep, &queue);
+    if (queue.silent)
+        status =
+            skl_fail(err, SKL_FAILED,
+                     "squeue does not answer, so which runs are in the queue cannot be told: nothing is submitted");
     for (int i = 0; i < d->count && !status; i++) {
         struct skl_job *j = &d->job[i];
         if (!skl_job_is_free(j)) continue;

@@ -25,8 +25,9 @@ struct skl_queue {
     int count;
     struct skl_queued *gone; /* the last element of each run that was submitted, where it is not in the queue */
     int gone_count;
+    bool silent; /* the sweep was submitted, and squeue is not here or does not answer */
 };
-/* The runs of a sweep's folder that squeue knows.  Empty where the sweep was never submitted or squeue is not here. */
+/* The runs of a sweep's folder that squeue knows.  Empty where the sweep was never submitted, or silent. */
 void skl_queue_read(const char *folder, struct skl_queue *queue);
 const struct skl_queued *skl_queue_find(const struct skl_queue *queue, const char *run); /* NULL: not there */
 /* The element that had the run last and is not in the queue any more, by its number ("12_3"); its output is

@@ -18,6 +18,7 @@ SBATCH = """#!/bin/sh
 for word; do printf '%s\\n' "$word"; done >> sbatch.log
 echo END >> sbatch.log
 env | grep -E '^(SLURM|SRUN|SBATCH|PMI)' > sbatch.env
+if [ -e said ]; then cat said; exit; fi
 if [ -e refuse ] && [ "$(grep -c END sbatch.log)" -ge "$(cat refuse)" ]; then echo 'sbatch: error: no such partition' >&2; exit 1; fi
 echo "$(grep -c END sbatch.log);cluster"
 """
@@ -32,7 +33,9 @@ if [ "$2" = job ]; then cat "$LAB/job"; exit; fi
 echo "MaxArraySize            = $(cat max_array_size)"
 """
 SQUEUE = """#!/bin/sh
+[ ! -e "$LAB/silent" ] || { echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1; }
 cat queue 2>/dev/null
+exit 0
 """
 
 
@@ -232,7 +235,7 @@ class Elements(Stage):
         at = words.index("--partition=long")
         self.assertEqual(words[at:at + 3], ["--partition=long", "-t", "4:00:00"])
         self.assertLess(at, words.index("--requeue"))
-        for bad in ("long", "--array=1-5", "-a 1-5", "--output=x", "--signal=USR2@1"):
+        for bad in ("long", "-t 5 long", "--time=5 long", "-t5 long", "--comment='a b'", '--comment="ab"', "-M other", "--clusters=other", "--array=1-5", "-a 1-5", "--output=x", "--signal=USR2@1"):
             self.assertRegex(self.slurm_sweep("--slurm-options", bad, code=2).stderr, r"\Askiplab: --slurm-options: [^\n]*\n\Z")
         self.assertIn("goes with --slurm", self.ends(2, "sweep", "x.yaml", "--slurm-options", "-t 5").stderr)
         self.assertEqual(len(self.submitted()), 2)
@@ -268,6 +271,31 @@ class Elements(Stage):
         result = self.ends(1, "sweep", "x.yaml", "--slurm", env=self.env)
         self.assertIn("sbatch refused", result.stderr)
         self.assertEqual(len(self.submitted()), 1)
+
+    def test_what_sbatch_says(self):
+        """A site's own sbatch greets and counts budgets; where no number came the array may be there all the same."""
+        self.write("max_array_size", "1001")
+        for said in ("Welcome\n\n--> ok\n41;here\n", "Submitted batch job 41\n", "41\r\n", "41\n12 hours are left\nbye\n"):
+            with self.subTest(said):
+                self.write("said", said)
+                shutil.rmtree(self.path("results"), True)
+                self.slurm_sweep()
+                self.assertRegex(self.read("results/t/slurm/arrays.txt"), r"\A41 runs-\S+\.txt 1\n\Z")
+        for said, word in (("", "no job's number"), ("all is well\n", "'all is well'"), ("\x1b[2J1x\n", "x1b"), ("9" * 40 + "\n", "'999")):
+            with self.subTest(said):
+                self.write("said", said)
+                shutil.rmtree(self.path("results"), True)
+                result = self.slurm_sweep(code=1)
+                self.assertRegex(result.stderr, r"\Askiplab: sbatch ended with 0 [^\n\x1b]*squeue[^\n\x1b]*\n\Z")
+                self.assertIn(word, result.stderr)
+                self.assertFalse(os.path.exists(self.path("results/t/slurm/arrays.txt")))
+
+    def test_a_queue_that_cannot_be_asked_doubles_nothing(self):
+        self.slurm_sweep()
+        self.write("silent", "")
+        self.assertIn("squeue does not answer", self.slurm_sweep(code=1).stderr)
+        self.assertEqual(len(self.submitted()), 2)
+        self.assertEqual(self.states(), ["waiting"] * 3)
 
     def test_a_refusal_after_the_first_array_loses_and_doubles_nothing(self):
         self.write("refuse", "2")
