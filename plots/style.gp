@@ -82,8 +82,14 @@ positive(y) = y > 0 ? y : 1e-12
 cut(y, low, high) = y < low ? low : y > high ? high : y
 band(file, axes, style, low, high) = file eq '' ? '' : sprintf("'%s' using %s:(cut(column('low'), %g, %g)):(cut(column('high'), %g, %g)) axes %s with filledcurves linecolor rgb '%s' notitle, ", \
     file, x, low, high, low, high, axes, color(style))
-line(file, axes, style, type, width) = file eq '' ? '' : sprintf("'%s' using %s:(positive(column('median'))) axes %s with lines %s linecolor rgb '%s' notitle, ", \
-    file, x, axes, look(type, width), color(style))
+line(file, axes, style, type, width) = file eq '' ? '' : single(file) ? dot(file, axes, style, type) \
+    : sprintf("'%s' using %s:(positive(column('median'))) axes %s with lines %s linecolor rgb '%s' notitle, ", file, x, axes, look(type, width), color(style))
+# A line of one row cannot be seen: a dot, in text a dash.  SINGLE: "|FILE|" of each such file.
+if (!exists('SINGLE')) SINGLE = ''
+single(file) = strstrt(SINGLE, '|'.file.'|') > 0
+dot(file, axes, style, type) = FORMAT eq 'dumb' \
+    ? sprintf("'%s' using (%s - 0.02*(X_MAX - X_MIN)/X_UNIT):'median':(0.02*(X_MAX - X_MIN)/X_UNIT):(0) axes %s with vectors nohead linetype %d notitle, ", file, x, axes, type) \
+    : sprintf("'%s' using %s:'median' axes %s with points pointtype 7 pointsize 0.5 linecolor rgb '%s' notitle, ", file, x, axes, color(style))
 colored(style, type, width) = sprintf("%s linecolor rgb '%s'", look(type, width), color(style))
 look(type, width) = sprintf('linetype %d linewidth %g', type, width)
 # Crosses where runs diverged or failed.  Columns: iteration,value.

@@ -61,6 +61,7 @@ static struct skl_scale log_scale(const struct skl_sheet *s, bool right)
     }
     double start = start_of(s, right);
     if (start > 0) high = fmin(high, MAX_LOG_RISE * start);
+    if (low > high) low = start; /* all blow up at once: where they begin is shown */
     low = fmax(low, high / MAX_RANGE);
     return high > 0 && low <= high ? skl_scale_log(low, high) : skl_scale_log(0.001, 1);
 }
@@ -160,11 +161,25 @@ static int write_data(const struct skl_sheet *s, struct skl_err *err)
 
 /* ---- scripts ---- */
 
+/* A line of one row cannot be seen: "|data/a.test_error.csv|" is drawn as a dot. */
+static void put_single_rows(struct skl_script *t, const struct skl_sheet *s)
+{
+    char *files = skl_strdup("");
+    for (int i = 0; i < s->drawing.count; i++) {
+        const struct skl_drawn_curve *curves[] = {&s->drawing.set[i].left, &s->drawing.set[i].right};
+        for (int k = 0; k < 2; k++)
+            if (curves[k]->band.n == 1) files = skl_append(files, "|%s|", curves[k]->file);
+    }
+    skl_script_text(t, "SINGLE", files);
+    free(files);
+}
+
 static void put_axis(struct skl_script *t, const struct skl_sheet *s)
 {
     fprintf(t->out, "X_UNIT = %.1f\nX_LABEL = '%s'\nX_MIN = %.1f\nX_MAX = %.1f\nX_STEP = %.1f\n", s->x.unit, s->x.label,
             s->x.min, s->x.max, s->x.step);
     if (s->options->images) fputs("X_COLUMN = 'images'\n", t->out);
+    put_single_rows(t, s);
 }
 
 /* ---- panels ---- */

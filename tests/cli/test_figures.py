@@ -169,6 +169,27 @@ class Figures(Case):
         curves = self.svg("w", "test-error").split('id="gnuplot_plot_')[1:]
         self.assertTrue(any("<path stroke='rgb(  0,   0,   0)'" in curve for curve in curves))
 
+    def test_a_curve_of_one_row(self):
+        """test_every may be as long as the run: the one test is drawn."""
+        self.write("one.yaml", CONFIG.replace("name: t", "name: one") + "variants: [{name: a}, {name: b, set: {model.shortcut.type: dropout}}]\n")
+        self.ends(0, "sweep", "one.yaml")
+        self.scripts("results/one", "--out", "o")
+        self.assertEqual(self.read("o/data/a.test_error.csv").count("\n"), 2)
+        for stem, dots in (("test-error", 2), ("training-loss", 0), ("panel-b", 2)):
+            self.assertEqual(self.svg("o", stem).count("href='#gpPt6' transform"), dots, stem)
+        text = self.ends(0, "plot", "results/one", "--terminal").stdout.split("Test error, %")[1]
+        self.assertRegex(text, r"\| [^|\n]*-- *\|")
+
+    def test_all_diverge(self):
+        """The axis of the losses shows where they begin, not 0.001 to 1."""
+        self.write("d.yaml", CONFIG.replace("name: t", "name: d").replace("iterations: 3", "iterations: 20, lr: 1000, momentum: 1"))
+        self.ends(0, "sweep", "d.yaml")
+        self.scripts("results/d", "--out", "d")
+        low, high = (float(re.search(f"{edge} = (.*)", self.read("d/training-loss.gp")).group(1)) for edge in ("Y_MIN", "Y_MAX"))
+        begin = float(self.read("d/data/identity.train_loss.csv").splitlines()[1].split(",")[2])
+        self.assertLessEqual(low, begin)
+        self.assertLessEqual(begin, high)
+
     def test_labels(self):
         self.ends(0, "plot", "r/s", "--out", "l")
         self.assertIn("""LABEL[2] = 'Gated, '."'".'g'."'".' {x}, b_g = −1 (""", self.read("l", "test-error.gp"))
