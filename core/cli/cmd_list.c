@@ -123,11 +123,18 @@ static int run(int argc, char **argv, struct skl_err *err)
     skl_root_add(results);
     int status = skl_list(results, &names, &count, err);
     if (status) return skl_context(err, "list");
+    char *plan = skl_path(results, "plan.json");
+    struct skl_seen seen;
+    const bool sweep = !skl_look(plan, &seen, NULL) && seen.kind == SKL_FILE;
+    free(plan);
     json_t *sweeps = json_array();
     for (int i = 0; i < count; i++) tell(results, names[i], sweeps);
     skl_list_free(names, count);
     if (as_json)
         skl_json_print(json_pack("{s:i, s:O}", "schema_version", 1, "sweeps", sweeps));
+    else if (!json_array_size(sweeps) && sweep)
+        status = skl_fail(err, SKL_DATA, "%s is a sweep itself: 'skiplab status %s', or list the folder that it is in",
+                          results, results);
     else if (!json_array_size(sweeps))
         status = skl_fail(err, SKL_DATA, "%s holds no sweep: none of its folders has a plan.json", results);
     json_decref(sweeps);

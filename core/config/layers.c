@@ -137,6 +137,22 @@ int skl_check_layer(const struct skl_ynode *layer, struct skl_err *err)
     return status;
 }
 
+/* Results in an experiment file's place: what stands in that folder instead.  SKL_OK: it is none of ours. */
+static int look_for_results(const char *path, struct skl_err *err)
+{
+    char *config = skl_path(path, "config.yaml"), *plan = skl_path(path, "plan.json");
+    struct skl_seen seen;
+    int status = SKL_OK;
+    if (!skl_look(config, &seen, NULL) && seen.kind == SKL_FILE)
+        status = skl_fail(err, SKL_USAGE, "'%s' is a run's folder; its experiment file is %s", path, config);
+    else if (!skl_look(plan, &seen, NULL) && seen.kind == SKL_FILE)
+        status =
+            skl_fail(err, SKL_USAGE, "'%s' is a sweep's folder; give the experiment file that it was made from", path);
+    free(config);
+    free(plan);
+    return status;
+}
+
 /* Lays the file, after what it includes, over the tree. */
 static int read_file(struct skl_layers *l, const char *path, const struct chain *up, struct skl_ynode *tree,
                      struct skl_err *err)
@@ -144,8 +160,10 @@ static int read_file(struct skl_layers *l, const char *path, const struct chain 
     const bool closed = up ? up->closed : l->trust != SKL_NAMED;
     const struct chain chain = {path, up, closed || skl_stands_among_results(path)};
     struct skl_ynode *file = NULL;
-    int status = !up && l->given ? skl_yaml_parse(path, l->given, strlen(l->given), &file, err)
-                                 : skl_yaml_read(path, &file, err);
+    int status = up || l->given ? SKL_OK : look_for_results(path, err);
+    if (status) return status;
+    status = !up && l->given ? skl_yaml_parse(path, l->given, strlen(l->given), &file, err)
+                             : skl_yaml_read(path, &file, err);
     if (status) return status;
     if (file->kind != SKL_YMAP)
         status = skl_tree_fail(file, true, err, "an experiment file is a mapping, like model: {depth: 20}");

@@ -58,8 +58,9 @@ int skl_program_output(char *const argv[], char *text, size_t size)
     for (char rest[4096]; pid > 0 && fread(rest, 1, sizeof rest, f) > 0;) continue;
     fclose(f);
     int status;
-    if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) == 127) return -1;
-    return WEXITSTATUS(status);
+    if (pid < 0 || waitpid(pid, &status, 0) != pid) return -1;
+    if (!WIFEXITED(status)) return 128 + WTERMSIG(status);
+    return WEXITSTATUS(status) == 127 ? -1 : WEXITSTATUS(status);
 }
 
 /* ---- arrays.txt and the lists ---- */

@@ -278,7 +278,8 @@ static int submit(struct submission *s, const char *list, int count, struct skl_
     snprintf(first, sizeof first, "%s", text);
     const char *id = code ? NULL : job_number(text);
     if (code < 0)
-        status = skl_fail(err, SKL_FAILED, "sbatch is not here; --slurm wants a machine that submits Slurm jobs");
+        status = skl_fail(err, SKL_FAILED,
+                          "sbatch is not here, or cannot be run; --slurm wants a machine that submits Slurm jobs");
     else if (code)
         status = skl_fail(err, SKL_FAILED, "sbatch refused the job array %s (exit code %d; its message stands above)",
                           list, code);

@@ -35,6 +35,7 @@ const struct skl_queued *skl_queue_find(const struct skl_queue *queue, const cha
 const struct skl_queued *skl_queue_gone(const struct skl_queue *queue, const char *run);
 void skl_queue_release(struct skl_queue *queue);
 
-/* Runs argv without a shell; its standard output, at most size - 1 bytes, in text.  -1: not run, else its exit code. */
+/* Runs argv without a shell; its standard output, at most size - 1 bytes, in text.  -1: not run, else its exit
+ * code, 128 and the number of the signal that ended it. */
 int skl_program_output(char *const argv[], char *text, size_t size);
 #endif

@@ -148,6 +148,7 @@ class Audit(Case):
     def test_files_of_any_size_in_bounded_memory(self):
         """Sparse files of gigabytes where small ones belong: named by their size or hashed in steps, never held."""
         big = 3 << 30
+        shutil.copytree(self.path("results"), self.path("before"))
         for name, changed in (("probe.csv", None), ("test.csv", None), ("last.safetensors", None), ("train.csv", "recorded")):
             good = self.bytes(name) if os.path.exists(self.path(RUN, name)) else None
             with open(self.path(RUN, name), "r+b" if good else "w+b") as f:
@@ -158,12 +159,13 @@ class Audit(Case):
             result, peak = self.peak("audit", "results/t")
             self.assertEqual(result, 3)
             self.assertLess(peak, 200 << 20, name)
-            for command in ("verify", "eval"):
-                result, peak = self.peak(command, RUN)
-                self.assertLess(peak, 200 << 20, (command, name))
+            for words in (("verify", RUN), ("eval", RUN), ("compare", "results/t", "before/t"), ("export", "results/t"), ("watch", "results/t"), ("status", "results/t"), ("list",)):
+                result, peak = self.peak(*words)
+                self.assertLess(peak, 200 << 20, (words, name))
             self.put("run.json", record)
             os.remove(self.path(RUN, name))
             if good: self.put(name, good)
+        shutil.rmtree(self.path("results/t/export"))
         self.assertEqual(self.faults(), {})
 
     def test_a_plan_of_any_size_in_bounded_memory(self):

@@ -162,6 +162,15 @@ class ConfigErrors(Case):
                 result = self.ends(2, "sweep", name, timeout=10)
                 self.assertRegex(result.stderr, r"\Askiplab: [^\n]+\n\Z")
 
+    def test_results_in_its_place(self):
+        """A results folder where an experiment file belongs: the message has the file."""
+        self.write("x.yaml", GOOD)
+        self.ends(0, "sweep", "x.yaml")
+        for command in ("train", "sweep", "summary", "config", "bench"):
+            self.assertIn("is a run's folder; its experiment file is results/t/identity/seed-1/config.yaml", self.ends(2, command, "results/t/identity/seed-1").stderr)
+            self.assertIn("is a sweep's folder; give the experiment file", self.ends(2, command, "results/t/").stderr)
+        self.assertIn("is a sweep itself: 'skiplab status results/t'", self.ends(3, "list", "results/t").stderr)
+
     def test_missing_data_is_said_once(self):
         self.write("x.yaml", GOOD.replace("dataset: synthetic", "dataset: cifar10\n  path: nowhere"))
         result = self.ends(3, "sweep", "x.yaml", "--jobs", "2")

@@ -271,6 +271,9 @@ class Elements(Stage):
         result = self.ends(1, "sweep", "x.yaml", "--slurm", env=self.env)
         self.assertIn("sbatch refused", result.stderr)
         self.assertEqual(len(self.submitted()), 1)
+        for text, said in (("kill -TERM $$", "sbatch refused .*exit code 143"), ("exit 127", "sbatch is not here, or cannot be run")):
+            self.write("bin/sbatch", "#!/bin/sh\n" + text + "\n")
+            self.assertRegex(self.slurm_sweep(code=1).stderr, rf"\Askiplab: {said}[^\n]*\n\Z")
 
     def test_what_sbatch_says(self):
         """A site's own sbatch greets and counts budgets; where no number came the array may be there all the same."""
@@ -310,7 +313,7 @@ class Elements(Stage):
     def test_without_slurm_it_says_so(self):
         os.remove(self.path("bin/sbatch"))
         self.env["PATH"] = self.path("bin")
-        self.assertIn("sbatch is not here", self.ends(1, "sweep", "x.yaml", "--slurm", env=self.env).stderr)
+        self.assertIn("sbatch is not here, or cannot be run", self.ends(1, "sweep", "x.yaml", "--slurm", env=self.env).stderr)
 
 
 class Large(Stage):
