@@ -3,7 +3,6 @@
 
 #include <fenv.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/cpu.h"
 #include "core/base/fs.h"
 #include "core/base/grow.h"
 #include "core/config/plan.h"

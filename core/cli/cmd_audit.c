@@ -1,7 +1,5 @@
 /* cmd_audit.c - skiplab audit: every hash of a folder of results computed anew. */
 #include <jansson.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "core/base/place.h"
 #include "core/base/say.h"

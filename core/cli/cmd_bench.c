@@ -1,11 +1,9 @@
 /* cmd_bench.c - how fast whole training steps are, where the time goes, and how far that is from the machine's peak. */
 #include <jansson.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include "core/base/clock.h"
 #include "core/base/rng.h"
 #include "core/base/say.h"

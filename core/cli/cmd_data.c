@@ -1,6 +1,5 @@
 /* cmd_data.c - which data sets are here, and how to get the others. */
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core/base/say.h"

@@ -1,8 +1,6 @@
 /* cmd_eval.c - skiplab eval: loss and error of a checkpoint on the test set. */
 #include <jansson.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/say.h"

@@ -1,7 +1,5 @@
 /* cmd_plot.c - skiplab plot: a sweep's figures, drawn by gnuplot. */
-#include <errno.h>
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>

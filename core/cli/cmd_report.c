@@ -1,6 +1,5 @@
 /* cmd_report.c - skiplab report: the study's table beside the paper, as a page and as data. */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,7 +1,6 @@
 /* cmd_shortcuts.c - skiplab shortcuts: the registered variants and their options. */
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/say.h"

@@ -1,7 +1,6 @@
 /* cmd_summary.c - skiplab summary: what a net consists of and costs; opens no data. */
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/say.h"

@@ -1,5 +1,4 @@
 /* cmd_train.c - skiplab train: one run of an experiment file. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,7 +1,5 @@
 /* cmd_verify.c - skiplab verify: trains a stretch of a run again and compares the bits. */
 #include <jansson.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "core/base/place.h"
 #include "core/base/say.h"

@@ -2,12 +2,10 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/base/cpu.h"
-#include "core/base/parallel.h"
 #include "core/base/say.h"
 #include "core/base/surroundings.h"
 #include "core/cli/command_list.h"

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "core/base/clock.h"
-#include "core/base/cpu.h"
 #include "core/base/say.h"
 #include "core/data/pictures/examine.h"
 #include "core/data/pictures/export.h"

@@ -1,5 +1,4 @@
 #include "core/config/model.h"
-#include <stdlib.h>
 #include <string.h>
 #include "core/base/grow.h"
 #include "core/config/tree.h"

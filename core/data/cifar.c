@@ -1,4 +1,3 @@
-#include <errno.h>
 #include <inttypes.h>
 #include <sha256.h>
 #include <stdlib.h>

@@ -2,7 +2,6 @@
  * second, weaker grating of no meaning are random, and noise lies over all.  The mean image says nothing about the
  * class and a mirror image keeps it, so a net has to learn oriented filters.  Only operations that IEEE 754 rounds
  * one way, so the pixels are the same everywhere. */
-#include <stdlib.h>
 #include "core/base/rng.h"
 #include "core/data/sets.h"
 

@@ -2,7 +2,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "core/base/clock.h"
 #include "core/base/rng.h"
 #include "core/device/choose/devices.h"

@@ -1,7 +1,5 @@
 /* From a model configuration to layers, shapes and tensors. */
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "core/base/grow.h"
 #include "core/config/model.h"

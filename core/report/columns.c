@@ -2,8 +2,6 @@
 #include "core/report/columns.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- what is made ---- */

@@ -1,7 +1,6 @@
 #include "core/report/doc.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/grow.h"

@@ -1,15 +1,10 @@
 #include "core/report/facts.h"
 
-#include <jansson.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/fs.h"
-#include "core/base/bounds.h"
 #include "core/config/tree.h"
-#include "core/io/json.h"
 #include "core/io/yaml.h"
 
 /* ---- config.yaml ---- */

@@ -2,7 +2,6 @@
 #include "core/report/doc.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/grow.h"

@@ -3,7 +3,6 @@
 #include "core/report/doc.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Whatever could begin a construct is escaped; '<' and '&' as entities, since some readers take a backslash before

@@ -1,7 +1,6 @@
 /* report.c - a report's files. */
 #include "core/report/report.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,5 @@
 #include "core/report/together.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,5 @@
 #include "core/run/config_file.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

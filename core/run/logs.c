@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "core/base/fs.h"
-#include "core/run/folder.h"
 
 int skl_log_open(struct skl_csv *csv, const char *folder, int desk, enum skl_log log, const char *header,
                  const struct skl_state *state, struct skl_err *err)

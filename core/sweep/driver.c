@@ -1,14 +1,12 @@
 /* driver.c - starts, watches and counts the runs of a sweep. */
 #include "core/sweep/driver.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "core/base/clock.h"
 #include "core/base/fs.h"

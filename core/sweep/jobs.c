@@ -1,13 +1,11 @@
 /* jobs.c - which runs a sweep has, and what their folders say of them. */
 #include "core/sweep/jobs.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/fs.h"
-#include "core/base/say.h"
 #include "core/run/claim.h"
 #include "core/sweep/plan_file.h"
 #include "core/run/longer.h"

@@ -1,5 +1,4 @@
 /* plan_check.c - a sweep that has begun keeps its plan. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

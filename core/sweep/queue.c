@@ -1,5 +1,4 @@
 /* queue.c - which runs of a sweep the Slurm scheduler knows, by arrays.txt and squeue. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

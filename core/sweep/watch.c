@@ -4,9 +4,7 @@
 #include "core/sweep/jobs.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define PLAIN_SECONDS 30.0 /* between a run's lines where there is no terminal */
 

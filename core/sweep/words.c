@@ -5,7 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/base/fs.h"
 #include "core/config/registry.h"
 
 void skl_words_add(struct skl_words *w, char *word)

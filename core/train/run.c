@@ -1,14 +1,11 @@
 #include "core/train/run.h"
 
-#include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/base/clock.h"
-#include "core/base/cpu.h"
 #include "core/base/desk.h"
 #include "core/base/say.h"
 #include "core/config/registry.h"

@@ -1,7 +1,6 @@
 #include "core/train/signals.h"
 
 #include <signal.h>
-#include <unistd.h>
 
 #include "core/base/err.h"
 #include "core/base/surroundings.h"

@@ -1,6 +1,5 @@
 #include "core/train/verify.h"
 
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,6 @@
 #include "core/data/pictures/examine.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/base/fs.h"
 #include "core/base/grow.h"

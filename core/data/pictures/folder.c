@@ -1,5 +1,4 @@
 /* The data set `folder`: pictures in files. */
-#include <stdlib.h>
 #include "core/data/pictures/listing.h"
 #include "core/data/sets.h"
 

@@ -1,7 +1,6 @@
 #include "core/base/sort.h"
 #include "core/data/pictures/listing.h"
 
-#include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>

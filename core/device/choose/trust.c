@@ -1,6 +1,5 @@
 /* A device is tested before it is used first; what passed is kept in the user's cache folder, a file a device, driver
  * and kernels, a line an operation or shape. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core/base/fs.h"

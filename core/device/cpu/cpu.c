@@ -1,7 +1,6 @@
 /* The CPU as a device: its table, its memory, its work memory. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "core/base/clock.h"
 #include "core/base/cpu.h"
 #include "core/device/cpu/cpu.h"

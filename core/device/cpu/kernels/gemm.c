@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include "core/base/err.h"
 #include "core/device/cpu/kernels/kernels.h"
 
