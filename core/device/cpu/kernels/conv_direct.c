@@ -144,10 +144,7 @@ INLINE void load_dy_rows(const struct plan *p, skl_load_fn *load, const struct s
                   dy + ((y + p->edge) * p->qw + p->edge) * p->k);
 }
 
-INLINE void clear_borders(const struct plan *p, const struct buffers *b)
-{
-    memset(b->x, 0, sizeof(float) * (size_t)(b->row - b->x));
-}
+INLINE void clear_borders(const struct buffers *b) { memset(b->x, 0, sizeof(float) * (size_t)(b->row - b->x)); }
 
 /* ---- one image ---- */
 
@@ -220,7 +217,7 @@ INLINE void forward_chunk(const struct skl_conv_forward *job, int first, int n, 
     skl_store_fn *store = skl_pick_store(job->y);
     struct buffers b;
     lay_out(&p, &b, scratch);
-    clear_borders(&p, &b);
+    clear_borders(&b);
     const int x_floats = p.h * p.w * p.c, y_floats = p.oh * p.ow * p.k;
     for (int image = first; image < first + n; image++) {
         struct ahead x = ahead_of(x_floats, forward_fetches(&p)), y = ahead_of(y_floats, forward_fetches(&p));
@@ -258,7 +255,7 @@ INLINE void backward_chunk(const struct skl_conv_backward *job, int first, int n
     skl_store_fn *store = job->dx ? skl_pick_store(job->dx) : NULL;
     struct buffers b;
     lay_out(&p, &b, scratch);
-    clear_borders(&p, &b);
+    clear_borders(&b);
     const int x_floats = p.h * p.w * p.c, y_floats = p.oh * p.ow * p.k;
     for (int image = first; image < first + n; image++) {
         struct ahead dx = ahead_of(x_floats, gradient_fetches(&p)), dy = ahead_of(y_floats, gradient_fetches(&p));
