@@ -12,6 +12,7 @@
 #include "core/report/text.h"
 #include "core/report/label.h"
 #include "core/run/folder.h"
+#include "core/run/record.h"
 
 enum { LEAST_POINTS = 3, MAX_GROUPS = 12, MAX_SAID = 12 };
 #define LOG_FROM 5.0   /* greatest over least value of a setting from which its axis is logarithmic */
@@ -76,7 +77,10 @@ static double chance_of(const struct skl_result_run *run)
 {
     char *path = skl_path(run->folder, SKL_FILE_CONFIG);
     struct skl_facts facts = {0};
-    double chance = skl_facts_read(path, &facts, NULL) ? NAN : skl_facts_chance(&facts);
+    struct skl_run_record record;
+    const int64_t classes = skl_run_record_read(run->folder, &record, NULL) ? 0 : record.classes;
+    double chance = skl_facts_read(path, &facts, NULL) ? NAN : skl_facts_chance(&facts, classes);
+    skl_run_record_release(&record);
     skl_facts_release(&facts);
     free(path);
     return chance;

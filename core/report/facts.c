@@ -53,13 +53,19 @@ double skl_facts_real(const struct skl_facts *facts, const char *key, double oth
     return *end == 0 && isfinite(value) ? value : otherwise;
 }
 
-double skl_facts_chance(const struct skl_facts *facts)
+static double classes_by_settings(const struct skl_facts *facts)
 {
     const char *set = skl_facts_get(facts, "data.dataset");
-    double classes = 10;
-    if (set && !strcmp(set, "cifar100")) classes = 100;
-    if (set && !strcmp(set, "synthetic")) classes = skl_facts_real(facts, "data.synthetic.classes", 10);
-    return 100 * (1 - 1 / fmax(classes, 1));
+    if (set && !strcmp(set, "cifar100")) return 100;
+    if (set && !strcmp(set, "synthetic")) return skl_facts_real(facts, "data.synthetic.classes", 10);
+    if (!set || strcmp(set, "folder")) return 10;
+    const double said = skl_facts_real(facts, "data.classes", 0);
+    return said > 0 ? said : INFINITY;
+}
+
+double skl_facts_chance(const struct skl_facts *facts, int64_t classes)
+{
+    return 100 * (1 - 1 / fmax(classes > 0 ? (double)classes : classes_by_settings(facts), 1));
 }
 
 void skl_facts_release(struct skl_facts *facts)

@@ -73,14 +73,16 @@ static double selected_error(struct skl_report_run *r)
     return skl_series_at(&r->run->curve[SKL_TEST_ERROR], v->x[best]);
 }
 
-static int take_run(const struct skl_result_run *run, double chance, bool by_validation, struct skl_report_run *r,
-                    struct skl_err *err)
+static int take_run(const struct skl_result_run *run, struct skl_report_row *row, bool by_validation,
+                    struct skl_report_run *r, struct skl_err *err)
 {
     *r = (struct skl_report_run){.run = run, .error = NAN, .measured = NAN, .best = NAN, .reached = NAN};
     if (run->folder && strcmp(run->state, "unreadable")) {
         int status = skl_run_record_read(run->folder, &r->record, err);
         if (status) return status;
     }
+    if (r->record.classes > 0) row->chance = skl_facts_chance(&row->facts, r->record.classes);
+    const double chance = row->chance;
     r->diverged = !strcmp(run->state, "diverged");
     r->finished = r->diverged || !strcmp(run->state, "done");
     r->stopped = !strcmp(run->state, "done") && run->gave_up;
@@ -137,11 +139,11 @@ static int take_row(struct skl_report *report, const struct skl_result_setting *
     *row = (struct skl_report_row){.setting = setting};
     take_facts(report, row);
     take_paper(row);
-    row->chance = skl_facts_chance(&row->facts);
+    row->chance = skl_facts_chance(&row->facts, 0);
     row->run = skl_alloc_array((size_t)setting->runs + 1, sizeof *row->run);
     for (int i = 0; i < setting->runs && !status; i++) {
         struct skl_report_run *r = &row->run[row->runs++];
-        status = take_run(&setting->run[i], row->chance, report->options->by_validation, r, err);
+        status = take_run(&setting->run[i], row, report->options->by_validation, r, err);
         if (r->record.parameters > 0) row->parameters = r->record.parameters;
         if (r->record.multiply_adds > 0) row->multiply_adds = r->record.multiply_adds;
     }

@@ -308,14 +308,9 @@ static char *own_text(const json_t *root, const char *key)
     return skl_strdup(t ? t : "");
 }
 
-int skl_run_record_read(const char *folder, struct skl_run_record *r, struct skl_err *err)
+static struct skl_run_record record_of(const json_t *j, bool edited)
 {
-    char *path = skl_path(folder, SKL_FILE_RECORD);
-    json_t *j;
-    bool damaged;
-    enum skl_seal seal = SKL_UNSEALED;
-    int status = read_object(path, &j, &seal, &damaged, err);
-    *r = (struct skl_run_record){
+    return (struct skl_run_record){
         .test_error = real_or_nan(j, "test_error_final"),
         .test_top5 = real_or_nan(j, "test_top5_final"),
         .test_loss = real_or_nan(j, "test_loss_final"),
@@ -330,11 +325,12 @@ int skl_run_record_read(const char *folder, struct skl_run_record *r, struct skl
         .iterations = integer_or_0(j, "iterations"),
         .parameters = integer_or_0(j, "parameters"),
         .multiply_adds = integer_or_0(j, "multiply_adds"),
+        .classes = integer_or_0(j, "classes"),
         .resumes = integer_or_0(j, "resumes"),
         .threads = integer_or_0(j, "threads"),
         .other_numerics = json_is_true(json_object_get(j, "other_numerics")),
         .there = j != NULL,
-        .edited = seal == SKL_SEAL_BROKEN,
+        .edited = edited,
         .state = own_text(j, "state"),
         .cause = own_text(j, "cause"),
         .version = own_text(j, "version"),
@@ -356,6 +352,16 @@ int skl_run_record_read(const char *folder, struct skl_run_record *r, struct skl
         .init_from_sha256 = own_text(j, "init_from_sha256"),
         .checkpoint = own_text(json_object_get(json_object_get(j, "files"), SKL_FILE_LAST), "sha256"),
     };
+}
+
+int skl_run_record_read(const char *folder, struct skl_run_record *r, struct skl_err *err)
+{
+    char *path = skl_path(folder, SKL_FILE_RECORD);
+    json_t *j;
+    bool damaged;
+    enum skl_seal seal = SKL_UNSEALED;
+    int status = read_object(path, &j, &seal, &damaged, err);
+    *r = record_of(j, seal == SKL_SEAL_BROKEN);
     json_decref(j);
     free(path);
     return status;

@@ -80,7 +80,7 @@ int skl_run_state_fail(const char *folder, int desk, enum skl_cause code, const 
 struct skl_run_record {
     double test_error, test_top5, test_loss, train_error, train_loss, validation_error, validation_loss;
     double seconds, images_per_second;
-    int64_t iteration, iterations, parameters, multiply_adds, resumes, threads;
+    int64_t iteration, iterations, parameters, multiply_adds, classes, resumes, threads;
     enum skl_cause code;
     bool there, other_numerics, edited; /* edited: the seal of run.json is broken */
     char *state, *cause, *version, *commit, *host, *cpu_level, *kernels, *gemm, *numerics, *config_hash, *data,

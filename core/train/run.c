@@ -178,6 +178,7 @@ static void record_net(struct skl_record *r, const struct skl_session *s)
     skl_record_text(r, "on_residual", shortcut->on_residual);
     skl_record_text(r, "plugin", *sha256 ? shortcut->name : NULL);
     skl_record_text(r, "plugin_sha256", *sha256 ? sha256 : NULL);
+    skl_record_integer(r, "classes", s->set.classes);
     if (skl_net_describe(&s->exp->model, &o, &info, NULL)) return;
     skl_record_integer(r, "parameters", info.parameters);
     skl_record_integer(r, "multiply_adds", info.multiply_adds);

@@ -12,6 +12,7 @@ struct fixture {
     const char *sweep, *setting, *extra; /* extra: lines of config.yaml */
     const char *dataset;
     int depth;
+    int classes; /* as run.json says; 0: it does not */
 };
 
 static const char paper_schedule[] =
@@ -41,8 +42,8 @@ static void put_run(const struct fixture *f, int seed, const char *run_state, do
              "\"train_error_final\": 0.5, "
              "\"train_loss_final\": 0.01, \"images_per_second\": %d, \"seconds\": 7200, \"parameters\": 1727962, "
              "\"multiply_adds\": 252887040, \"host\": \"h\", \"version\": \"1\", \"commit\": \"c\", \"config_hash\": "
-             "\"abc\"}",
-             run_state, cause, 100 * seed);
+             "\"abc\", \"classes\": %d}",
+             run_state, cause, 100 * seed, f->classes);
     put_text(path, text);
 }
 

@@ -242,6 +242,26 @@ static void fail_on_other_data(void **state)
     skl_report_release(&report);
 }
 
+/* Of a folder of pictures run.json says how many classes were counted, settings may, and an older run's do not. */
+static void chance_in_a_folder(void **state)
+{
+    const struct fixture folders[] = {{"classes", "counted", "", "folder", 20, 1000},
+                                      {"classes", "said", "", "folder, classes: 200", 20},
+                                      {"classes", "unknown", "", "folder", 20},
+                                      {"classes", "grey", "", "fashion-mnist", 20}};
+    const double chance[] = {99.9, 99.5, 100, 90};
+    const int count = sizeof chance / sizeof *chance;
+    for (int i = 0; i < count; i++) put_runs(&folders[i], (const double[]){INFINITY, 30}, 2);
+    struct skl_report report = read_report("classes");
+    assert_int_equal(report.study[0].results.settings, count);
+    for (int i = 0; i < count; i++)
+        for (int k = 0; k < count; k++) {
+            const struct skl_report_row *row = &report.study[0].row[k];
+            if (!strcmp(row->setting->path, folders[i].setting)) CLOSE(row->error.high, chance[i]);
+        }
+    skl_report_release(&report);
+}
+
 static void iterations_to_a_training_error(void **state)
 {
     struct skl_report report = read_report("table");
@@ -538,6 +558,7 @@ int main(void)
         cmocka_unit_test(other_protocols),
         cmocka_unit_test(seeds_that_are_not_finished),
         cmocka_unit_test(fail_on_other_data),
+        cmocka_unit_test(chance_in_a_folder),
         cmocka_unit_test(iterations_to_a_training_error),
         cmocka_unit_test(selection_by_validation),
         cmocka_unit_test(hostile_names_stay_text),
