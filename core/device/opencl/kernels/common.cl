@@ -18,8 +18,8 @@
 #define BN_GROUP ((int)get_group_id(0) / span)
 #define IN_GROUP ((int)get_group_id(0) % span)
 
-/* Before a loop over an array that is to stand in registers: an index that is not known when the text is built would
- * put it into memory. */
+/* Before every loop over an array of an item's own: an index that is not known when the text is built would put it
+ * into memory, and pocl 5.0 mixes such arrays up where a kernel has barriers, in some builds and not in others. */
 #define UNROLLED _Pragma("unroll")
 
 /* An int that stops what changes a net, where there is one. */

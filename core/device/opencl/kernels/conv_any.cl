@@ -63,13 +63,16 @@ static void store_pixels(const struct result *s, const struct shape *shape, int 
 {
 #if QUAD
     if (k < shape->oc)
+        UNROLLED
         for (int p = 0; p < 4; p++)
             if (m0 + p < end) store_value4(s, (ulong)(m0 + p) * shape->oc + k, k, sum[p], share);
 #else
     struct share1 one[4] = {NO_SHARE, NO_SHARE, NO_SHARE, NO_SHARE};
+    UNROLLED
     for (int p = 0; p < 4; p++) {
         float v[4];
         vstore4(sum[p], 0, v);
+        UNROLLED
         for (int j = 0; j < 4; j++)
             if (m0 + p < end && k + j < shape->oc)
                 store_value1(s, (ulong)(m0 + p) * shape->oc + k + j, k + j, v[j], &one[j]);
@@ -89,6 +92,7 @@ static void put_group(const struct result *s, const struct shape *shape, int k, 
 #else
     float a[4], b[4], n[4], pivot[4];
     vstore4(r.a, 0, a), vstore4(r.b, 0, b), vstore4(r.n, 0, n), vstore4(r.pivot, 0, pivot);
+    UNROLLED
     for (int j = 0; j < 4; j++) {
         const struct sums1 one = {a[j], b[j], n[j], pivot[j]};
         if (k + j < shape->oc) put_sums1(s, get_group_id(0), shape->oc, k + j, one);

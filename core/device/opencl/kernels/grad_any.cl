@@ -53,6 +53,7 @@ grad_any(OPERAND_PARAMS(x_), OPERAND_PARAMS(l_), int h, int width, int c, int oh
         }
     }
     __local float4 *red = (__local float4 *)room;
+    UNROLLED
     for (int j = 0; j < 4; j++) {
         barrier(CLK_LOCAL_MEM_FENCE);
         red[t] = sum[j];
@@ -63,6 +64,7 @@ grad_any(OPERAND_PARAMS(x_), OPERAND_PARAMS(l_), int h, int width, int c, int oh
             for (int q = 1; q < SPLIT; q++) v += red[t + q * TQ * TQ];
             float four[4];
             vstore4(v, 0, four);
+            UNROLLED
             for (int i = 0; i < 4; i++) {
                 const int column = get_group_id(2) * T + kq * 4 + i;
                 if (column < k) AT(part)[((ulong)range * rows + row) * k + column] = four[i];
