@@ -73,6 +73,9 @@ class Export(Case):
             self.assertGreater(np.asarray(im).max(), 200)
         before = sorted(os.listdir(self.path("x/train")))
         self.assertIn("is there already", self.ends(1, "data", "export", "fashion-mnist", "x").stderr)
+        for words, option in (("--train 60 --test 10", "--test"), ("--train 3", "--train")):    # no run would read these
+            self.assertRegex(self.ends(2, "data", "export", "fashion-mnist", "few", *words.split()).stderr, rf"\Askiplab: {option}: [^\n]*class \d-[^\n]*\n\Z")
+            self.assertEqual([name for name in os.listdir(self.dir) if name.startswith("few")], [])
         self.assertEqual(before, sorted(os.listdir(self.path("x/train"))))
         os.makedirs(self.path("y.part"))
         self.assertIn("y.part", self.ends(1, "data", "export", "fashion-mnist", "y").stderr)

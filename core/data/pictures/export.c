@@ -109,6 +109,25 @@ static int write_part(struct exporting *e, struct skl_pool *pool, void (*tell)(i
 
 /* ---- all ---- */
 
+/* No run reads a folder with an empty class. */
+static int check_classes(const struct skl_dataset *set, const struct skl_images *im, const char *option,
+                         struct skl_err *err)
+{
+    bool *seen = skl_alloc_array((size_t)set->classes, sizeof *seen);
+    int missing = 0;
+    for (int i = 0; i < im->count; i++) seen[im->labels[i]] = true;
+    while (missing < set->classes && seen[missing]) missing++;
+    free(seen);
+    if (missing == set->classes) return SKL_OK;
+    char *name = class_name(set, missing);
+    int status = skl_fail(err, SKL_USAGE,
+                          "--%s: none of the first %d images is of class %s, and no run reads a class without "
+                          "pictures: take more",
+                          option, im->count, name);
+    free(name);
+    return status;
+}
+
 static int write_all(const struct skl_dataset *set, const char *folder, struct skl_pool *pool,
                      void (*tell)(int64_t, int64_t), struct skl_err *err)
 {
@@ -130,6 +149,8 @@ int skl_export(const struct skl_dataset *set, const char *folder, struct skl_poo
     bool there, begun = false;
     int status = skl_is_there(folder, &there, err);
     if (!status && !there) status = skl_is_there(part, &begun, err);
+    if (!status) status = check_classes(set, &set->train, "train", err);
+    if (!status) status = check_classes(set, &set->test, "test", err);
     if (!status && (there || begun)) {
         status = skl_fail(err, SKL_FAILED, "%s is there already%s", there ? folder : part,
                           there ? "; give a new name" : ": another export is at it, or was killed; then remove it");
