@@ -152,8 +152,8 @@ static void run_conv(struct opencl *d, const struct conv_way *w, int n, const st
         run_any(d, w, n, l, weight, s, back);
 }
 
-/* Groups read each other's rows: what is written on the way may not stand where they still read, and where a value is
- * read for many taps it is written by a pass of its own. */
+/* Work-groups read each other's rows: what is written on the way may not stand where they still read, and where a value
+ * is read for many taps it is written by a pass of its own. */
 static struct skl_operand written(struct opencl *d, const struct conv_way *w, int n, const struct skl_operand *x)
 {
     if (!skl_there(x->out)) return *x;
@@ -174,7 +174,7 @@ void opencl_conv_forward(struct skl_device *device, const struct skl_conv_job *j
 }
 
 /* ---- the weights' gradient ---- */
-/* Pixels of a range: so many groups that every device is busy, so few that the partial sums are no burden. */
+/* Pixels of a range: so many work-groups that every device is busy, so few that the partial sums are no burden. */
 static void ranges_of(const struct conv_way *w, int n, int *ranges, int *size)
 {
     if (w->tile) {

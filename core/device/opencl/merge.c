@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/device/opencl/internal.h"
-#include "core/device/opencl/texts.h"
+#include "core/device/opencl/kernels/flags.h"
 #include "core/variant/code.h"
 
 enum { ITEMS = 256 };
@@ -57,7 +57,10 @@ static struct skl_place numbers_of(const struct skl_factor *f, bool back)
 {
     return back && skl_there(f->back) ? f->back : f->v;
 }
-static int span_of(const struct skl_factor *f) { return f->span == SKL_PER_IMAGE ? 1 : f->span == SKL_MASK ? 2 : 0; }
+static int span_of(const struct skl_factor *f)
+{
+    return f->span == SKL_PER_IMAGE ? SPAN_IMAGE : f->span == SKL_MASK ? SPAN_MASK : SPAN_CHANNEL;
+}
 static void call_coefficients(struct call *k, const struct skl_merge *job, bool back)
 {
     const struct skl_shape s = job->call.unit->out;

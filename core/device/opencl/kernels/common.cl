@@ -50,7 +50,7 @@ struct result {
     __global const float *add, *add_scale;
     __global const uchar *keep;
     __global const float *mask, *mask_scale, *mask_shift, *partner, *pivot, *partner2, *pivot2;
-    __global float *part; /* [groups][SUMS_NUMBERS][c] */
+    __global float *part; /* [work-groups][SUMS_NUMBERS][c] */
     int flags;
 };
 #define RESULT_PARAMS(s) \
@@ -83,5 +83,19 @@ struct result {
 #ifndef SUMS
 #define SUMS 0
 #endif
+
+/* Philox4x32-10 (core/base/rng.c): the same words. */
+static uint4 philox(ulong key, ulong counter)
+{
+    uint k0 = (uint)key, k1 = (uint)(key >> 32);
+    uint4 c = (uint4)((uint)counter, (uint)(counter >> 32), 0, 0);
+    for (int i = 0; i < 10; i++) {
+        const uint h0 = mul_hi(0xD2511F53u, c.x), l0 = 0xD2511F53u * c.x;
+        const uint h1 = mul_hi(0xCD9E8D57u, c.z), l1 = 0xCD9E8D57u * c.z;
+        c = (uint4)(h1 ^ c.y ^ k0, l1, h0 ^ c.w ^ k1, l0);
+        k0 += 0x9E3779B9u, k1 += 0xBB67AE85u;
+    }
+    return c;
+}
 
 /* load.cl and store.cl follow twice: for one channel (load_value1) and for four (load_value4). */

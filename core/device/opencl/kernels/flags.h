@@ -1,5 +1,5 @@
-/* flags.h - which parts of an operand or a result (load.cl, store.cl) are present, and how wide sums are:
- * for C and OpenCL C. */
+/* flags.h - numbers that C and OpenCL C share: which parts of an operand or a result (load.cl, store.cl) are present,
+ * how wide sums are, what a coefficient belongs to. */
 #ifndef SKL_CL_FLAGS_H
 #define SKL_CL_FLAGS_H
 #define OPERAND_SCALE 1
@@ -19,5 +19,9 @@
 #define RESULT_PIVOT 128
 #define RESULT_PARTNER2 256
 #define RESULT_PIVOT2 512
-#define SUMS_NUMBERS 4 /* a channel, of a group's sums (store.cl) */
+#define SUMS_NUMBERS 4 /* a channel, of a work-group's sums (store.cl) */
+/* What a merge's coefficient has one number for (merge.cl). */
+#define SPAN_CHANNEL 0
+#define SPAN_IMAGE 1
+#define SPAN_MASK 2
 #endif

@@ -1,7 +1,7 @@
 /* head.cl - average pooling, fully connected layer, softmax cross-entropy, both ways. */
 #define ITEMS 256
 
-/* pooled[image][c] = mean of the loaded values; groups (image, block of `lanes` channels). */
+/* pooled[image][c] = mean of the loaded values; work-groups (image, block of `lanes` channels). */
 KERNEL(ITEMS)
 pool(OPERAND_PARAMS(l_), int pixels, int c, int lanes, TENSOR(pooled), int span)
 {

@@ -1,6 +1,6 @@
 /* map.cl - element by element: store(load), the pooled gradient spread over its pixels, option A's padding, keep bits.
  *
- * A group has `lanes` columns (a power of two), one a channel, and 256 / lanes rows of items that walk over `per`
+ * A work-group has `lanes` columns (a power of two), one a channel, and 256 / lanes rows of items that walk over `per`
  * pixels. */
 #define ITEMS 256
 
@@ -44,19 +44,6 @@ pad(TENSOR(from), TENSOR(to), int back, int h, int w, int c, int oh, int ow, int
     AT(to)[i] = v;
 }
 
-/* Philox4x32-10 (core/base/rng.c): the same words. */
-static uint4 philox(ulong key, ulong counter)
-{
-    uint k0 = (uint)key, k1 = (uint)(key >> 32);
-    uint4 c = (uint4)((uint)counter, (uint)(counter >> 32), 0, 0);
-    for (int i = 0; i < 10; i++) {
-        const uint h0 = mul_hi(0xD2511F53u, c.x), l0 = 0xD2511F53u * c.x;
-        const uint h1 = mul_hi(0xCD9E8D57u, c.z), l1 = 0xCD9E8D57u * c.z;
-        c = (uint4)(h1 ^ c.y ^ k0, l1, h0 ^ c.w ^ k1, l0);
-        k0 += 0x9E3779B9u, k1 += 0xBB67AE85u;
-    }
-    return c;
-}
 static uint kept_bits(uint4 words, ulong limit)
 {
     return (words.x >= limit) | (words.y >= limit) << 1 | (words.z >= limit) << 2 | (words.w >= limit) << 3;

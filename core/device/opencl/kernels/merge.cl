@@ -1,23 +1,13 @@
 /* merge.cl - how shortcut and branch meet, as a pass of its own: a variant's formula (formula_forward, formula_backward
- * stand before this text), or -DAFFINE=1: y = a h + b f.  Groups as in map.cl. */
+ * stand before this text), or -DAFFINE=1: y = a h + b f.  Work-groups as in map.cl. */
 #define ITEMS 256
 #ifndef AFFINE
 #define AFFINE 0
 #endif
-enum { SPAN_CHANNEL, SPAN_IMAGE, SPAN_MASK };
 
-/* Philox4x32-10 (core/base/rng.c): word e % 4 of counter e / 4. */
 static uint random_word(ulong key, ulong e)
 {
-    const ulong counter = e / 4;
-    uint k0 = (uint)key, k1 = (uint)(key >> 32);
-    uint4 c = (uint4)((uint)counter, (uint)(counter >> 32), 0, 0);
-    for (int i = 0; i < 10; i++) {
-        const uint h0 = mul_hi(0xD2511F53u, c.x), l0 = 0xD2511F53u * c.x;
-        const uint h1 = mul_hi(0xCD9E8D57u, c.z), l1 = 0xCD9E8D57u * c.z;
-        c = (uint4)(h1 ^ c.y ^ k0, l1, h0 ^ c.w ^ k1, l0);
-        k0 += 0x9E3779B9u, k1 += 0xBB67AE85u;
-    }
+    const uint4 c = philox(key, e / 4);
     const int w = e % 4;
     return w == 0 ? c.x : w == 1 ? c.y : w == 2 ? c.z : c.w;
 }

@@ -24,7 +24,7 @@ max_pool(OPERAND_PARAMS(l_), TENSOR(y), BYTES(chosen), int keep, int h, int w, i
     if (keep) BYTES_AT(chosen)[at] = (uchar)which;
 }
 
-/* What the windows that chose this pixel give it; groups as in map.cl. */
+/* What the windows that chose this pixel give it; work-groups as in map.cl. */
 static float given(__global const float *dy, __global const uchar *chosen, ulong image, int y, int x, int ch, int c,
                    int oh, int ow)
 {

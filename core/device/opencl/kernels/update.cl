@@ -1,4 +1,4 @@
-/* update.cl - what happens to all tensors of a net in one launch: a table has a row a group. */
+/* update.cl - what happens to all tensors of a net in one launch: a table has a row a work-group. */
 #define ITEMS 256
 
 /* dw[0..count) = (accumulate ? dw : 0) + sum over parts in order of from[part * stride]. */
