@@ -7,6 +7,7 @@
  *   launch=N     the N-th kernel launched (from 1) fails with CL_OUT_OF_RESOURCES, and all after it
  *   hang=N       after the N-th launch no event ever completes, and ten minutes pass each time somebody looks
  *   memory=N     buffers of more than N bytes cannot be made
+ *   buffers=N    the N-th buffer (from 1) cannot be made, and none after it
  *   holds=N      every device says it has so many bytes of memory
  *   reads=FILE   how often something was read from the device's memory so far
  *   wrong=NAME   kernel NAME is never run
@@ -19,6 +20,7 @@
 #include <CL/cl.h>
 #include <dirent.h>
 #include <dlfcn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,7 +114,9 @@ cl_int clGetDeviceInfo(cl_device_id device, cl_device_info what, size_t size, vo
 
 cl_mem clCreateBuffer(cl_context context, cl_mem_flags flags, size_t size, void *host, cl_int *code)
 {
-    if (!number("memory=") || size <= (size_t)number("memory="))
+    static int buffers;
+    const bool few = number("buffers=") && ++buffers >= number("buffers=");
+    if (!few && (!number("memory=") || size <= (size_t)number("memory=")))
         return REAL(clCreateBuffer)(context, flags, size, host, code);
     *code = CL_MEM_OBJECT_ALLOCATION_FAILURE;
     return NULL;

@@ -280,6 +280,22 @@ class Gpu(Lab):
         self.assertIn("out of device memory", said)
         self.assertEqual(said.count("\n"), 1, said)
 
+    def test_too_little_memory_for_the_last_tables(self):
+        """They come in the first step."""
+        self.reference(config(shortcut="{type: exclusive_gating}", iterations=12))
+        ended = []
+        for n in range(1, 9):
+            folder = self.folder()
+            code, said, _ = self.train(folder, *DEVICE, env=self.shim(f"buffers={n}"))
+            if code == 0:
+                break
+            self.assertIn("out of device memory", said)
+            self.assertEqual(said.count("\n"), 1, said)
+            ended.append(code)
+        self.assertEqual(sorted(set(ended)), [1, 2], ended)
+        self.assertEqual(ended, sorted(ended, reverse=True))
+        self.same(folder, "with all its memory")
+
     def test_memory_is_looked_at_before_a_run(self):
         self.write("x.yaml", config(iterations=2))
         for holds, says in ((100000, "too little"), (1 << 33, "it fits")):

@@ -31,7 +31,6 @@ struct opencl {
     struct skl_err broken;    /* the first error; status 0: none */
     char doing[160];          /* the kernel enqueued last, for messages */
     struct stage *stages;     /* memory.c: copies of what is on its way up */
-    int patience;             /* seconds without progress after which a device counts as hanging */
     bool hangs;               /* does not answer: nothing of it is called any more */
     bool timing;              /* the queue tells how long each kernel took: bench */
     int unflushed;            /* launches that the driver may not have passed on yet */

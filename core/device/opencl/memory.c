@@ -12,24 +12,22 @@ struct stage {
 };
 enum { STAGES = 8 };
 
-static struct opencl *own(struct skl_device *d) { return (struct opencl *)d; }
-
 int opencl_reserve(struct skl_device *device, size_t bytes, struct skl_memory **memory, struct skl_err *err)
 {
-    struct opencl *d = own(device);
+    struct opencl *d = opencl_of(device);
     cl_int code = CL_SUCCESS;
     *memory = skl_alloc(sizeof **memory);
     (*memory)->buffer = clCreateBuffer(d->context, CL_MEM_READ_WRITE, bytes ? bytes : SKL_PLACE_ALIGN, NULL, &code);
     if ((*memory)->buffer) return SKL_OK;
     free(*memory);
     *memory = NULL;
-    return skl_fail(err, SKL_USAGE, "opencl:%d (%s): %.0f MiB of its memory: %s (it has %.0f MiB)", d->about.opencl,
+    return skl_fail(err, SKL_USAGE, "opencl:%d (%s): %.1f MiB of its memory: %s (it has %.1f MiB)", d->about.opencl,
                     d->about.name, (double)bytes / 1048576, opencl_error(code), (double)d->about.memory / 1048576);
 }
 
 void opencl_release(struct skl_device *device, struct skl_memory *memory)
 {
-    if (memory && !own(device)->hangs) clReleaseMemObject(memory->buffer);
+    if (memory && !opencl_of(device)->hangs) clReleaseMemObject(memory->buffer);
     free(memory);
 }
 
@@ -81,7 +79,7 @@ static struct stage *free_stage(struct opencl *d, size_t bytes)
 
 void opencl_upload(struct skl_device *device, const void *from, size_t bytes, struct skl_place to)
 {
-    struct opencl *d = own(device);
+    struct opencl *d = opencl_of(device);
     if (d->broken.status || bytes == 0) return;
     struct stage *s = free_stage(d, bytes);
     if (!s) return;
@@ -95,7 +93,7 @@ void opencl_upload(struct skl_device *device, const void *from, size_t bytes, st
 
 void opencl_download(struct skl_device *device, struct skl_place from, size_t bytes, void *to)
 {
-    struct opencl *d = own(device);
+    struct opencl *d = opencl_of(device);
     if (bytes == 0 || d->broken.status) return;
     const cl_int code =
         clEnqueueReadBuffer(d->queue, from.memory->buffer, CL_FALSE, from.offset, bytes, to, 0, NULL, NULL);
@@ -104,7 +102,7 @@ void opencl_download(struct skl_device *device, struct skl_place from, size_t by
 
 void opencl_clear(struct skl_device *device, struct skl_place at, size_t bytes)
 {
-    struct opencl *d = own(device);
+    struct opencl *d = opencl_of(device);
     if (d->broken.status || bytes == 0) return;
     const cl_uchar zero = 0;
     const cl_int code =

@@ -5,8 +5,6 @@
 #include "core/device/opencl/device_opencl.h"
 #include "core/device/opencl/internal.h"
 
-enum { PATIENCE = 300 };
-
 /* A device that is closed stays as it is until it is opened again: a context and kernels take long to make, and what
  * checks a variant opens dozens of nets one after the other. */
 static struct opencl *parked[SKL_MAX_DEVICES];
@@ -73,7 +71,7 @@ int opencl_open(int number, struct opencl **out, struct skl_err *err)
         return SKL_OK;
     }
     d = skl_alloc(sizeof *d);
-    d->about = list[number], d->id = ids[number], d->patience = PATIENCE, d->timing = timed;
+    d->about = list[number], d->id = ids[number], d->timing = timed;
     snprintf(d->doing, sizeof d->doing, "start");
     const int status = begin(d, err);
     if (!status) *out = d;

@@ -50,6 +50,8 @@ void opencl_break(struct opencl *d, cl_int code, const char *doing)
     opencl_finish(&d->head, NULL);
 }
 
+enum { PATIENCE = 300 }; /* seconds without progress after which a device counts as hanging */
+
 static int broken(const struct opencl *d, struct skl_err *err)
 {
     return d->broken.status ? skl_fail(err, d->broken.status, "%s", d->broken.text) : SKL_OK;
@@ -67,11 +69,11 @@ int opencl_await(struct opencl *d, cl_event event, struct skl_err *err)
         if (code || state < 0) opencl_break(d, code ? code : state, d->doing);
         if (code || state <= CL_COMPLETE) break;
         const double waited = skl_seconds() - start;
-        if (waited > d->patience) {
+        if (waited > PATIENCE) {
             d->hangs = true;
             if (!d->broken.status)
                 skl_fail(&d->broken, SKL_FAILED, "opencl:%d (%s): %s: no progress for %d seconds: the driver hangs",
-                         d->about.opencl, d->about.name, d->doing, d->patience);
+                         d->about.opencl, d->about.name, d->doing, PATIENCE);
         }
         if (waited < 0.0005)
             sched_yield();
@@ -84,7 +86,7 @@ int opencl_await(struct opencl *d, cl_event event, struct skl_err *err)
 
 int opencl_finish(struct skl_device *device, struct skl_err *err)
 {
-    struct opencl *d = (struct opencl *)device;
+    struct opencl *d = opencl_of(device);
     cl_event event;
     cl_int code = CL_SUCCESS;
     if (d->hangs) return broken(d, err);
