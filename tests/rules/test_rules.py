@@ -268,7 +268,7 @@ class Lists(unittest.TestCase):
         tree = {os.path.relpath(os.path.join(at, name), SOURCE) for top in ("core", "shortcuts", "tests", "docs", "configs", "plots")
                 for at, _, names in os.walk(os.path.join(SOURCE, top)) for name in names + ["."]}
         names = {os.path.basename(path) for path in tree}
-        words = set(re.findall(r"\w+", "".join(read(p) for p in C_FILES + files("core/**/*.cl", "core/**/*.def", "**/meson.build", "tests/**/*.*py*"))))
+        words = set(re.findall(r"\w+", "".join(read(p) for p in C_FILES + files("core/**/*.cl", "core/**/*.def", "**/meson.build", "tests/**/*.py"))))
         for path in files("*.md", "docs/*.md", "tests/**/*.md"):
             for token in (t.strip(",;:.()") for span in re.findall(r"`([^`\n]+)`", read(path)) for t in span.split()):
                 if re.search(r"[A-Z]{3}|[^\w/.()-]|^[./-]", token):
