@@ -46,8 +46,9 @@ static void await(pid_t pid, int seconds, struct skl_trial *t)
 {
     const double start = skl_seconds();
     struct timespec pause = {.tv_nsec = 200000};
-    for (siginfo_t end = {0}; !end.si_pid;) {
-        int lost = waitid(P_PID, (id_t)pid, &end, WEXITED | WNOHANG | WNOWAIT);
+    for (;;) {
+        siginfo_t end = {0};
+        const int lost = waitid(P_PID, (id_t)pid, &end, WEXITED | WNOHANG | WNOWAIT);
         if (lost && errno != EINTR) return; /* somebody else waited for it; `returned` tells */
         if (end.si_pid) break;
         if (!t->too_long && skl_seconds() - start > seconds) {

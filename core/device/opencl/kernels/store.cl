@@ -8,7 +8,7 @@ struct N(share) {
         0, 0, 0, 0, 0 \
     }
 
-static void N(add_share)(const struct result *s, ulong i, int c, REAL v, struct N(share) * share)
+static void N(add_share)(const struct result *s, ulong i, int c, REAL v, struct N(share) *share)
 {
 #if SUMS == STATISTICS
     if (share->count++ == 0) share->pivot = v;
@@ -27,7 +27,7 @@ static void N(add_share)(const struct result *s, ulong i, int c, REAL v, struct 
 #endif
 }
 
-static void N(store_value)(const struct result *s, ulong i, int c, REAL v, struct N(share) * share)
+static void N(store_value)(const struct result *s, ulong i, int c, REAL v, struct N(share) *share)
 {
     if (s->flags & RESULT_ADD) {
         REAL a = GET(s->add, i);
@@ -51,7 +51,7 @@ static void N(store_value)(const struct result *s, ulong i, int c, REAL v, struc
 struct N(sums) {
     REAL a, b, n, pivot;
 };
-static struct N(sums) N(sums_of)(const struct N(share) * share)
+static struct N(sums) N(sums_of)(const struct N(share) *share)
 {
     struct N(sums) r = {share->sum, share->dot, share->dot2, 0};
 #if SUMS == STATISTICS
